@@ -1,0 +1,1 @@
+//! Where objects run: the embedded local runtime.

@@ -1,0 +1,1 @@
+//! The loop: gathers facts, asks the engine, does what it says.

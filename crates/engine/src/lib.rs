@@ -1,0 +1,1 @@
+//! The planner: one pure function from catalog, facts and time to verdicts.

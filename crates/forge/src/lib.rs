@@ -1,0 +1,1 @@
+//! Changes on a config repository: the built-in forge on plain Git.

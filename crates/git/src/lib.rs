@@ -1,0 +1,1 @@
+//! Mirrors, reads at a commit, commits and pushes, by the git program.

@@ -1,0 +1,1 @@
+//! Events, facts, the run queue and the outbox, in SQLite.

@@ -1,0 +1,1 @@
+//! Tells people, from the outbox, with retries.

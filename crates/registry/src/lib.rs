@@ -1,0 +1,1 @@
+//! Images: an OCI image layout on disk, and the packer.

@@ -1,0 +1,1 @@
+//! Carries runs out, step by step, journaled in the ledger.

@@ -1,0 +1,1 @@
+//! OpenShift templates to Kubernetes objects.

@@ -1,0 +1,2 @@
+//! Towpath, the binary: command line, configuration, wiring.
+fn main() {}
