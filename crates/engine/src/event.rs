@@ -1,0 +1,342 @@
+//! What can happen: the vocabulary of the ledger.
+//!
+//! An event is written before anything outside is touched (law 3) and never changed afterwards. Facts are what the
+//! events add up to ([`crate::Facts::apply`]).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use towpath_domain::{
+    BranchName, ChangeId, Channel, CommitId, Digest, FailureClass, GitRef, ImageRef, RepoUrl, RunId, SourceName, TargetId, Timestamp,
+};
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// A new head of the config repository was read and became the catalog.
+    ConfigSeen {
+        /// Its head.
+        commit: CommitId,
+        /// Errors among its diagnostics.
+        errors: u32,
+    },
+    /// A branch was looked at and is at `commits[0]`.
+    BranchSeen {
+        /// The repository.
+        url: RepoUrl,
+        /// The branch.
+        branch: BranchName,
+        /// First-parent commits, newest first, bounded.
+        commits: Vec<CommitInfo>,
+    },
+    /// A branch could not be looked at. The facts known of it stay.
+    BranchUnreachable {
+        /// The repository.
+        url: RepoUrl,
+        /// The branch.
+        branch: BranchName,
+        /// Why, for people; without credentials.
+        error: String,
+    },
+    /// A target's objects at a commit were rendered, or could not be.
+    Rendered(Render),
+    /// A run was decided on and put into the queue.
+    RunQueued(RunSpec),
+    /// A worker took a run up. Several of these for one run mean that a worker died.
+    RunStarted {
+        /// The run.
+        run: RunId,
+    },
+    /// A step of a run begins.
+    StepStarted {
+        /// The run.
+        run: RunId,
+        /// The step's name, unique in the run.
+        step: String,
+    },
+    /// A step of a run is done; what it found is kept, so that a resumed run need not do it again.
+    StepDone {
+        /// The run.
+        run: RunId,
+        /// The step's name.
+        step: String,
+        /// What it found.
+        output: serde_json::Value,
+    },
+    /// A run ended.
+    RunFinished {
+        /// The run.
+        run: RunId,
+        /// How.
+        outcome: Outcome,
+    },
+    /// A person asked that what failed be tried again.
+    RetryRequested {
+        /// What is to be tried again.
+        subject: Subject,
+        /// Who asked.
+        by: String,
+        /// Why.
+        why: String,
+    },
+    /// A person asked that a run be stopped.
+    CancelRequested {
+        /// The run.
+        run: RunId,
+        /// Who asked.
+        by: String,
+        /// Why.
+        why: String,
+    },
+}
+
+/// A commit as people know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommitInfo {
+    /// Its id.
+    pub id: CommitId,
+    /// The first line of its message.
+    pub subject: String,
+    /// Its author's name.
+    pub author: String,
+    /// When it was committed.
+    pub at: Timestamp,
+}
+
+/// What a target's objects at a commit come to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Render {
+    /// The target.
+    pub target: TargetId,
+    /// The commit of the template.
+    pub commit: CommitId,
+    /// The target's `input_hash` it was rendered with.
+    pub input_hash: String,
+    /// What came of it.
+    pub outcome: RenderOutcome,
+}
+
+/// What came of rendering.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum RenderOutcome {
+    /// Objects.
+    Rendered {
+        /// The fingerprint: a hash over the canonical objects, generated values left out.
+        fingerprint: String,
+        /// Images the objects name.
+        images: Vec<ImageRef>,
+        /// All that acts among them is jobs: the target is a post-deploy test.
+        only_jobs: bool,
+        /// How many objects.
+        objects: u32,
+    },
+    /// Nothing, and why.
+    Failed {
+        /// Whose fault.
+        class: FailureClass,
+        /// What, where, why and how to mend it.
+        message: String,
+    },
+}
+
+/// A run as it was decided on: all that a worker needs to know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunSpec {
+    /// Derived from the work and the number of runs its subject had before: the same decision names the same run.
+    pub id: RunId,
+    /// Which attempt at the same this is, from 1.
+    pub attempt: u32,
+    /// What is to be done.
+    pub work: Work,
+    /// Why, in words for people.
+    pub why: String,
+}
+
+/// What a run does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "work", rename_all = "kebab-case")]
+pub enum Work {
+    /// Turns one source commit into one image.
+    Build {
+        /// The source.
+        source: SourceName,
+        /// The commit.
+        commit: CommitId,
+        /// A hash of the source's build instructions: when they change, a failed build is tried anew.
+        build_hash: String,
+    },
+    /// Deploys a target at a commit, or runs its jobs.
+    Deploy(DeployWork),
+    /// Deletes a target's objects.
+    Delete {
+        /// The target.
+        target: TargetId,
+    },
+    /// Carries a change to the config repository's branch: propose, check, merge.
+    Change(ChangeSpec),
+}
+
+impl Work {
+    /// What the run is about.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        match self {
+            Self::Build { source, .. } => Subject::Source(source.clone()),
+            Self::Deploy(work) => Subject::Target(work.target.clone()),
+            Self::Delete { target } => Subject::Target(target.clone()),
+            Self::Change(change) => Subject::Change(change.id.clone()),
+        }
+    }
+}
+
+/// One deploy, as it was decided on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeployWork {
+    /// The target.
+    pub target: TargetId,
+    /// The commit.
+    pub commit: CommitId,
+    /// The fingerprint that was decided on: when it renders to something else, the run is void.
+    pub fingerprint: String,
+    /// The target's `input_hash` at that time.
+    pub input_hash: String,
+    /// Channels that a success is published to.
+    pub publish: Vec<Channel>,
+    /// app-interface's `target_config_hash` at that time.
+    pub config_hash: String,
+    /// Image digests that the channels vouch for; a tag that resolves to another one is refused (law 4).
+    pub release: BTreeMap<ImageRef, Digest>,
+    /// Who vouched, with the fingerprint that was vouched for.
+    pub vouchers: Vec<Voucher>,
+    /// All that acts is jobs: a post-deploy test of what the vouchers run.
+    pub only_jobs: bool,
+}
+
+/// A publisher whose success a deploy rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Voucher {
+    /// The channel.
+    pub channel: Channel,
+    /// The publisher.
+    pub target: TargetId,
+    /// What it had deployed.
+    pub fingerprint: String,
+    /// How many runs it had had: when that moved before a test ended, the test says nothing.
+    pub runs: u64,
+}
+
+/// A change to the config repository, as it was decided on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeSpec {
+    /// Derived from what it changes.
+    pub id: ChangeId,
+    /// What it is for.
+    pub kind: ChangeKind,
+    /// The edits.
+    pub edits: Vec<ConfigEdit>,
+    /// One line for people; the commit's subject.
+    pub title: String,
+    /// The rest of the commit's message.
+    pub description: String,
+    /// Who wants it: a person's name, or `towpath`.
+    pub by: String,
+}
+
+/// What a change is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeKind {
+    /// Moves subscribers to a ref that their channels vouch for.
+    Promotion,
+    /// Sets an older ref and blocks the bad one.
+    Rollback,
+    /// Puts a freeze on something.
+    Hold,
+    /// Lifts a freeze.
+    Release,
+}
+
+/// One edit of the config repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "edit", rename_all = "kebab-case")]
+pub enum ConfigEdit {
+    /// Sets one target's `ref` (and its stale `promotion_data` hashes of subscribed channels).
+    SetRef {
+        /// The target.
+        target: TargetId,
+        /// What it must be now.
+        from: GitRef,
+        /// What it becomes.
+        to: CommitId,
+    },
+    /// Writes a small file of Towpath's own, such as a hold or a block.
+    WriteFile {
+        /// Path in the repository.
+        path: String,
+        /// What it holds.
+        content: String,
+    },
+    /// Removes a file of Towpath's own.
+    RemoveFile {
+        /// Path in the repository.
+        path: String,
+    },
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// A build made an image.
+    Built {
+        /// The image, tagged.
+        image: ImageRef,
+        /// Its digest.
+        digest: Digest,
+    },
+    /// A deploy is healthy at its commit; a test passed.
+    Deployed {
+        /// The digests that really run.
+        digests: BTreeMap<ImageRef, Digest>,
+    },
+    /// A target's objects are gone.
+    Deleted,
+    /// A change is merged.
+    Merged {
+        /// The config repository's new head.
+        commit: CommitId,
+    },
+    /// It did not come to an end that counts.
+    Failed {
+        /// Whose fault.
+        class: FailureClass,
+        /// The step that failed.
+        step: String,
+        /// What, where, why and how to mend it.
+        message: String,
+    },
+    /// A newer decision took its place before it did anything that counts.
+    Superseded {
+        /// What took its place, for people.
+        by: String,
+    },
+    /// A person stopped it.
+    Cancelled {
+        /// Who.
+        by: String,
+    },
+}
+
+/// What a verdict is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(tag = "subject", content = "id", rename_all = "kebab-case")]
+pub enum Subject {
+    /// A source.
+    Source(SourceName),
+    /// A target.
+    Target(TargetId),
+    /// A change.
+    Change(ChangeId),
+}

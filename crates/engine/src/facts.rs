@@ -1,0 +1,211 @@
+//! What is known: the sum of the events, in the shape that the planner asks for.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+use towpath_domain::{
+    BranchName, ChangeId, Channel, CommitId, Digest, FailureClass, ImageRef, RepoUrl, RunId, SourceName, TargetId, Timestamp,
+};
+
+use crate::event::{ChangeKind, ChangeSpec, CommitInfo, Render, Subject, Voucher};
+
+/// Everything known. Changed only by [`Facts::apply`](crate::Facts::apply).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Facts {
+    /// The config repository's head.
+    pub config: Option<CommitId>,
+    /// Branches by repository and name.
+    pub branches: HashMap<(RepoUrl, BranchName), BranchFact>,
+    /// Builds by source, then by commit.
+    pub builds: HashMap<SourceName, BTreeMap<CommitId, BuildFact>>,
+    /// The last few renderings of each target, newest last.
+    pub renders: HashMap<TargetId, Vec<Render>>,
+    /// What is known of each target's deploys.
+    pub targets: HashMap<TargetId, TargetFact>,
+    /// Successes and failures by channel and publisher, then by commit.
+    pub evidence: HashMap<(Channel, TargetId), BTreeMap<CommitId, Evidence>>,
+    /// Changes.
+    pub changes: HashMap<ChangeId, ChangeFact>,
+    /// Runs that have not ended yet.
+    pub open_runs: BTreeMap<RunId, OpenRun>,
+}
+
+/// A branch as last seen.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BranchFact {
+    /// First-parent commits, newest first, bounded. Empty when never seen.
+    pub commits: Vec<CommitInfo>,
+    /// When each head was first seen by Towpath, newest last, bounded: lead times count from here.
+    pub seen: Vec<(CommitId, Timestamp)>,
+    /// Since when it cannot be reached, and why.
+    pub unreachable: Option<(Timestamp, String)>,
+}
+
+/// What is known of building one commit of a source.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BuildFact {
+    /// Runs so far.
+    pub runs: u64,
+    /// The run that is queued or under way.
+    pub active: Option<RunId>,
+    /// The image, once there.
+    pub built: Option<Built>,
+    /// The last failure since the last success or request to retry.
+    pub failure: Option<Failure>,
+}
+
+/// An image that a build made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Built {
+    /// The image, tagged.
+    pub image: ImageRef,
+    /// Its digest.
+    pub digest: Digest,
+    /// The run that made it.
+    pub run: RunId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What is known of a target's deploys.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TargetFact {
+    /// Runs so far.
+    pub runs: u64,
+    /// What was last deployed with success.
+    pub current: Option<Deployed>,
+    /// Earlier successes, newest last, bounded; `current` is not among them.
+    pub history: Vec<Deployed>,
+    /// The run that is queued or under way.
+    pub active: Option<ActiveDeploy>,
+    /// The last failure since the last success or request to retry.
+    pub failure: Option<Failure>,
+    /// Its objects were deleted.
+    pub deleted: bool,
+}
+
+/// A successful deploy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Deployed {
+    /// The commit.
+    pub commit: CommitId,
+    /// What was deployed.
+    pub fingerprint: String,
+    /// The digests that ran.
+    pub digests: BTreeMap<ImageRef, Digest>,
+    /// Who vouched.
+    pub vouchers: Vec<Voucher>,
+    /// The run.
+    pub run: RunId,
+    /// When it was found healthy.
+    pub at: Timestamp,
+}
+
+/// A deploy that is queued or under way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActiveDeploy {
+    /// The run.
+    pub run: RunId,
+    /// Its commit; none for a deletion.
+    pub commit: Option<CommitId>,
+    /// A worker has taken it up.
+    pub started: bool,
+    /// Since when it is queued.
+    pub queued_at: Timestamp,
+}
+
+/// A failure, and how often the same was tried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The run that failed last.
+    pub run: RunId,
+    /// The commit.
+    pub commit: Option<CommitId>,
+    /// What was tried: a fingerprint, a hash of build instructions, or a config commit. Something else is a new try.
+    pub tried: String,
+    /// Whose fault.
+    pub class: FailureClass,
+    /// What went wrong, for people.
+    pub message: String,
+    /// Attempts at the same so far.
+    pub attempts: u32,
+    /// When the last one failed.
+    pub at: Timestamp,
+}
+
+/// What a publisher's last deploy at a commit says to a channel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// It was a success.
+    pub success: bool,
+    /// Since when it is a success without a failure between.
+    pub since: Timestamp,
+    /// When it was last said.
+    pub at: Timestamp,
+    /// What was deployed.
+    pub fingerprint: String,
+    /// app-interface's `target_config_hash`.
+    pub config_hash: String,
+    /// The digests that ran here and at those who vouched for it: the release.
+    pub release: BTreeMap<ImageRef, Digest>,
+    /// The run.
+    pub run: RunId,
+}
+
+/// What is known of a change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChangeFact {
+    /// What it is.
+    pub spec: ChangeSpec,
+    /// Runs so far.
+    pub runs: u64,
+    /// The run that is queued or under way.
+    pub active: Option<RunId>,
+    /// The config repository's head that it was merged into.
+    pub merged: Option<(CommitId, Timestamp)>,
+    /// The last failure since the last request to retry.
+    pub failure: Option<Failure>,
+    /// When it was first queued.
+    pub opened_at: Timestamp,
+}
+
+impl ChangeFact {
+    /// What it is for.
+    #[must_use]
+    pub fn kind(&self) -> ChangeKind {
+        self.spec.kind
+    }
+}
+
+/// A run that has not ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpenRun {
+    /// What it is about.
+    pub subject: Subject,
+    /// Everything about it.
+    pub spec: crate::event::RunSpec,
+    /// A person wants it stopped.
+    pub cancel: Option<String>,
+}
+
+/// The name of one fact: what an event touched, what a verdict depends on, and the key of the ledger's row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FactKey {
+    /// [`Facts::config`].
+    Config,
+    /// One of [`Facts::branches`].
+    Branch(RepoUrl, BranchName),
+    /// One of [`Facts::builds`].
+    Build(SourceName, CommitId),
+    /// One of [`Facts::renders`].
+    Renders(TargetId),
+    /// One of [`Facts::targets`].
+    Target(TargetId),
+    /// One of [`Facts::evidence`].
+    Evidence(Channel, TargetId),
+    /// One of [`Facts::changes`].
+    Change(ChangeId),
+    /// One of [`Facts::open_runs`].
+    OpenRun(RunId),
+}
