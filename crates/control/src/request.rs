@@ -1,0 +1,67 @@
+//! What people ask for.
+
+use serde::{Deserialize, Serialize};
+
+/// `retry`: what failed is tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RetryRequest {
+    /// A target, source, change or run: id, title or unambiguous part of a title.
+    pub what: String,
+    /// Who and why.
+    #[serde(flatten)]
+    pub asked: Asked,
+}
+
+/// `cancel`: a run is stopped.
+pub type CancelRequest = RetryRequest;
+
+/// `promote`: a subscriber is moved to a commit that its channels vouch for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PromoteRequest {
+    /// The target: id, title or unambiguous part of a title.
+    pub target: String,
+    /// The commit, full or an unambiguous prefix; the newest eligible one when absent.
+    pub to: Option<String>,
+    /// Who and why.
+    #[serde(flatten)]
+    pub asked: Asked,
+}
+
+/// `rollback`: a target goes back, and the commit it leaves is blocked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RollbackRequest {
+    /// The target.
+    pub target: String,
+    /// The commit to go back to; the last one that ran well when absent.
+    pub to: Option<String>,
+    /// Who and why.
+    #[serde(flatten)]
+    pub asked: Asked,
+}
+
+/// `hold`: nothing moves on what is selected until it is released.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HoldRequest {
+    /// A target (id, title, part of a title), `app/NAME` or `environment/NAME`.
+    pub what: String,
+    /// Who and why.
+    #[serde(flatten)]
+    pub asked: Asked,
+}
+
+/// `release`: a hold is lifted.
+pub type ReleaseRequest = HoldRequest;
+
+/// Who asks and why: goes into the ledger and into the commit that is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Asked {
+    /// A person's name.
+    pub by: String,
+    /// The reason.
+    pub why: String,
+}
