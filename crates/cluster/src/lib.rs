@@ -1,1 +1,36 @@
 //! Where objects run: the embedded local runtime.
+//!
+//! Everything above this crate speaks to a [`Cluster`]: apply these objects, wait until they are well, prune what is gone,
+//! show what is there. [`LocalCluster`] is the cluster that needs nothing: it runs Kubernetes objects as processes of this
+//! machine, for laptops, demonstrations and small installations.
+//!
+//! - [`api`]: the trait and the words it speaks.
+//! - [`image`]: how the runtime asks for the content of an image.
+//! - [`spec`]: what it reads of Kubernetes objects.
+//! - [`local`]: the runtime: objects on disk, controllers, waiting, logs.
+//! - [`shim`]: the process that looks after one pod and survives Towpath.
+//!
+//! # What differs from Kubernetes
+//!
+//! Pods are plain processes: no network, file system or user of their own.
+//!
+//! - Two pods cannot listen on the same port. Each container port gets a free port of this machine, told in `PORT` (the first)
+//!   and `PORT_<NAME>`; the process must listen there. Probes and services follow.
+//! - A volume's mount path is realised below the container's root folder (`TOWPATH_ROOT`), not at `/`.
+//! - A command that the image does not hold is taken from the host, and the run's notes say so.
+//! - A changed `ConfigMap` or `Secret` reaches the pods that start after it.
+//! - All pods of a new revision start at once; the service switches when all of them are ready, and only then the old ones go.
+
+pub mod api;
+pub mod image;
+
+pub mod spec;
+
+mod digest;
+mod files;
+
+pub use api::{
+    Applied, AppliedObject, BoxFuture, Change, Cluster, ClusterError, Event, LogChunk, LogRequest, LogSource, ObjectKey, ObjectStatus,
+    Owner, PodStatus, Progress, Ready, Reason, Refusal, WaitFailure,
+};
+pub use image::{ImageConfig, ImageError, ImageStore, Unpacked};
