@@ -14,6 +14,8 @@ use crate::event::{ChangeKind, ChangeSpec, CommitInfo, Render, Subject, Voucher}
 pub struct Facts {
     /// The config repository's head.
     pub config: Option<CommitId>,
+    /// When that head was read.
+    pub config_at: Option<Timestamp>,
     /// Branches by repository and name.
     pub branches: HashMap<(RepoUrl, BranchName), BranchFact>,
     /// Builds by source, then by commit.
@@ -82,6 +84,25 @@ pub struct TargetFact {
     pub failure: Option<Failure>,
     /// Its objects were deleted.
     pub deleted: bool,
+    /// A deploy since `current` did not come to a good end: what runs may be neither the one nor the other.
+    #[serde(default)]
+    pub dirty: bool,
+    /// Renderings that failed by the environment's fault, and are tried again.
+    #[serde(default)]
+    pub render_tries: Option<RenderTries>,
+}
+
+/// How often the same rendering failed by the environment's fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenderTries {
+    /// The commit.
+    pub commit: CommitId,
+    /// The target's `input_hash`.
+    pub input_hash: String,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// When the last one failed.
+    pub at: Timestamp,
 }
 
 /// A successful deploy.
@@ -131,6 +152,9 @@ pub struct Failure {
     pub attempts: u32,
     /// When the last one failed.
     pub at: Timestamp,
+    /// A person stopped it: it says nothing about the commit.
+    #[serde(default)]
+    pub cancelled: bool,
 }
 
 /// What a publisher's last deploy at a commit says to a channel.
@@ -184,8 +208,14 @@ pub struct OpenRun {
     pub subject: Subject,
     /// Everything about it.
     pub spec: crate::event::RunSpec,
-    /// A person wants it stopped.
+    /// Who wants it stopped.
     pub cancel: Option<String>,
+    /// A worker has taken it up.
+    #[serde(default)]
+    pub started: bool,
+    /// Since when it is queued.
+    #[serde(default)]
+    pub queued_at: Timestamp,
 }
 
 /// The name of one fact: what an event touched, what a verdict depends on, and the key of the ledger's row.

@@ -1,0 +1,396 @@
+//! The one projection: what an event makes of the facts.
+//!
+//! Total: whatever comes, in whatever order, nothing panics, and events of unknown runs change nothing. Bounded: all
+//! that would grow for ever is cut at the limits below, the oldest first.
+
+use std::collections::BTreeMap;
+
+use towpath_domain::{CommitId, FailureClass, RunId, SourceName, TargetId, Timestamp};
+
+use crate::event::{ChangeSpec, ConfigEdit, DeployWork, Event, Outcome, Render, RenderOutcome, RunSpec, Subject, Work};
+use crate::facts::{ActiveDeploy, Built, ChangeFact, Deployed, Evidence, FactKey, Facts, Failure, OpenRun, RenderTries, TargetFact};
+use crate::ids;
+
+/// Earlier deploys kept per target: enough to find a good one to go back to.
+const HISTORY_MAX: usize = 20;
+/// Renderings kept per target.
+const RENDERS_MAX: usize = 4;
+/// Heads whose first sight is kept per branch.
+const SEEN_MAX: usize = 50;
+/// First-parent commits kept per branch.
+const COMMITS_MAX: usize = 1000;
+/// Builds kept per source.
+const BUILDS_MAX: usize = 200;
+/// Commits per channel and publisher of which a success or failure is remembered.
+const EVIDENCE_MAX: usize = 200;
+/// Ended changes kept per kind, merged ones and failed ones each.
+const CHANGES_MAX: usize = 200;
+
+impl Facts {
+    /// Adds `event`, which happened at `at`, to what is known. Returns the keys of the facts it touched, without repetition.
+    pub fn apply(&mut self, at: Timestamp, event: &Event) -> Vec<FactKey> {
+        let mut touched = match event {
+            Event::ConfigSeen { commit, .. } => {
+                self.config = Some(*commit);
+                self.config_at = Some(at);
+                vec![FactKey::Config]
+            }
+            Event::BranchSeen { url, branch, commits } => {
+                let fact = self.branches.entry((url.clone(), branch.clone())).or_default();
+                fact.unreachable = None;
+                fact.commits = commits.iter().take(COMMITS_MAX).cloned().collect();
+                if let Some(head) = commits.first().filter(|head| !fact.seen.iter().any(|(seen, _)| *seen == head.id)) {
+                    fact.seen.push((head.id, at));
+                    cut_front(&mut fact.seen, SEEN_MAX);
+                }
+                vec![FactKey::Branch(url.clone(), branch.clone())]
+            }
+            Event::BranchUnreachable { url, branch, error } => {
+                let fact = self.branches.entry((url.clone(), branch.clone())).or_default();
+                let since = fact.unreachable.as_ref().map_or(at, |(since, _)| *since);
+                fact.unreachable = Some((since, error.clone()));
+                vec![FactKey::Branch(url.clone(), branch.clone())]
+            }
+            Event::Rendered(render) => self.rendered(at, render),
+            Event::RunQueued(spec) => self.queued(at, spec),
+            Event::RunStarted { run } => self.started(run),
+            Event::StepStarted { .. } | Event::StepDone { .. } => Vec::new(),
+            Event::RunFinished { run, outcome } => self.finished(at, run, outcome),
+            Event::RetryRequested { subject, .. } => self.retry(subject),
+            Event::CancelRequested { run, by, .. } => match self.open_runs.get_mut(run) {
+                Some(open) => {
+                    open.cancel = Some(by.clone());
+                    vec![FactKey::OpenRun(run.clone())]
+                }
+                None => Vec::new(),
+            },
+        };
+        touched.sort();
+        touched.dedup();
+        touched
+    }
+
+    fn rendered(&mut self, at: Timestamp, render: &Render) -> Vec<FactKey> {
+        let renders = self.renders.entry(render.target.clone()).or_default();
+        renders.retain(|old| (old.commit, &old.input_hash) != (render.commit, &render.input_hash));
+        renders.push(render.clone());
+        cut_front(renders, RENDERS_MAX);
+        let mut touched = vec![FactKey::Renders(render.target.clone())];
+
+        let retried = matches!(&render.outcome, RenderOutcome::Failed { class, .. } if class.is_retried());
+        let known_tries = self.targets.get(&render.target).is_some_and(|fact| fact.render_tries.is_some());
+        if retried || known_tries {
+            let fact = self.targets.entry(render.target.clone()).or_default();
+            let before = fact.render_tries.take().filter(|old| old.commit == render.commit && old.input_hash == render.input_hash);
+            if retried {
+                let attempts = before.map_or(0, |old| old.attempts) + 1;
+                fact.render_tries = Some(RenderTries { commit: render.commit, input_hash: render.input_hash.clone(), attempts, at });
+            }
+            touched.push(FactKey::Target(render.target.clone()));
+        }
+        touched
+    }
+
+    fn queued(&mut self, at: Timestamp, spec: &RunSpec) -> Vec<FactKey> {
+        if self.open_runs.contains_key(&spec.id) {
+            return Vec::new();
+        }
+        let subject = spec.work.subject();
+        let open = OpenRun { subject, spec: spec.clone(), cancel: None, started: false, queued_at: at };
+        self.open_runs.insert(spec.id.clone(), open);
+        let mut touched = vec![FactKey::OpenRun(spec.id.clone())];
+        match &spec.work {
+            Work::Build { source, commit, .. } => {
+                let fact = self.builds.entry(source.clone()).or_default().entry(*commit).or_default();
+                fact.runs += 1;
+                fact.active = Some(spec.id.clone());
+                touched.push(FactKey::Build(source.clone(), *commit));
+                touched.extend(self.cut_builds(source));
+            }
+            Work::Deploy(DeployWork { target, .. }) | Work::Delete { target } => {
+                let commit = match &spec.work {
+                    Work::Deploy(work) => Some(work.commit),
+                    _ => None,
+                };
+                let fact = self.targets.entry(target.clone()).or_default();
+                fact.runs += 1;
+                fact.active = Some(ActiveDeploy { run: spec.id.clone(), commit, started: false, queued_at: at });
+                touched.push(FactKey::Target(target.clone()));
+            }
+            Work::Change(change) => {
+                touched.push(FactKey::Change(change.id.clone()));
+                self.change_queued(at, &spec.id, change);
+            }
+        }
+        touched
+    }
+
+    fn change_queued(&mut self, at: Timestamp, run: &RunId, change: &ChangeSpec) {
+        let fact = self.changes.entry(change.id.clone()).or_insert_with(|| ChangeFact {
+            spec: change.clone(),
+            runs: 0,
+            active: None,
+            merged: None,
+            failure: None,
+            opened_at: at,
+        });
+        if fact.merged.take().is_some() {
+            // The same change once more, after a person undid it in Git.
+            fact.opened_at = at;
+        }
+        fact.spec = change.clone();
+        fact.runs += 1;
+        fact.active = Some(run.clone());
+    }
+
+    fn started(&mut self, run: &RunId) -> Vec<FactKey> {
+        let Some(open) = self.open_runs.get_mut(run).filter(|open| !open.started) else { return Vec::new() };
+        open.started = true;
+        let mut touched = vec![FactKey::OpenRun(run.clone())];
+        match &open.spec.work {
+            Work::Deploy(DeployWork { target, .. }) | Work::Delete { target } => {
+                if let Some(fact) = self.targets.get_mut(target) {
+                    if let Some(active) = fact.active.as_mut().filter(|active| active.run == *run) {
+                        active.started = true;
+                    }
+                    // From now on there may be objects again.
+                    fact.deleted &= matches!(open.spec.work, Work::Delete { .. });
+                    touched.push(FactKey::Target(target.clone()));
+                }
+            }
+            // The planner asks whether a build may still be superseded.
+            Work::Build { source, commit, .. } => touched.push(FactKey::Build(source.clone(), *commit)),
+            Work::Change(change) => touched.push(FactKey::Change(change.id.clone())),
+        }
+        touched
+    }
+
+    fn finished(&mut self, at: Timestamp, run: &RunId, outcome: &Outcome) -> Vec<FactKey> {
+        let Some(open) = self.open_runs.remove(run) else { return Vec::new() };
+        let mut touched = vec![FactKey::OpenRun(run.clone())];
+        match &open.spec.work {
+            Work::Build { source, commit, build_hash } => {
+                if let Some(fact) = self.builds.get_mut(source).and_then(|builds| builds.get_mut(commit)) {
+                    clear(&mut fact.active, run);
+                    match outcome {
+                        Outcome::Built { image, digest } => {
+                            fact.built = Some(Built { image: image.clone(), digest: *digest, run: run.clone(), at });
+                            fact.failure = None;
+                        }
+                        other => settle(&mut fact.failure, failure(at, run, Some(*commit), build_hash, other)),
+                    }
+                    touched.push(FactKey::Build(source.clone(), *commit));
+                }
+            }
+            Work::Deploy(work) => {
+                touched.push(FactKey::Target(work.target.clone()));
+                touched.extend(self.deploy_finished(at, run, open.started, work, outcome));
+            }
+            Work::Delete { target } => {
+                let fact = self.targets.entry(target.clone()).or_default();
+                fact.active.take_if(|active| active.run == *run);
+                match outcome {
+                    Outcome::Deleted => {
+                        fact.history.extend(fact.current.take());
+                        cut_front(&mut fact.history, HISTORY_MAX);
+                        (fact.deleted, fact.failure, fact.dirty) = (true, None, false);
+                    }
+                    other => settle(&mut fact.failure, failure(at, run, None, ids::DELETE_TRIED, other)),
+                }
+                touched.push(FactKey::Target(target.clone()));
+            }
+            Work::Change(change) => {
+                let tried = ids::change_tried(self.config);
+                if let Some(fact) = self.changes.get_mut(&change.id) {
+                    clear(&mut fact.active, run);
+                    match outcome {
+                        Outcome::Merged { commit } => {
+                            fact.merged = Some((*commit, at));
+                            fact.failure = None;
+                        }
+                        other => settle(&mut fact.failure, failure(at, run, None, &tried, other)),
+                    }
+                    touched.push(FactKey::Change(change.id.clone()));
+                    touched.extend(self.cut_changes(change));
+                }
+            }
+        }
+        touched
+    }
+
+    fn deploy_finished(&mut self, at: Timestamp, run: &RunId, started: bool, work: &DeployWork, outcome: &Outcome) -> Vec<FactKey> {
+        let fact = self.targets.entry(work.target.clone()).or_default();
+        fact.active.take_if(|active| active.run == *run);
+        let (success, release) = match outcome {
+            Outcome::Deployed { digests } => {
+                deployed(fact, at, run, work, digests);
+                let mut release = work.release.clone();
+                release.extend(digests.iter().map(|(image, digest)| (image.clone(), *digest)));
+                (true, release)
+            }
+            other => {
+                let Some(failed) = failure(at, run, Some(work.commit), &ids::deploy_tried(work), other) else { return Vec::new() };
+                // Stopped before it began: it touched nothing, so what stood still stands.
+                let counts = started || !failed.cancelled;
+                settle(&mut fact.failure, Some(failed));
+                if !counts {
+                    return Vec::new();
+                }
+                fact.dirty = true;
+                (false, work.release.clone())
+            }
+        };
+        let mut touched = Vec::new();
+        for channel in &work.publish {
+            let key = (channel.clone(), work.target.clone());
+            let evidence = self.evidence.entry(key).or_default();
+            let before = evidence.get(&work.commit).filter(|before| before.success && success);
+            let since = before.map_or(at, |before| before.since);
+            let (fingerprint, config_hash) = (work.fingerprint.clone(), work.config_hash.clone());
+            let entry = Evidence { success, since, at, fingerprint, config_hash, release: release.clone(), run: run.clone() };
+            evidence.insert(work.commit, entry);
+            cut_oldest(evidence, EVIDENCE_MAX, |evidence| Some(evidence.at));
+            touched.push(FactKey::Evidence(channel.clone(), work.target.clone()));
+        }
+        touched
+    }
+
+    fn retry(&mut self, subject: &Subject) -> Vec<FactKey> {
+        let mut touched = Vec::new();
+        match subject {
+            Subject::Source(source) => {
+                for (commit, fact) in self.builds.get_mut(source).into_iter().flatten() {
+                    if fact.failure.take().is_some() {
+                        touched.push(FactKey::Build(source.clone(), *commit));
+                    }
+                }
+            }
+            Subject::Target(target) => {
+                if let Some(fact) = self.targets.get_mut(target) {
+                    let (failure, tries) = (fact.failure.take(), fact.render_tries.take());
+                    if failure.is_some() || tries.is_some() {
+                        touched.push(FactKey::Target(target.clone()));
+                    }
+                }
+                if let Some(renders) = self.renders.get_mut(target) {
+                    let before = renders.len();
+                    renders.retain(|render| !matches!(render.outcome, RenderOutcome::Failed { .. }));
+                    if renders.len() != before {
+                        touched.push(FactKey::Renders(target.clone()));
+                    }
+                }
+                for (id, fact) in &mut self.changes {
+                    if fact.merged.is_none() && moves(&fact.spec, target) && fact.failure.take().is_some() {
+                        touched.push(FactKey::Change(id.clone()));
+                    }
+                }
+            }
+            Subject::Change(id) => {
+                if self.changes.get_mut(id).is_some_and(|fact| fact.failure.take().is_some()) {
+                    touched.push(FactKey::Change(id.clone()));
+                }
+            }
+        }
+        touched
+    }
+
+    fn cut_builds(&mut self, source: &SourceName) -> Vec<FactKey> {
+        let Some(builds) = self.builds.get_mut(source) else { return Vec::new() };
+        let cut = cut_oldest(builds, BUILDS_MAX, |fact| match (&fact.active, &fact.built, &fact.failure) {
+            (Some(_), _, _) => None,
+            (None, Some(built), _) => Some(built.at),
+            (None, None, Some(failure)) => Some(failure.at),
+            (None, None, None) => None,
+        });
+        cut.into_iter().map(|commit| FactKey::Build(source.clone(), commit)).collect()
+    }
+
+    fn cut_changes(&mut self, ended: &ChangeSpec) -> Vec<FactKey> {
+        let merged = self.changes.get(&ended.id).is_some_and(|fact| fact.merged.is_some());
+        let alike = |fact: &&ChangeFact| fact.kind() == ended.kind && fact.active.is_none() && fact.merged.is_some() == merged;
+        let mut ends: Vec<_> = self
+            .changes
+            .values()
+            .filter(alike)
+            .map(|fact| (fact.merged.map(|(_, at)| at).or(fact.failure.as_ref().map(|f| f.at)).unwrap_or(fact.opened_at), &fact.spec.id))
+            .collect();
+        let surplus = ends.len().saturating_sub(CHANGES_MAX);
+        if surplus == 0 {
+            return Vec::new();
+        }
+        ends.sort();
+        let cut: Vec<_> = ends.into_iter().take(surplus).map(|(_, id)| id.clone()).collect();
+        for id in &cut {
+            self.changes.remove(id);
+        }
+        cut.into_iter().map(FactKey::Change).collect()
+    }
+}
+
+/// Whether `change` sets the ref of `target`.
+pub(crate) fn moves(change: &ChangeSpec, target: &TargetId) -> bool {
+    change.edits.iter().any(|edit| matches!(edit, ConfigEdit::SetRef { target: moved, .. } if moved == target))
+}
+
+fn deployed(
+    fact: &mut TargetFact,
+    at: Timestamp,
+    run: &RunId,
+    work: &DeployWork,
+    digests: &BTreeMap<towpath_domain::ImageRef, towpath_domain::Digest>,
+) {
+    fact.history.extend(fact.current.take());
+    cut_front(&mut fact.history, HISTORY_MAX);
+    fact.current = Some(Deployed {
+        commit: work.commit,
+        fingerprint: work.fingerprint.clone(),
+        digests: digests.clone(),
+        vouchers: work.vouchers.clone(),
+        run: run.clone(),
+        at,
+    });
+    (fact.failure, fact.deleted, fact.dirty) = (None, false, false);
+}
+
+/// The failure that `outcome` is, if it counts as one. An outcome of another kind of work counts as one of unknown cause.
+fn failure(at: Timestamp, run: &RunId, commit: Option<CommitId>, tried: &str, outcome: &Outcome) -> Option<Failure> {
+    let (class, message, cancelled) = match outcome {
+        Outcome::Superseded { .. } => return None,
+        Outcome::Failed { class, message, .. } => (*class, message.clone(), false),
+        Outcome::Cancelled { by } => (FailureClass::Unknown, format!("cancelled by {by}"), true),
+        Outcome::Built { .. } | Outcome::Deployed { .. } | Outcome::Deleted | Outcome::Merged { .. } => {
+            (FailureClass::Unknown, "the run ended as another kind of run does".to_owned(), false)
+        }
+    };
+    Some(Failure { run: run.clone(), commit, tried: tried.to_owned(), class, message, attempts: 1, at, cancelled })
+}
+
+/// Puts `new` in the place of `old`, counting attempts at the same. No new failure leaves the old one.
+fn settle(old: &mut Option<Failure>, new: Option<Failure>) {
+    let Some(mut new) = new else { return };
+    if let Some(old) = old.as_ref().filter(|old| old.tried == new.tried && old.commit == new.commit) {
+        new.attempts = old.attempts.saturating_add(1);
+    }
+    *old = Some(new);
+}
+
+fn clear(active: &mut Option<RunId>, run: &RunId) {
+    active.take_if(|active| active == run);
+}
+
+fn cut_front<T>(list: &mut Vec<T>, max: usize) {
+    let surplus = list.len().saturating_sub(max);
+    list.drain(..surplus);
+}
+
+/// Removes the oldest entries above `max`; those without an age stay. Returns the removed keys.
+fn cut_oldest<T>(map: &mut BTreeMap<CommitId, T>, max: usize, age: impl Fn(&T) -> Option<Timestamp>) -> Vec<CommitId> {
+    let mut cut = Vec::new();
+    while map.len() > max {
+        let oldest = map.iter().filter_map(|(commit, entry)| Some((age(entry)?, *commit))).min();
+        let Some((_, commit)) = oldest else { break };
+        map.remove(&commit);
+        cut.push(commit);
+    }
+    cut
+}

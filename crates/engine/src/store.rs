@@ -1,0 +1,112 @@
+//! Facts row by row: how the ledger keeps them and loads them again.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use towpath_domain::{CommitId, Timestamp};
+
+use crate::facts::{FactKey, Facts};
+
+/// A stored fact that is not what its key says.
+#[derive(Debug, thiserror::Error)]
+#[error("the stored fact {key} cannot be read: {source}; rebuild the facts from the events")]
+pub struct FactError {
+    /// The fact's key, for people.
+    key: String,
+    /// What is wrong with its value.
+    #[source]
+    source: serde_json::Error,
+}
+
+/// The row of [`FactKey::Config`].
+#[derive(Serialize, Deserialize)]
+struct ConfigRow {
+    commit: CommitId,
+    at: Timestamp,
+}
+
+impl Facts {
+    /// One fact as a value; `None` when there is no such fact (any more): its row is to be removed.
+    #[must_use]
+    pub fn get(&self, key: &FactKey) -> Option<Value> {
+        fn value<T: Serialize>(fact: &T) -> Option<Value> {
+            // Facts are plain data with textual map keys: they always serialise.
+            serde_json::to_value(fact).ok()
+        }
+        match key {
+            FactKey::Config => {
+                let (commit, at) = (self.config?, self.config_at.unwrap_or_default());
+                value(&ConfigRow { commit, at })
+            }
+            FactKey::Branch(url, branch) => self.branches.get(&(url.clone(), branch.clone())).and_then(value),
+            FactKey::Build(source, commit) => self.builds.get(source)?.get(commit).and_then(value),
+            FactKey::Renders(target) => self.renders.get(target).and_then(value),
+            FactKey::Target(target) => self.targets.get(target).and_then(value),
+            FactKey::Evidence(channel, target) => self.evidence.get(&(channel.clone(), target.clone())).and_then(value),
+            FactKey::Change(change) => self.changes.get(change).and_then(value),
+            FactKey::OpenRun(run) => self.open_runs.get(run).and_then(value),
+        }
+    }
+
+    /// Puts back what [`Facts::get`] gave.
+    ///
+    /// # Errors
+    /// [`FactError`] when the value is not one of that key's kind; nothing is changed then.
+    pub fn put(&mut self, key: &FactKey, value: Value) -> Result<(), FactError> {
+        fn read<T: for<'a> Deserialize<'a>>(key: &FactKey, value: Value) -> Result<T, FactError> {
+            serde_json::from_value(value).map_err(|source| FactError { key: format!("{key:?}"), source })
+        }
+        match key {
+            FactKey::Config => {
+                let row: ConfigRow = read(key, value)?;
+                self.config = Some(row.commit);
+                self.config_at = Some(row.at);
+            }
+            FactKey::Branch(url, branch) => {
+                let fact = read(key, value)?;
+                self.branches.insert((url.clone(), branch.clone()), fact);
+            }
+            FactKey::Build(source, commit) => {
+                let fact = read(key, value)?;
+                self.builds.entry(source.clone()).or_default().insert(*commit, fact);
+            }
+            FactKey::Renders(target) => {
+                let fact = read(key, value)?;
+                self.renders.insert(target.clone(), fact);
+            }
+            FactKey::Target(target) => {
+                let fact = read(key, value)?;
+                self.targets.insert(target.clone(), fact);
+            }
+            FactKey::Evidence(channel, target) => {
+                let fact = read(key, value)?;
+                self.evidence.insert((channel.clone(), target.clone()), fact);
+            }
+            FactKey::Change(change) => {
+                let fact = read(key, value)?;
+                self.changes.insert(change.clone(), fact);
+            }
+            FactKey::OpenRun(run) => {
+                let fact = read(key, value)?;
+                self.open_runs.insert(run.clone(), fact);
+            }
+        }
+        Ok(())
+    }
+
+    /// The keys of all facts, sorted.
+    #[must_use]
+    pub fn keys(&self) -> Vec<FactKey> {
+        let mut keys: Vec<FactKey> = self.config.map(|_| FactKey::Config).into_iter().collect();
+        keys.extend(self.branches.keys().map(|(url, branch)| FactKey::Branch(url.clone(), branch.clone())));
+        for (source, builds) in &self.builds {
+            keys.extend(builds.keys().map(|commit| FactKey::Build(source.clone(), *commit)));
+        }
+        keys.extend(self.renders.keys().cloned().map(FactKey::Renders));
+        keys.extend(self.targets.keys().cloned().map(FactKey::Target));
+        keys.extend(self.evidence.keys().map(|(channel, target)| FactKey::Evidence(channel.clone(), target.clone())));
+        keys.extend(self.changes.keys().cloned().map(FactKey::Change));
+        keys.extend(self.open_runs.keys().cloned().map(FactKey::OpenRun));
+        keys.sort();
+        keys
+    }
+}
