@@ -1,0 +1,9 @@
+//! Reading a layer: a tar, perhaps compressed, of which nothing is believed.
+
+mod entry;
+mod paths;
+mod read;
+
+pub(crate) use entry::{EntryKind, LayerEntry};
+pub(crate) use paths::components;
+pub(crate) use read::{Budget, Layer, read_layer};
