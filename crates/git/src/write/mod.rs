@@ -1,0 +1,9 @@
+//! Makes commits without a work tree, and pushes them.
+
+mod commit;
+mod merge;
+mod push;
+
+pub use commit::{CommitRequest, Edit};
+pub use merge::{MergeRequest, Merged};
+pub use push::{PushOutcome, RefUpdate};
