@@ -1,1 +1,43 @@
-//! The REST API.
+//! The REST API: what the server knows and does, for the command line and for other programs.
+//!
+//! It listens on loopback or on a Unix socket only. Whoever can connect may do everything, as with a local database; what
+//! keeps web pages out is in [`guard`]. The API decides nothing: it asks a [`Brain`], and shows what the brain says.
+//!
+//! | path | does |
+//! | --- | --- |
+//! | `GET /healthz` | says that the server runs |
+//! | `GET /api/v1/status` | what is where, moving, stuck |
+//! | `GET /api/v1/plan?branch=` | what would happen now, or if a branch of the config repository were merged |
+//! | `GET /api/v1/explain?what=` | the story of a commit, target, channel, run or change |
+//! | `GET /api/v1/runs?subject=&state=&limit=`, `GET /api/v1/runs/{id}` | runs, and one with its steps |
+//! | `GET /api/v1/runs/{id}/logs?from=&waitMs=&search=` | a page of a run's logs; waits for more when asked to |
+//! | `GET /api/v1/history?about=&since=&until=&limit=` | events of the ledger in words |
+//! | `GET /api/v1/doctor` | what is well and what is not |
+//! | `POST /api/v1/{retry,cancel,promote,rollback,hold,release,backup}` | asks for something |
+//! | `POST /hooks/git` | wakes the loop; what is sent is not read |
+//!
+//! Refusals are problem details (RFC 9457, `application/problem+json`).
+//!
+//! - [`brain`]: what the API needs of the loop.
+//! - [`query`]: what can be asked, and pages of logs.
+//! - [`api`]: the routes.
+//! - [`endpoint`] and [`server`]: where the server listens, and how it serves and stops.
+//! - [`limits`]: every limit, with its reason.
+
+pub mod api;
+pub mod brain;
+pub mod endpoint;
+#[cfg(feature = "fake")]
+pub mod fake;
+pub mod guard;
+pub mod limits;
+pub mod problem;
+pub mod query;
+pub mod server;
+
+mod bucket;
+
+pub use brain::{Answer, Brain};
+pub use endpoint::{Endpoint, EndpointError};
+pub use query::{BackupRequest, HistoryFilter, LogLine, LogPage, LogQuery, RunFilter};
+pub use server::{ListenError, Listener, serve};

@@ -1,0 +1,69 @@
+//! What the API needs of the loop.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use towpath_control::request::{CancelRequest, HoldRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest};
+use towpath_control::view::{Accepted, ExplainView, Finding, HistoryLine, PlanView, Problem, RunView, StatusView};
+
+use crate::query::{HistoryFilter, LogPage, LogQuery, RunFilter};
+
+/// What a question to the brain comes to: an answer, or a refusal that says how to mend it.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, Problem>>;
+
+/// The loop as the API sees it. Every answer is made from the ledger's facts and the engine's verdicts, and is given at once:
+/// waiting for something to change is the API's business.
+pub trait Brain: Send + Sync + 'static {
+    /// What is where, what is moving, what is stuck and why.
+    fn status(&self) -> Answer<'_, StatusView>;
+
+    /// What would happen now, or if `branch` of the config repository were merged.
+    fn plan(&self, branch: Option<String>) -> Answer<'_, PlanView>;
+
+    /// The story of a commit, target, channel, run or change, named by its id, its title or an unambiguous part of either.
+    fn explain(&self, what: String) -> Answer<'_, ExplainView>;
+
+    /// Runs, newest first, without their steps.
+    fn runs(&self, filter: RunFilter) -> Answer<'_, Vec<RunView>>;
+
+    /// One run with its steps, by its id or an unambiguous beginning of it.
+    fn run(&self, id: String) -> Answer<'_, RunView>;
+
+    /// A page of a run's logs, from where the query says to what is written by now; bounded.
+    fn logs(&self, query: LogQuery) -> Answer<'_, LogPage>;
+
+    /// Events of the ledger in words, newest first.
+    fn history(&self, filter: HistoryFilter) -> Answer<'_, Vec<HistoryLine>>;
+
+    /// What is well and what is not.
+    fn doctor(&self) -> Answer<'_, Vec<Finding>>;
+
+    /// Tries again what failed.
+    fn retry(&self, request: RetryRequest) -> Answer<'_, Accepted>;
+
+    /// Stops a run.
+    fn cancel(&self, request: CancelRequest) -> Answer<'_, Accepted>;
+
+    /// Moves a subscriber by a commit in the config repository.
+    fn promote(&self, request: PromoteRequest) -> Answer<'_, Accepted>;
+
+    /// Takes a target back by a commit in the config repository.
+    fn rollback(&self, request: RollbackRequest) -> Answer<'_, Accepted>;
+
+    /// Holds what is selected, by a commit in the config repository.
+    fn hold(&self, request: HoldRequest) -> Answer<'_, Accepted>;
+
+    /// Lifts a hold, by a commit in the config repository.
+    fn release(&self, request: ReleaseRequest) -> Answer<'_, Accepted>;
+
+    /// Copies the ledger, while it is in use, to a path on the server's machine where nothing is yet.
+    fn backup(&self, dest: String) -> Answer<'_, Accepted>;
+
+    /// Something outside may have changed: look now. Must return at once, and may be called often.
+    fn wake(&self);
+
+    /// Resolves when a log may have grown. Whoever follows a log waits for it between two pages.
+    fn log_may_have_grown(&self) -> BoxFuture<'_, ()> {
+        Box::pin(tokio::time::sleep(Duration::from_millis(100)))
+    }
+}

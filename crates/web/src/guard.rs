@@ -1,0 +1,134 @@
+//! Keeps web pages out of an API that trusts whoever can connect to it.
+//!
+//! A browser on the same machine can connect as well, and speaks for any page it shows. Two ways are closed:
+//!
+//! - *DNS rebinding*: a page's own name is made to resolve to loopback. Its requests carry that name in `Host`, so only
+//!   loopback names are served.
+//! - *Cross-site requests*: a page sends a request to `127.0.0.1` itself. Browsers tell where it comes from in `Origin` or
+//!   `Sec-Fetch-Site`, so a request from another site is refused, and writes must be JSON, which a plain form cannot send.
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::problem::Refusal;
+
+/// Refuses what [`check`] refuses; lets everything else through.
+pub async fn keep_pages_out(request: Request, next: Next) -> Response {
+    match check(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => {
+            tracing::warn!(problem.detail = %refusal.0.detail, "refused a request that may come from a web page");
+            refusal.into_response()
+        }
+    }
+}
+
+/// Whether a request with these headers is served.
+///
+/// # Errors
+/// A refusal with status 403 when `Host` is not a loopback name, or the request comes from another site's page.
+pub fn check(headers: &HeaderMap) -> Result<(), Refusal> {
+    let host = match one(headers, header::HOST.as_str()) {
+        Ok(Some(host)) if is_loopback(host) => host,
+        Ok(host) => {
+            return Err(refuse(
+                format!("the Host header is {:?}, and only loopback names are served", host.unwrap_or("")),
+                "address the server as 127.0.0.1, [::1] or localhost",
+            ));
+        }
+        Err(refusal) => return Err(refusal),
+    };
+    if let Some(origin) = one(headers, header::ORIGIN.as_str())?
+        && origin.strip_prefix("http://") != Some(host)
+    {
+        return Err(refuse(
+            format!("the request comes from a page of {origin:?}"),
+            "use the command line, or a program that is no web page",
+        ));
+    }
+    match one(headers, "sec-fetch-site")? {
+        None | Some("same-origin" | "none") => Ok(()),
+        Some(site) => {
+            Err(refuse(format!("the request comes from a {site} page"), "use the command line, or a program that is no web page"))
+        }
+    }
+}
+
+fn refuse(detail: String, mend: &str) -> Refusal {
+    Refusal::new(StatusCode::FORBIDDEN, "foreign-site", "The request is not served", detail, mend)
+}
+
+/// The one value of a header. Two of them would let a proxy and this server disagree on which counts.
+fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next();
+    let text =
+        value.map(|value| value.to_str().map_err(|_| refuse(format!("the {name} header is no text"), "send plain ASCII"))).transpose()?;
+    if values.next().is_some() {
+        return Err(refuse(format!("there are several {name} headers"), "send one"));
+    }
+    Ok(text)
+}
+
+/// Whether a `Host` header's value names this machine's loopback, with or without a port.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let name = name.strip_suffix('.').unwrap_or(name);
+    if name.eq_ignore_ascii_case("localhost") {
+        return true;
+    }
+    match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+        Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok_and(|address| address.is_loopback()),
+        None => name.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs {
+            map.append(*name, value.parse().unwrap());
+        }
+        map
+    }
+
+    #[test]
+    fn programs_on_this_machine_are_served() {
+        for host in ["127.0.0.1", "127.0.0.1:7001", "127.8.8.8", "localhost:80", "LOCALHOST", "localhost.", "[::1]", "[::1]:7001"] {
+            assert!(check(&headers(&[("host", host)])).is_ok(), "{host}");
+        }
+        assert!(
+            check(&headers(&[("host", "127.0.0.1:7001"), ("origin", "http://127.0.0.1:7001"), ("sec-fetch-site", "same-origin")])).is_ok()
+        );
+    }
+
+    #[test]
+    fn a_page_whose_name_was_rebound_to_loopback_is_refused() {
+        for host in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "10.0.0.1", "[::2]", "", "[::1", "127.0.0.1:x"]
+        {
+            assert!(check(&headers(&[("host", host)])).is_err(), "{host:?}");
+        }
+        assert!(check(&headers(&[])).is_err(), "no Host at all");
+        assert!(check(&headers(&[("host", "localhost"), ("host", "evil.example")])).is_err(), "two Hosts");
+    }
+
+    #[test]
+    fn a_page_of_another_site_is_refused() {
+        for origin in
+            ["https://evil.example", "null", "http://127.0.0.1:9999", "https://127.0.0.1:7001", "http://127.0.0.1:7001.evil.example"]
+        {
+            assert!(check(&headers(&[("host", "127.0.0.1:7001"), ("origin", origin)])).is_err(), "{origin}");
+        }
+        for site in ["cross-site", "same-site"] {
+            assert!(check(&headers(&[("host", "127.0.0.1:7001"), ("sec-fetch-site", site)])).is_err(), "{site}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The API over real sockets, with a fake brain behind it.
+#![allow(clippy::unwrap_used)]
+
+mod api;
+mod harness;
+mod stopping;
+mod unix;
