@@ -156,7 +156,10 @@ mod tests {
             ("fatal: unable to access 'https://h/x/': Could not resolve host: h", FailureClass::Environment),
             ("fatal: unable to access 'https://h/x/': The requested URL returned error: 503", FailureClass::Environment),
             ("fatal: unable to access 'https://h/x/': The requested URL returned error: 403", FailureClass::Own),
-            ("ssh: connect to host h port 22: Connection refused\nfatal: Could not read from remote repository.", FailureClass::Environment),
+            (
+                "ssh: connect to host h port 22: Connection refused\nfatal: Could not read from remote repository.",
+                FailureClass::Environment,
+            ),
             ("git@h: Permission denied (publickey).\nfatal: Could not read from remote repository.", FailureClass::Own),
             ("fatal: '/nope' does not appear to be a git repository\nfatal: Could not read from remote repository.", FailureClass::Own),
             ("fatal: could not read Username for 'https://h': terminal prompts disabled", FailureClass::Own),

@@ -2,6 +2,7 @@
 
 mod fetch;
 mod lock;
+mod tidy;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -52,9 +53,8 @@ impl Mirror {
         let dir = std::path::absolute(dir.as_ref()).map_err(|error| GitError::io(dir.as_ref(), &error))?;
         std::fs::create_dir_all(&dir).map_err(|error| GitError::io(&dir, &error))?;
         let lock = Lock::open(&dir)?;
-        let mirror = Self {
-            inner: Arc::new(Inner { git: git.clone(), dir, url: url.clone(), lock, fetching: tokio::sync::Mutex::new(()) }),
-        };
+        let mirror =
+            Self { inner: Arc::new(Inner { git: git.clone(), dir, url: url.clone(), lock, fetching: tokio::sync::Mutex::new(()) }) };
         mirror.prepare().await?;
         // Two handles of one process would stand in each other's way when a leftover lock is to be removed.
         let inner = git.share_mirror(&mirror.inner.dir, mirror.inner.clone(), |other| other.url == *url);
@@ -150,7 +150,10 @@ impl Mirror {
         let dir = self.dir().to_owned();
         blocking(self.dir(), move || {
             let mut file = tempfile::NamedTempFile::new_in(&dir)?;
-            std::io::Write::write_all(&mut file, b"This bare repository is Towpath's own cache; it can be deleted while Towpath does not run.\n")?;
+            std::io::Write::write_all(
+                &mut file,
+                b"This bare repository is Towpath's own cache; it can be deleted while Towpath does not run.\n",
+            )?;
             file.as_file().sync_all()?;
             file.persist(dir.join(READY_FILE)).map(drop).map_err(|error| error.error)
         })

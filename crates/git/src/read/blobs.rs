@@ -23,7 +23,9 @@ impl Mirror {
             }
             Found::Entry(EntryKind::Symlink, _) => return Err(link(commit, path, "it is a symbolic link")),
             Found::Entry(kind, id) if kind.is_file() => id,
-            Found::Entry(..) => return Err(GitError::bad(format!("the file {path:?}"), format!("it is a folder or submodule at commit {commit}"))),
+            Found::Entry(..) => {
+                return Err(GitError::bad(format!("the file {path:?}"), format!("it is a folder or submodule at commit {commit}")));
+            }
         };
         let content = match reader.contents(&[id.to_string()], MAX_FILE_BYTES).await {
             Ok(mut answers) => answers.pop().flatten(),

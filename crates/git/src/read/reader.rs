@@ -183,9 +183,7 @@ async fn answer(stdout: &mut BufReader<ChildStdout>, max_bytes: Option<u64>) -> 
     let mut words = line.trim_end_matches('\n').split(' ');
     let header = match (words.next(), words.next(), words.next()) {
         (Some(_), Some("missing"), None) => return Ok(None),
-        (Some(id), Some(kind), Some(size)) => {
-            size.parse().ok().map(|size| Header { id: id.to_owned(), kind: kind.to_owned(), size })
-        }
+        (Some(id), Some(kind), Some(size)) => size.parse().ok().map(|size| Header { id: id.to_owned(), kind: kind.to_owned(), size }),
         _ => None,
     };
     let Some(header) = header else { return Err(Trouble::Nonsense(line)) };

@@ -92,7 +92,8 @@ pub(crate) async fn find_with(reader: &mut Reader, commit: CommitId, path: &str)
                 why: format!("its tree {tree} cannot be read"),
             });
         };
-        let damaged = || GitError::Failed { what: format!("reading the tree {}", header.id), why: "it is not a tree as Git makes them".to_owned() };
+        let damaged =
+            || GitError::Failed { what: format!("reading the tree {}", header.id), why: "it is not a tree as Git makes them".to_owned() };
         let entry = find_in_tree(&content, part.as_bytes()).map_err(|()| damaged())?;
         let Some(entry) = entry else { return Ok(Found::Nothing) };
         if at + 1 == parts.len() {

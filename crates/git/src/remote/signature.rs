@@ -60,7 +60,8 @@ fn walk(dir: &Path, hash: &mut DefaultHasher, depth: usize) {
         return;
     }
     let Ok(entries) = fs::read_dir(dir) else { return };
-    let mut entries: Vec<_> = entries.flatten().map(|entry| (entry.file_name(), entry.file_type().is_ok_and(|kind| kind.is_dir()))).collect();
+    let mut entries: Vec<_> =
+        entries.flatten().map(|entry| (entry.file_name(), entry.file_type().is_ok_and(|kind| kind.is_dir()))).collect();
     entries.sort();
     for (name, is_dir) in entries {
         name.hash(hash);

@@ -119,7 +119,8 @@ impl Mirror {
                 let path = temp.join(format!("content-{at}"));
                 tokio::fs::write(&path, content).await.map_err(|error| GitError::io(&path, &error))?;
                 let path = path.to_str().filter(|path| !path.contains(['\n', '"']));
-                let path = path.ok_or_else(|| GitError::bad(format!("the mirror's folder {}", self.dir().display()), "it is not plain UTF-8"))?;
+                let path =
+                    path.ok_or_else(|| GitError::bad(format!("the mirror's folder {}", self.dir().display()), "it is not plain UTF-8"))?;
                 names.push_str(path);
                 names.push('\n');
             }
@@ -164,7 +165,9 @@ impl Mirror {
             message.push('\n');
         }
         let text = named(call, author, committer, at).args(["-F", "-", tree]).input(message.into_bytes()).run().await?.text()?;
-        text.trim().parse().map_err(|_| GitError::Failed { what: "making a commit".to_owned(), why: format!("git printed {:?}", text.trim()) })
+        text.trim()
+            .parse()
+            .map_err(|_| GitError::Failed { what: "making a commit".to_owned(), why: format!("git printed {:?}", text.trim()) })
     }
 }
 

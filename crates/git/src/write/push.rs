@@ -125,7 +125,8 @@ mod tests {
             let pairs = [("refs/heads/main", main), ("refs/heads/x", x)];
             judge(&updates, &names, &pairs.iter().filter_map(|(name, c)| c.map(|c| ((*name).to_owned(), commit(c)))).collect())
         };
-        let stale = |branch: &str, now: Option<char>| Some(PushOutcome::Stale { branch: BranchName::new(branch).unwrap(), now: now.map(commit) });
+        let stale =
+            |branch: &str, now: Option<char>| Some(PushOutcome::Stale { branch: BranchName::new(branch).unwrap(), now: now.map(commit) });
         assert_eq!(check(Some('b'), None), Some(PushOutcome::Done), "an earlier push did it");
         assert_eq!(check(Some('d'), Some('c')), stale("main", Some('d')));
         assert_eq!(check(Some('a'), None), stale("x", None), "someone else deleted the branch");
