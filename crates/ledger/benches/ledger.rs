@@ -1,0 +1,2 @@
+//! How fast the ledger is.
+fn main() {}

@@ -1,0 +1,217 @@
+//! Rows: written and read here, and nowhere else.
+//!
+//! Functions return the driver's errors; callers say what they were doing and on which file.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use towpath_domain::{RunId, Timestamp};
+use towpath_engine::{FactKey, Facts};
+
+use crate::record::{EventId, Recorded, event_kind, event_run, subject_key};
+use crate::run::{Run, RunState, Step, StepState, WorkKind, outcome_kind};
+
+type Done = Result<(), sqlx::Error>;
+
+/// The last event, and the hash that stands for it and all before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) event: EventId,
+    pub(crate) chain: String,
+}
+
+/// The hash of an event's row. It finds accidents and slips; who can write the file could also reckon it anew.
+pub(crate) fn chain(before: &str, id: EventId, cause: Option<EventId>, at: Timestamp, actor: &str, body: &str) -> String {
+    let mut hash = Sha256::new();
+    let cause = cause.map_or(0, EventId::get);
+    // Lengths first, so that no two rows read as the same bytes.
+    hash.update(format!("{before} {id} {cause} {} {} {}\n", at.as_millis(), actor.len(), body.len()));
+    hash.update(actor);
+    hash.update(body);
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(crate) async fn head(db: &mut SqliteConnection) -> Result<Head, sqlx::Error> {
+    let row = sqlx::query("SELECT event, chain FROM head WHERE one = 1").fetch_one(db).await?;
+    Ok(Head { event: EventId::new(row.try_get("event")?), chain: row.try_get("chain")? })
+}
+
+pub(crate) async fn set_head(db: &mut SqliteConnection, head: &Head) -> Done {
+    sqlx::query("UPDATE head SET event = $1, chain = $2 WHERE one = 1").bind(head.event.get()).bind(&head.chain).execute(db).await?;
+    Ok(())
+}
+
+/// Which version counted the facts, if any did.
+pub(crate) async fn counted(db: &mut SqliteConnection) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar("SELECT version FROM counted WHERE one = 1").fetch_optional(db).await
+}
+
+/// Adds an event after `head`, and moves `head` on to it.
+pub(crate) async fn insert_event(db: &mut SqliteConnection, head: &mut Head, recorded: &Recorded, subject: Option<&str>) -> Done {
+    let body = json(&recorded.event)?;
+    let chain = chain(&head.chain, recorded.id, recorded.cause, recorded.at, &recorded.actor, &body);
+    sqlx::query("INSERT INTO events (id, cause, at, actor, kind, subject, run, body, chain) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+        .bind(recorded.id.get())
+        .bind(recorded.cause.map(EventId::get))
+        .bind(recorded.at.as_millis())
+        .bind(&recorded.actor)
+        .bind(event_kind(&recorded.event))
+        .bind(subject)
+        .bind(event_run(&recorded.event).map(RunId::as_str))
+        .bind(body)
+        .bind(&chain)
+        .execute(db)
+        .await?;
+    *head = Head { event: recorded.id, chain };
+    Ok(())
+}
+
+pub(crate) fn event(row: &SqliteRow) -> Result<Recorded, sqlx::Error> {
+    Ok(Recorded {
+        id: EventId::new(row.try_get("id")?),
+        cause: row.try_get::<Option<i64>, _>("cause")?.map(EventId::new),
+        at: Timestamp::from_millis(row.try_get("at")?),
+        actor: row.try_get("actor")?,
+        event: parse(row, "body")?,
+    })
+}
+
+pub(crate) async fn put_fact(db: &mut SqliteConnection, key: &FactKey, value: Option<&serde_json::Value>) -> Done {
+    let key = json(key)?;
+    match value {
+        Some(value) => {
+            sqlx::query("INSERT INTO facts (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+                .bind(key)
+                .bind(json(value)?)
+                .execute(db)
+                .await?
+        }
+        None => sqlx::query("DELETE FROM facts WHERE key = $1").bind(key).execute(db).await?,
+    };
+    Ok(())
+}
+
+pub(crate) async fn facts(db: &mut SqliteConnection) -> Result<Vec<(FactKey, serde_json::Value)>, sqlx::Error> {
+    let rows = sqlx::query("SELECT key, value FROM facts").fetch_all(db).await?;
+    rows.iter().map(|row| Ok((parse(row, "key")?, parse(row, "value")?))).collect()
+}
+
+/// All facts, as the planner wants them.
+pub(crate) async fn load_facts(db: &mut SqliteConnection) -> Result<Facts, sqlx::Error> {
+    let mut all = Facts::default();
+    for (key, value) in facts(db).await? {
+        all.put(&key, value).map_err(|error| sqlx::Error::Decode(format!("fact {key:?}: {error}").into()))?;
+    }
+    Ok(all)
+}
+
+pub(crate) async fn run(db: &mut SqliteConnection, id: &RunId) -> Result<Option<Run>, sqlx::Error> {
+    let row = sqlx::query("SELECT * FROM runs WHERE id = $1").bind(id.as_str()).fetch_optional(db).await?;
+    row.as_ref().map(run_of).transpose()
+}
+
+pub(crate) fn run_of(row: &SqliteRow) -> Result<Run, sqlx::Error> {
+    let moment = |column: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(column)?.map(Timestamp::from_millis));
+    let event = |column: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(column)?.map(EventId::new));
+    Ok(Run {
+        spec: parse(row, "spec")?,
+        state: match row.try_get::<String, _>("state")?.as_str() {
+            "queued" => RunState::Queued,
+            "running" => RunState::Running,
+            _ => RunState::Finished,
+        },
+        queued: EventId::new(row.try_get("queued")?),
+        queued_at: Timestamp::from_millis(row.try_get("queued_at")?),
+        started: event("started")?,
+        started_at: moment("started_at")?,
+        finished: event("finished")?,
+        finished_at: moment("finished_at")?,
+        outcome: parse_some(row, "outcome")?,
+        worker: row.try_get("worker")?,
+        epoch: u64::try_from(row.try_get::<i64, _>("epoch")?).unwrap_or(0),
+        cancel: row.try_get("cancel")?,
+        lease_until: moment("lease_until")?,
+    })
+}
+
+/// Writes all of a run that comes from events; its lease stays as it is.
+pub(crate) async fn put_run(db: &mut SqliteConnection, run: &Run) -> Done {
+    sqlx::query(
+        "INSERT INTO runs (id, kind, subject, state, spec, queued, queued_at, started, started_at, finished, finished_at, outcome, outcome_kind, worker, epoch, cancel)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+         ON CONFLICT (id) DO UPDATE SET state = excluded.state, started = excluded.started, started_at = excluded.started_at,
+             finished = excluded.finished, finished_at = excluded.finished_at, outcome = excluded.outcome,
+             outcome_kind = excluded.outcome_kind, worker = excluded.worker, epoch = excluded.epoch, cancel = excluded.cancel",
+    )
+    .bind(run.spec.id.as_str())
+    .bind(WorkKind::of(&run.spec.work).as_str())
+    .bind(subject_key(&run.subject()))
+    .bind(run.state.as_str())
+    .bind(json(&run.spec)?)
+    .bind(run.queued.get())
+    .bind(run.queued_at.as_millis())
+    .bind(run.started.map(EventId::get))
+    .bind(run.started_at.as_ref().map(Timestamp::as_millis))
+    .bind(run.finished.map(EventId::get))
+    .bind(run.finished_at.as_ref().map(Timestamp::as_millis))
+    .bind(run.outcome.as_ref().map(json).transpose()?)
+    .bind(run.outcome.as_ref().map(outcome_kind))
+    .bind(&run.worker)
+    .bind(i64::try_from(run.epoch).unwrap_or(i64::MAX))
+    .bind(&run.cancel)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn step(db: &mut SqliteConnection, run: &RunId, name: &str) -> Result<Option<Step>, sqlx::Error> {
+    let row = sqlx::query("SELECT * FROM steps WHERE run = $1 AND name = $2").bind(run.as_str()).bind(name).fetch_optional(db).await?;
+    row.as_ref().map(step_of).transpose()
+}
+
+pub(crate) fn step_of(row: &SqliteRow) -> Result<Step, sqlx::Error> {
+    Ok(Step {
+        name: row.try_get("name")?,
+        first: EventId::new(row.try_get("first")?),
+        state: if row.try_get::<String, _>("state")? == "done" { StepState::Done } else { StepState::Running },
+        started_at: Timestamp::from_millis(row.try_get("started_at")?),
+        finished_at: row.try_get::<Option<i64>, _>("finished_at")?.map(Timestamp::from_millis),
+        output: parse_some(row, "output")?,
+    })
+}
+
+pub(crate) async fn put_step(db: &mut SqliteConnection, run: &RunId, step: &Step) -> Done {
+    sqlx::query(
+        "INSERT INTO steps (run, name, first, state, started_at, finished_at, output) VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (run, name) DO UPDATE SET state = excluded.state, started_at = excluded.started_at,
+             finished_at = excluded.finished_at, output = excluded.output",
+    )
+    .bind(run.as_str())
+    .bind(&step.name)
+    .bind(step.first.get())
+    .bind(step.state.as_str())
+    .bind(step.started_at.as_millis())
+    .bind(step.finished_at.as_ref().map(Timestamp::as_millis))
+    .bind(step.output.as_ref().map(json).transpose()?)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, sqlx::Error> {
+    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
+}
+
+fn parse<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<T, sqlx::Error> {
+    parse_text(&row.try_get::<String, _>(column)?, column)
+}
+
+fn parse_some<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<Option<T>, sqlx::Error> {
+    row.try_get::<Option<String>, _>(column)?.map(|text| parse_text(&text, column)).transpose()
+}
+
+fn parse_text<T: DeserializeOwned>(text: &str, column: &str) -> Result<T, sqlx::Error> {
+    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(format!("column {column}: {error}").into()))
+}

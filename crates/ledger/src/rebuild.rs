@@ -1,0 +1,68 @@
+//! Facts, runs, steps and the outbox, counted anew from the events.
+
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection, Row};
+use towpath_engine::Facts;
+
+use crate::db::rows;
+use crate::error::{Error, Result};
+use crate::ledger::{Ledger, detached};
+use crate::verify::{Difference, replay};
+
+/// Whose rules the rows were counted by. The rules are the code's, so each version counts for itself.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+impl Ledger {
+    /// Counts everything anew from the events: mends whatever [`Ledger::verify`] finds in rows. Leases and what sinks
+    /// have told stay as they are. What it finds wrong with the events themselves cannot be mended, and is handed back.
+    ///
+    /// # Errors
+    /// [`Error::ReadOnly`], [`Error::Closed`], [`Error::Environment`]; then all is as it was.
+    pub async fn rebuild(&self) -> Result<Vec<Difference>> {
+        let inner = self.inner.clone();
+        detached(async move {
+            let mut writer = inner.writer().await?;
+            let done = rebuild(&mut writer.db).await;
+            let (_, differences) = done.map_err(|error| Error::database("count anew", &inner.file, &error))?;
+            writer.reload(&inner.published).await?;
+            Ok(differences)
+        })
+        .await
+    }
+}
+
+/// One transaction: either all is counted anew, or nothing is changed.
+pub(crate) async fn rebuild(db: &mut SqliteConnection) -> std::result::Result<(Facts, Vec<Difference>), sqlx::Error> {
+    let mut tx = db.begin_with("BEGIN IMMEDIATE").await?;
+    let mut differences = Vec::new();
+    let all = replay(&mut tx, &mut differences).await?;
+    let leases = sqlx::query("SELECT id, lease_until FROM runs WHERE lease_until IS NOT NULL").fetch_all(&mut *tx).await?;
+    for table in ["DELETE FROM facts", "DELETE FROM steps", "DELETE FROM runs", "DELETE FROM outbox"] {
+        sqlx::query(table).execute(&mut *tx).await?;
+    }
+    for key in all.facts.keys() {
+        rows::put_fact(&mut tx, &key, all.facts.get(&key).as_ref()).await?;
+    }
+    for run in all.projection.runs.values() {
+        rows::put_run(&mut tx, run).await?;
+    }
+    for ((run, _), step) in &all.projection.steps {
+        rows::put_step(&mut tx, run, step).await?;
+    }
+    for event in &all.projection.outbox {
+        sqlx::query("INSERT INTO outbox (event) VALUES ($1)").bind(event.get()).execute(&mut *tx).await?;
+    }
+    for row in leases {
+        sqlx::query("UPDATE runs SET lease_until = $2 WHERE id = $1")
+            .bind(row.try_get::<String, _>("id")?)
+            .bind(row.try_get::<i64, _>("lease_until")?)
+            .execute(&mut *tx)
+            .await?;
+    }
+    sqlx::query("INSERT INTO counted (one, version) VALUES (1, $1) ON CONFLICT (one) DO UPDATE SET version = excluded.version")
+        .bind(VERSION)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok((all.facts, differences))
+}

@@ -1,0 +1,124 @@
+//! One recorded event.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use towpath_domain::{RunId, Timestamp};
+use towpath_engine::{Event, Subject};
+
+/// An event's number: 1, 2, 3 … without gaps, in the order of recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventId(i64);
+
+impl EventId {
+    /// Before the first event.
+    pub const NONE: Self = Self(0);
+
+    /// An id from its number.
+    #[must_use]
+    pub const fn new(number: i64) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+
+    pub(crate) fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::str::FromStr for EventId {
+    type Err = std::num::ParseIntError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// An event as it stands in the ledger.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// Its number.
+    pub id: EventId,
+    /// The event that caused it; always an earlier one.
+    pub cause: Option<EventId>,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// Who or what recorded it: a part of Towpath, a worker, a person's name.
+    pub actor: String,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// The event's kind as it is stored and filtered by: the `event` tag of its JSON form.
+#[must_use]
+pub fn event_kind(event: &Event) -> &'static str {
+    match event {
+        Event::ConfigSeen { .. } => "config-seen",
+        Event::BranchSeen { .. } => "branch-seen",
+        Event::BranchUnreachable { .. } => "branch-unreachable",
+        Event::Rendered(_) => "rendered",
+        Event::RunQueued(_) => "run-queued",
+        Event::RunStarted { .. } => "run-started",
+        Event::StepStarted { .. } => "step-started",
+        Event::StepDone { .. } => "step-done",
+        Event::RunFinished { .. } => "run-finished",
+        Event::RetryRequested { .. } => "retry-requested",
+        Event::CancelRequested { .. } => "cancel-requested",
+    }
+}
+
+/// The run that an event speaks of.
+#[must_use]
+pub fn event_run(event: &Event) -> Option<&RunId> {
+    match event {
+        Event::RunQueued(spec) => Some(&spec.id),
+        Event::RunStarted { run }
+        | Event::StepStarted { run, .. }
+        | Event::StepDone { run, .. }
+        | Event::RunFinished { run, .. }
+        | Event::CancelRequested { run, .. } => Some(run),
+        Event::ConfigSeen { .. }
+        | Event::BranchSeen { .. }
+        | Event::BranchUnreachable { .. }
+        | Event::Rendered(_)
+        | Event::RetryRequested { .. } => None,
+    }
+}
+
+/// The subject that an event names itself; a run's events take that of their run.
+pub(crate) fn own_subject(event: &Event) -> Option<Subject> {
+    match event {
+        Event::Rendered(render) => Some(Subject::Target(render.target.clone())),
+        Event::RunQueued(spec) => Some(spec.work.subject()),
+        Event::RetryRequested { subject, .. } => Some(subject.clone()),
+        _ => None,
+    }
+}
+
+/// A subject as one text: `source:api`, `target:4f…`, `change:p-…`. The form of the ledger's columns.
+#[must_use]
+pub fn subject_key(subject: &Subject) -> String {
+    match subject {
+        Subject::Source(name) => format!("source:{name}"),
+        Subject::Target(id) => format!("target:{id}"),
+        Subject::Change(id) => format!("change:{id}"),
+    }
+}
+
+/// Whether people may want to hear of an event: it then gets an outbox row, in the same transaction. What is said of
+/// it, if anything, is for the outbox's reader to decide.
+pub(crate) fn goes_out(event: &Event) -> bool {
+    matches!(event, Event::RunFinished { .. })
+}
