@@ -1,0 +1,157 @@
+//! Which images objects use.
+
+use serde_json::Value;
+
+/// One use of an image.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ImageUse {
+    /// The object, as `Kind/name`.
+    pub object: String,
+    /// Where in the object, such as `spec.template.spec.initContainers[0]`.
+    pub path: String,
+    /// The image as written.
+    pub image: String,
+}
+
+/// Where pods are described, for every kind that embeds one: a wrong guess costs nothing, a missed image is a hole.
+/// Deployments, StatefulSets, DaemonSets, ReplicaSets, DeploymentConfigs and Jobs; CronJobs; Pods.
+const POD_SPECS: [&str; 3] = ["spec.template.spec", "spec.jobTemplate.spec.template.spec", "spec"];
+
+/// Where a pod lists its containers. ClowdApps call their own `sidecars`.
+const CONTAINERS: [&str; 4] = ["containers", "initContainers", "ephemeralContainers", "sidecars"];
+
+/// Every image that the objects use, in their order; empty ones (filled in by OpenShift's triggers) are left out.
+///
+/// Covers pod templates of any kind with init and ephemeral containers and image volumes; `spec.image`, as of a
+/// CatalogSource; pods of a ClowdApp's deployments and jobs with their init containers and sidecars; items of lists.
+#[must_use]
+pub fn images(objects: &[Value]) -> Vec<ImageUse> {
+    let mut found = Vec::new();
+    for object in objects {
+        let title = super::title(object);
+        collect(object, "", &mut |path, image| {
+            found.push(ImageUse { object: title.clone(), path, image: image.to_owned() });
+        });
+        if let Some(Value::Array(items)) = object.get("items") {
+            found.extend(images(items));
+        }
+    }
+    found
+}
+
+/// Whether `image` begins with one of `patterns`, which are plain prefixes: `quay.io/org` also allows `quay.io/organs/x`.
+#[must_use]
+pub fn image_allowed(image: &str, patterns: &[String]) -> bool {
+    patterns.iter().any(|pattern| image.starts_with(pattern.as_str()))
+}
+
+/// Calls `found` with path and image for each image of one object.
+fn collect(object: &Value, at: &str, found: &mut dyn FnMut(String, &str)) {
+    for place in POD_SPECS {
+        if let Some(spec) = follow(object, place) {
+            pod(spec, &join(at, place), found);
+        }
+    }
+    for list in ["deployments", "jobs"] {
+        let items = follow(object, "spec").and_then(|spec| spec.get(list)).and_then(Value::as_array);
+        for (index, item) in items.into_iter().flatten().enumerate() {
+            if let Some(spec) = item.get("podSpec") {
+                pod(spec, &join(at, &format!("spec.{list}[{index}].podSpec")), found);
+            }
+        }
+    }
+}
+
+/// Images of one pod description, and its own `image`, as ClowdApps and CatalogSources have.
+fn pod(spec: &Value, at: &str, found: &mut dyn FnMut(String, &str)) {
+    let mut report = |path: &str, image: Option<&Value>| match image.and_then(Value::as_str) {
+        Some(image) if !image.trim().is_empty() => found(path.to_owned(), image),
+        _ => {}
+    };
+    report(at, spec.get("image"));
+    for list in CONTAINERS {
+        let containers = spec.get(list).and_then(Value::as_array);
+        for (index, container) in containers.into_iter().flatten().enumerate() {
+            report(&format!("{at}.{list}[{index}]"), container.get("image"));
+        }
+    }
+    let volumes = spec.get("volumes").and_then(Value::as_array);
+    for (index, volume) in volumes.into_iter().flatten().enumerate() {
+        report(&format!("{at}.volumes[{index}].image"), volume.pointer("/image/reference"));
+    }
+}
+
+fn follow<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
+    path.split('.').try_fold(value, |value, step| value.get(step))
+}
+
+fn join(at: &str, path: &str) -> String {
+    if at.is_empty() { path.to_owned() } else { format!("{at}.{path}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn found(object: Value) -> Vec<String> {
+        images(&[object]).into_iter().map(|at| format!("{}={}", at.path, at.image)).collect()
+    }
+
+    #[test]
+    fn every_kind_with_a_pod_template_is_covered() {
+        let pod = json!({"containers": [{"name": "a", "image": "c"}], "initContainers": [{"name": "b", "image": "i"}]});
+        for kind in ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "DeploymentConfig", "Job", "ReplicationController"] {
+            let object = json!({"kind": kind, "spec": {"template": {"spec": pod}}});
+            assert_eq!(found(object), ["spec.template.spec.containers[0]=c", "spec.template.spec.initContainers[0]=i"], "{kind}");
+        }
+        let cron = json!({"kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": {"spec": pod}}}}});
+        let at = "spec.jobTemplate.spec.template.spec";
+        assert_eq!(found(cron), [format!("{at}.containers[0]=c"), format!("{at}.initContainers[0]=i")]);
+        assert_eq!(found(json!({"kind": "Pod", "spec": pod})), ["spec.containers[0]=c", "spec.initContainers[0]=i"]);
+    }
+
+    #[test]
+    fn catalog_sources_and_image_volumes_count() {
+        assert_eq!(found(json!({"kind": "CatalogSource", "spec": {"image": "cat"}})), ["spec=cat"]);
+        let pod = json!({"kind": "Pod", "spec": {"volumes": [{"name": "v", "image": {"reference": "data"}}]}});
+        assert_eq!(found(pod), ["spec.volumes[0].image=data"]);
+    }
+
+    #[test]
+    fn a_clowd_apps_deployments_and_jobs_count_with_their_helpers() {
+        let app = json!({"kind": "ClowdApp", "metadata": {"name": "app"}, "spec": {
+            "deployments": [{"podSpec": {"image": "web", "initContainers": [{"image": "init"}, {"inheritEnv": true}], "sidecars": [{"image": "side"}]}}],
+            "jobs": [{"name": "j"}, {"podSpec": {"image": "job"}}]}});
+        let want = [
+            "spec.deployments[0].podSpec=web",
+            "spec.deployments[0].podSpec.initContainers[0]=init",
+            "spec.deployments[0].podSpec.sidecars[0]=side",
+            "spec.jobs[1].podSpec=job",
+        ];
+        assert_eq!(found(app.clone()), want);
+        assert_eq!(images(&[app])[0].object, "ClowdApp/app");
+    }
+
+    #[test]
+    fn items_of_lists_count_and_nonsense_does_not() {
+        let pod = json!({"kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [{"image": "a"}]}});
+        assert_eq!(images(&[crate::list(vec![pod])])[0].object, "Pod/p");
+        for nonsense in [
+            json!(null),
+            json!([1]),
+            json!({"spec": "x"}),
+            json!({"spec": {"template": [], "image": 1, "deployments": {}, "containers": [1, {"image": " "}]}}),
+        ] {
+            assert!(found(nonsense).is_empty());
+        }
+    }
+
+    #[test]
+    fn images_are_allowed_by_their_beginning() {
+        let patterns = ["quay.io/org/".to_owned()];
+        assert!(image_allowed("quay.io/org/web:1", &patterns));
+        assert!(!image_allowed("docker.io/quay.io/org/web:1", &patterns));
+        assert!(!image_allowed("quay.io/org/web:1", &[]));
+    }
+}
