@@ -1,1 +1,19 @@
 //! Changes on a config repository: the built-in forge on plain Git.
+//!
+//! A [`Forge`] is where changes are proposed, looked at, merged and closed. [`PlainGit`] needs nothing but a Git repository: a change is
+//! a branch, and merging it is a push that succeeds only if nothing moved meanwhile. Checks are run by the caller, on the merged result.
+//!
+//! Architecture invariant: only this crate may name a forge's API, and it decides nothing. It does what it is told or says what stands in
+//! the way; whether a change should merge is the engine's question.
+
+mod error;
+mod forge;
+mod model;
+mod plain;
+
+pub use error::ForgeError;
+pub use forge::{Answer, Forge};
+pub use model::{Change, CloseOutcome, MergeOrder, MergeOutcome, MergeResult, Proposal, Proposed};
+pub use plain::PlainGit;
+// What a proposal is made of.
+pub use towpath_git::{Edit, Identity};

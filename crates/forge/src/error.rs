@@ -1,0 +1,49 @@
+//! What can go wrong with a forge.
+
+use towpath_domain::{ChangeId, CommitId, FailureClass};
+use towpath_git::GitError;
+
+/// Why a forge did not do what was asked. That something moved meanwhile is no error but an outcome.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ForgeError {
+    /// Git, or the repository, failed.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// The commit to be pushed is not what merging the two named commits gives, so it is not what the checks saw.
+    #[error(
+        "change {id}: merging {head} into {base} gives {made}, not the commit {asked} that was asked for; \
+         ask for the merged result again and check that"
+    )]
+    NotTheMerge {
+        /// The change.
+        id: ChangeId,
+        /// What is merged into.
+        base: CommitId,
+        /// What is merged.
+        head: CommitId,
+        /// The commit that was asked for.
+        asked: CommitId,
+        /// The merge, or that there is none.
+        made: String,
+    },
+    /// A change's id cannot be a branch's name.
+    #[error("the change id {id:?} cannot be used: {why}")]
+    BadId {
+        /// The id.
+        id: String,
+        /// The rule that it breaks.
+        why: String,
+    },
+}
+
+impl ForgeError {
+    /// Whose fault it is, and so whether trying again by itself can help.
+    #[must_use]
+    pub fn class(&self) -> FailureClass {
+        match self {
+            Self::Git(error) => error.class(),
+            Self::NotTheMerge { .. } => FailureClass::Unknown,
+            Self::BadId { .. } => FailureClass::Own,
+        }
+    }
+}

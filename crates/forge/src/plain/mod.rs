@@ -1,0 +1,253 @@
+//! The built-in forge: nothing but a Git repository.
+//!
+//! A change is the branch `towpath/<id>`. Each step is one push that the repository carries out only if its branches are what they are
+//! expected to be, so two Towpaths, or a Towpath and people, never undo each other's work. All commits are made from their cause alone,
+//! the merge commit's date included, so a step that is done again makes the same commit and finds it there.
+
+mod message;
+
+use towpath_domain::{BranchName, ChangeId, CommitId};
+use towpath_git::{CommitInfo, CommitRequest, GitError, MergeRequest, Merged, Mirror, PushOutcome, RefUpdate};
+
+use crate::{Answer, Change, CloseOutcome, Forge, ForgeError, Identity, MergeOrder, MergeOutcome, MergeResult, Proposal, Proposed};
+
+/// How often a change is looked at again when it moves while it is being replaced: more than two Towpaths at work on one change.
+const MAX_ROUNDS: usize = 3;
+
+/// A forge on plain Git.
+#[derive(Debug, Clone)]
+pub struct PlainGit {
+    mirror: Mirror,
+    branch: BranchName,
+}
+
+impl PlainGit {
+    /// Changes on the repository of `mirror`, to be merged into its branch `branch`: the config branch.
+    #[must_use]
+    pub fn new(mirror: Mirror, branch: BranchName) -> Self {
+        Self { mirror, branch }
+    }
+
+    /// The mirror that it works in.
+    #[must_use]
+    pub fn mirror(&self) -> &Mirror {
+        &self.mirror
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.mirror.git().settings().identity
+    }
+
+    async fn propose(&self, proposal: &Proposal) -> Result<Proposed, ForgeError> {
+        let branch = change_branch(&proposal.id)?;
+        self.mirror.fetch().await?;
+        let head = self
+            .mirror
+            .commit(&CommitRequest {
+                parents: vec![proposal.base],
+                base_tree_of: Some(proposal.base),
+                edits: proposal.edits.clone(),
+                message: message::of_change(proposal),
+                author: proposal.author.clone(),
+                committer: self.identity().clone(),
+                at: proposal.at,
+            })
+            .await?;
+        // Merging deletes the branch. To make it again would propose what is merged already.
+        if let Some(config) = self.mirror.resolve(&self.branch).await?
+            && self.mirror.is_ancestor(head, config).await?
+        {
+            return Ok(Proposed::Merged { head });
+        }
+        let mut expected = self.mirror.resolve(&branch).await?;
+        for _ in 0..MAX_ROUNDS {
+            if let Some(there) = expected
+                && there != head
+                && !self.is_ours(&self.commit_info(there).await?)
+            {
+                return Ok(Proposed::TakenOver { head: there });
+            }
+            match self.push_one(&branch, Some(head), expected).await? {
+                PushOutcome::Done => return Ok(Proposed::Open { head }),
+                PushOutcome::Stale { now, .. } => expected = now,
+            }
+        }
+        Err(ForgeError::Git(GitError::Failed {
+            what: format!("proposing change {}", proposal.id),
+            why: format!("the branch {branch} moved each time it was looked at; another Towpath works on the same repository"),
+        }))
+    }
+
+    async fn find(&self, id: &ChangeId) -> Result<Option<Change>, ForgeError> {
+        let branch = change_branch(id)?;
+        self.mirror.fetch().await?;
+        let Some(head) = self.mirror.resolve(&branch).await? else { return Ok(None) };
+        let info = self.mirror.commit_info(head).await?;
+        let base = match self.mirror.resolve(&self.branch).await? {
+            Some(config) => self.mirror.merge_base(config, head).await?,
+            None => None,
+        };
+        Ok(Some(Change { id: id.clone(), head, base, by_towpath: self.is_ours(&info), title: info.subject }))
+    }
+
+    async fn merged_result(&self, id: &ChangeId, head: CommitId) -> Result<MergeResult, ForgeError> {
+        let branch = change_branch(id)?;
+        self.mirror.fetch().await?;
+        let base = self.config_head().await?;
+        // Asked first: a merged change's branch is gone, which must not look as if people had closed it.
+        if self.mirror.has_commit(head).await? && self.mirror.is_ancestor(head, base).await? {
+            return Ok(MergeResult::Merged { base });
+        }
+        let now = self.mirror.resolve(&branch).await?;
+        if now != Some(head) {
+            return Ok(MergeResult::HeadMoved { now });
+        }
+        Ok(match self.make_merge(id, base, head).await? {
+            Merged::Commit(commit) => MergeResult::Clean { base, commit },
+            Merged::Conflict { paths } => MergeResult::Conflict { base, paths },
+        })
+    }
+
+    async fn merge(&self, order: &MergeOrder) -> Result<MergeOutcome, ForgeError> {
+        let branch = change_branch(&order.id)?;
+        self.have(order.base).await?;
+        self.have(order.head).await?;
+        let made = self.make_merge(&order.id, order.base, order.head).await?;
+        if made != Merged::Commit(order.commit) {
+            return Err(ForgeError::NotTheMerge {
+                id: order.id.clone(),
+                base: order.base,
+                head: order.head,
+                asked: order.commit,
+                made: match made {
+                    Merged::Commit(commit) => format!("the commit {commit}"),
+                    Merged::Conflict { paths } => format!("a conflict in {}", paths.join(", ")),
+                },
+            });
+        }
+        let updates = [
+            RefUpdate { branch: self.branch.clone(), new: Some(order.commit), expected: Some(order.base) },
+            RefUpdate { branch: branch.clone(), new: None, expected: Some(order.head) },
+        ];
+        let merged = MergeOutcome::Merged { commit: order.commit };
+        if self.mirror.push(&updates).await? == PushOutcome::Done {
+            tracing::info!(change.id = %order.id, commit = %order.commit, "merged");
+            return Ok(merged);
+        }
+        self.mirror.fetch().await?;
+        let config = self.mirror.resolve(&self.branch).await?;
+        let change = self.mirror.resolve(&branch).await?;
+        if let Some(config) = config
+            && self.mirror.is_ancestor(order.commit, config).await?
+        {
+            // Merged earlier, and the config branch went on. A branch of the change that is there again holds nothing new.
+            if change == Some(order.head) {
+                let _left_to_the_next_time = self.push_one(&branch, None, change).await;
+            }
+            return Ok(merged);
+        }
+        if config != Some(order.base) {
+            return Ok(MergeOutcome::Moved { now: config });
+        }
+        if change != Some(order.head) {
+            return Ok(MergeOutcome::HeadMoved { now: change });
+        }
+        // It was stale a moment ago and is as ordered now. Whoever moved it back and forth, the next try will see.
+        Ok(MergeOutcome::Moved { now: config })
+    }
+
+    async fn close(&self, id: &ChangeId, head: CommitId, why: &str) -> Result<CloseOutcome, ForgeError> {
+        let branch = change_branch(id)?;
+        let outcome = match self.push_one(&branch, None, Some(head)).await? {
+            PushOutcome::Done | PushOutcome::Stale { now: None, .. } => CloseOutcome::Closed,
+            PushOutcome::Stale { now: Some(now), .. } => CloseOutcome::HeadMoved { now },
+        };
+        tracing::info!(change.id = %id, why, ?outcome, "closed");
+        Ok(outcome)
+    }
+
+    /// The merge of `head` into `base`. Its names, message and date come from the two commits and the id alone.
+    async fn make_merge(&self, id: &ChangeId, base: CommitId, head: CommitId) -> Result<Merged, ForgeError> {
+        let (into, merged) = (self.mirror.commit_info(base).await?, self.mirror.commit_info(head).await?);
+        let request = MergeRequest {
+            base,
+            head,
+            message: message::of_merge(id, &merged.subject),
+            who: self.identity().clone(),
+            // Not before either parent, so that histories sorted by date stay in order.
+            at: into.committed_at.max(merged.committed_at),
+        };
+        Ok(self.mirror.merge_commit(&request).await?)
+    }
+
+    async fn push_one(&self, branch: &BranchName, new: Option<CommitId>, expected: Option<CommitId>) -> Result<PushOutcome, ForgeError> {
+        Ok(self.mirror.push(&[RefUpdate { branch: branch.clone(), new, expected }]).await?)
+    }
+
+    async fn config_head(&self) -> Result<CommitId, ForgeError> {
+        self.mirror.resolve(&self.branch).await?.ok_or_else(|| {
+            ForgeError::Git(GitError::NotFound {
+                what: format!("the config branch {}", self.branch),
+                place: self.mirror.url().to_string(),
+                why: "the repository has no such branch".to_owned(),
+            })
+        })
+    }
+
+    /// Makes sure that a commit is in the mirror, which may be newer than the commit or made anew.
+    async fn have(&self, commit: CommitId) -> Result<(), ForgeError> {
+        if !self.mirror.has_commit(commit).await? {
+            self.mirror.fetch().await?;
+            // What still lacks is told by whoever reads it.
+            self.mirror.fetch_commit(commit).await?;
+        }
+        Ok(())
+    }
+
+    async fn commit_info(&self, commit: CommitId) -> Result<CommitInfo, ForgeError> {
+        self.have(commit).await?;
+        Ok(self.mirror.commit_info(commit).await?)
+    }
+
+    /// Whether Towpath made this commit. Wrong only for people who commit under Towpath's own name, and then to their own loss.
+    fn is_ours(&self, commit: &CommitInfo) -> bool {
+        let ours = self.identity();
+        commit.committer_name == ours.name() && commit.committer_email == ours.email() && commit.parents.len() == 1
+    }
+}
+
+impl Forge for PlainGit {
+    fn name(&self) -> &str {
+        "plain git"
+    }
+
+    fn propose<'a>(&'a self, proposal: &'a Proposal) -> Answer<'a, Proposed> {
+        Box::pin(self.propose(proposal))
+    }
+
+    fn find<'a>(&'a self, id: &'a ChangeId) -> Answer<'a, Option<Change>> {
+        Box::pin(self.find(id))
+    }
+
+    fn merged_result<'a>(&'a self, id: &'a ChangeId, head: CommitId) -> Answer<'a, MergeResult> {
+        Box::pin(self.merged_result(id, head))
+    }
+
+    fn merge<'a>(&'a self, order: &'a MergeOrder) -> Answer<'a, MergeOutcome> {
+        Box::pin(self.merge(order))
+    }
+
+    fn close<'a>(&'a self, id: &'a ChangeId, head: CommitId, why: &'a str) -> Answer<'a, CloseOutcome> {
+        Box::pin(self.close(id, head, why))
+    }
+}
+
+/// The branch of a change.
+fn change_branch(id: &ChangeId) -> Result<BranchName, ForgeError> {
+    let bad = |why: &str| ForgeError::BadId { id: id.to_string(), why: why.to_owned() };
+    let name = format!("towpath/{id}");
+    if name.parse::<towpath_domain::GitRef>().is_err() {
+        return Err(bad("it holds what Git does not allow in a branch name; see git-check-ref-format(1)"));
+    }
+    BranchName::new(name).map_err(|error| bad(&error.to_string()))
+}

@@ -1,0 +1,6 @@
+//! The built-in forge against a real bare repository, with people who push at the wrong moment.
+
+#![allow(clippy::unwrap_used)]
+
+mod plain;
+mod support;
