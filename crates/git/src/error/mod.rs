@@ -39,6 +39,14 @@ pub enum GitError {
         /// Git's own words.
         why: String,
     },
+    /// The remote cannot change a branch just now, since someone else is changing it, or was killed while doing so.
+    #[error("{url} cannot change a branch just now: {why}; if it lasts, a git there was killed and left its lock file behind")]
+    Busy {
+        /// The remote, without credentials.
+        url: String,
+        /// Git's own words.
+        why: String,
+    },
     /// A repository, branch, commit or file that is not there.
     #[error("{what} is not in {place}: {why}; check that it is spelled right and was pushed")]
     NotFound {
@@ -138,6 +146,7 @@ impl GitError {
             Self::Program { .. }
             | Self::TooOld { .. }
             | Self::Unreachable { .. }
+            | Self::Busy { .. }
             | Self::Locked { .. }
             | Self::Timeout { .. }
             | Self::Io { .. } => FailureClass::Environment,

@@ -1,6 +1,7 @@
 //! Pushes, each a compare-and-set.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use towpath_domain::{BranchName, CommitId};
 
@@ -8,6 +9,9 @@ use crate::command::{Limit, REMOTE};
 use crate::error::scrub;
 use crate::names::branch_ref;
 use crate::{GitError, Mirror};
+
+/// How long to wait between tries while another push holds the branch: such a push takes milliseconds.
+const BUSY_WAITS: [Duration; 3] = [Duration::from_millis(20), Duration::from_millis(80), Duration::from_millis(320)];
 
 /// One branch to set or delete, if it is what it is expected to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +46,7 @@ impl Mirror {
     /// When the answer is lost on the way, pushing the same again finds it [`PushOutcome::Done`].
     ///
     /// # Errors
-    /// [`GitError::Refused`] when the remote says no for another reason (rights, a hook, a protected branch),
+    /// [`GitError::Refused`] when the remote says no for another reason (rights, a hook, a protected branch), [`GitError::Busy`],
     /// [`GitError::Unreachable`], [`GitError::NotFound`], [`GitError::Timeout`]; [`GitError::BadInput`] for a name that is no branch's.
     pub async fn push(&self, updates: &[RefUpdate]) -> Result<PushOutcome, GitError> {
         let names: Vec<String> = updates.iter().map(|update| branch_ref(&update.branch)).collect::<Result<_, _>>()?;
@@ -52,17 +56,27 @@ impl Mirror {
         for commit in updates.iter().filter_map(|update| update.new) {
             self.require_commit(commit).await?;
         }
+        for wait in BUSY_WAITS {
+            match self.push_once(updates, &names).await {
+                Err(GitError::Busy { .. }) => tokio::time::sleep(wait).await,
+                ended => return ended,
+            }
+        }
+        self.push_once(updates, &names).await
+    }
+
+    async fn push_once(&self, updates: &[RefUpdate], names: &[String]) -> Result<PushOutcome, GitError> {
         let call = self.call(format!("pushing to {}", self.url()), Limit::Transfer).remote(self.url());
         let mut call = call.args(["push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed", "--no-progress"]);
         call = call.arg("--recurse-submodules=no");
         if updates.len() > 1 {
             call = call.arg("--atomic");
         }
-        for (update, name) in updates.iter().zip(&names) {
+        for (update, name) in updates.iter().zip(names) {
             call = call.arg(format!("--force-with-lease={name}:{}", text(update.expected)));
         }
         call = call.args(["--end-of-options", REMOTE]);
-        for (update, name) in updates.iter().zip(&names) {
+        for (update, name) in updates.iter().zip(names) {
             call = call.arg(format!("{}:{name}", text(update.new)));
         }
         let finished = call.run().await?;
@@ -70,17 +84,25 @@ impl Mirror {
             return Ok(PushOutcome::Done);
         }
         // Why a ref was rejected reads differently on every server and in every race. What is there now does not.
-        let refused = rejection(&String::from_utf8_lossy(finished.stdout()));
-        let error = match refused {
-            Some(why) => GitError::Refused { what: format!("pushing to {}", self.url()), place: self.url().to_string(), why },
+        let url = self.url().to_string();
+        let error = match rejection(&String::from_utf8_lossy(finished.stdout())) {
+            Some(why) if is_busy(&why) => GitError::Busy { url, why },
+            Some(why) => GitError::Refused { what: format!("pushing to {url}"), place: url, why },
             None => finished.error(),
         };
-        if matches!(error, GitError::Unreachable { .. } | GitError::NotFound { .. }) && !finished.stdout().starts_with(b"To ") {
+        // Without an answer about refs there was no conversation, and a second one would end in the same way.
+        let talked = finished.stdout().starts_with(b"To ");
+        if !talked && matches!(error, GitError::Unreachable { .. } | GitError::NotFound { .. }) {
             return Err(error);
         }
-        let there = self.git().ls_remote_refs(self.url(), &names).await?;
-        judge(updates, &names, &there).ok_or(error)
+        let there = self.git().ls_remote_refs(self.url(), names).await?;
+        judge(updates, names, &there).ok_or(error)
     }
+}
+
+/// Whether a server's reason says that another push holds the branch, or held it while this one came.
+fn is_busy(reason: &str) -> bool {
+    ["failed to update ref", "cannot lock ref", "unable to create", "transaction failed"].iter().any(|text| reason.contains(text))
 }
 
 /// What the remote's refs say about a push that Git called failed; `None` when they don't explain it.

@@ -111,3 +111,17 @@ async fn a_commit_that_is_not_here_cannot_be_pushed() {
     assert!(matches!(mirror.push(&[set("x", crate::support::nobody(), None)]).await, Err(GitError::NotFound { .. })));
     assert!(matches!(mirror.push(&[set("-x", None, None)]).await, Err(GitError::BadInput { .. })));
 }
+
+#[tokio::test]
+async fn a_branch_that_another_push_holds_is_busy_and_not_refused() {
+    let lab = Lab::new();
+    let base = lab.people_push("main", &[("a", "1")]);
+    let mirror = lab.mirror("m").await;
+    let next = mirror.commit(&request(base, vec![edit("a", "2")])).await.unwrap();
+    let lock = lab.path("remote.git/refs/heads/main.lock");
+    std::fs::write(&lock, "").unwrap();
+    let error = mirror.push(&[set("main", next, base)]).await.unwrap_err();
+    assert!(matches!(&error, GitError::Busy { .. }) && error.class() == FailureClass::Environment, "{error:?}");
+    std::fs::remove_file(&lock).unwrap();
+    assert_eq!(mirror.push(&[set("main", next, base)]).await.unwrap(), PushOutcome::Done);
+}
