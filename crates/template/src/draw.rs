@@ -38,7 +38,8 @@ impl Draw for OsRandom {
 }
 
 /// Values that were drawn before, so that a run that is taken up again uses the same names; fresh ones for the rest.
-#[derive(Debug, Clone)]
+// No debug print: values may be secrets.
+#[derive(Clone)]
 pub struct Recorded<'a> {
     /// Earlier values by parameter, from [`crate::Processed::generated`].
     pub values: &'a BTreeMap<String, String>,

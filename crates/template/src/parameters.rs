@@ -3,7 +3,7 @@
 //! The steps are app-interface's, after its merge of environment, saas file, resource template and target: values become
 //! text, parameters are put into each other, automatic values fill the gaps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use towpath_domain::CommitId;
@@ -11,7 +11,8 @@ use towpath_domain::CommitId;
 use crate::limits::PARAMETER_BYTES_MAX;
 
 /// What the values are made from.
-#[derive(Debug, Clone, Copy)]
+// No debug print: values may be secrets.
+#[derive(Clone, Copy)]
 pub struct Inputs<'a> {
     /// Merged parameters by name.
     pub parameters: &'a BTreeMap<String, Value>,
@@ -59,7 +60,7 @@ pub enum ResolveError {
 pub fn resolve(inputs: &Inputs<'_>) -> Result<BTreeMap<String, String>, ResolveError> {
     let written: BTreeMap<&str, Text> =
         inputs.parameters.iter().filter_map(|(name, value)| Some((name.as_str(), Text::of(value)?))).collect();
-    let mut crossing = Crossing { written: &written, done: BTreeMap::new(), stack: Vec::new() };
+    let mut crossing = Crossing { written: &written, done: BTreeMap::new() };
     for name in written.keys() {
         crossing.visit(name)?;
     }
@@ -105,42 +106,48 @@ impl Text {
 struct Crossing<'a> {
     written: &'a BTreeMap<&'a str, Text>,
     done: BTreeMap<&'a str, String>,
-    /// The chain of parameters that is being followed.
-    stack: Vec<&'a str>,
 }
 
 impl<'a> Crossing<'a> {
+    /// Resolves `start` and all that it refers to.
     fn visit(&mut self, start: &'a str) -> Result<(), ResolveError> {
-        // A stack of our own: a chain may be as long as the list of parameters.
-        self.stack.push(start);
-        while let Some(&name) = self.stack.last() {
-            match self.first_open_reference(name) {
-                Some(open) => {
-                    if let Some(at) = self.stack.iter().position(|on_chain| *on_chain == open) {
-                        let circle = self.stack.iter().skip(at).chain([&open]);
-                        return Err(ResolveError::Cycle { chain: circle.map(|name| (*name).to_owned()).collect() });
-                    }
-                    self.stack.push(open);
+        // A stack of our own, since a chain may be as long as the list of parameters: each name with its open references.
+        let mut chain = vec![(start, self.references(start))];
+        let mut on_chain = BTreeSet::from([start]);
+        while let Some((name, open)) = chain.last_mut() {
+            let name = *name;
+            match open.pop() {
+                Some(next) if self.done.contains_key(next) => {}
+                Some(next) if on_chain.contains(next) => {
+                    let circle = chain.iter().map(|(name, _)| *name).skip_while(|name| *name != next).chain([next]);
+                    return Err(ResolveError::Cycle { chain: circle.map(str::to_owned).collect() });
+                }
+                Some(next) => {
+                    on_chain.insert(next);
+                    chain.push((next, self.references(next)));
                 }
                 None => {
                     self.finish(name)?;
-                    self.stack.pop();
+                    on_chain.remove(name);
+                    chain.pop();
                 }
             }
         }
         Ok(())
     }
 
-    /// The first parameter that `name` refers to and that has no final value yet.
-    fn first_open_reference(&self, name: &str) -> Option<&'a str> {
-        let text = self.written.get(name).filter(|text| !text.is_number)?;
-        let mut open = None;
-        scan(&text.text, |piece| {
-            if let (None, Piece::Reference(name)) = (open, piece) {
-                open = self.target(name).filter(|name| !self.done.contains_key(name));
-            }
-        });
-        open
+    /// The parameters that `name` refers to, the last one first.
+    fn references(&self, name: &str) -> Vec<&'a str> {
+        let mut found = Vec::new();
+        if let Some(written) = self.written.get(name).filter(|text| !text.is_number) {
+            scan(&written.text, |piece| {
+                if let Piece::Reference(to) = piece {
+                    found.extend(self.target(to));
+                }
+            });
+        }
+        found.reverse();
+        found
     }
 
     /// The parameter called `name`, if it can be put into others.

@@ -93,6 +93,7 @@ fn runs(object: &Value) -> bool {
 #[must_use]
 pub fn duplicates(objects: &[Value]) -> Vec<String> {
     let mut seen: BTreeMap<(&str, &str, &str), BTreeSet<&str>> = BTreeMap::new();
+    let mut told = BTreeSet::new();
     let mut twice = Vec::new();
     for object in objects {
         let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or("");
@@ -100,7 +101,7 @@ pub fn duplicates(objects: &[Value]) -> Vec<String> {
         let clashes = namespaces.contains(namespace) || namespaces.contains("") || (namespace.is_empty() && !namespaces.is_empty());
         namespaces.insert(namespace);
         let title = title(object);
-        if clashes && !twice.contains(&title) {
+        if clashes && told.insert(title.clone()) {
             twice.push(title);
         }
     }

@@ -8,6 +8,7 @@ mod substitute;
 mod values;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde_json::{Value, json};
 
@@ -20,7 +21,8 @@ use substitute::Substitution;
 pub(crate) use substitute::plain_number;
 
 /// What a template is processed with.
-#[derive(Debug, Clone, Copy)]
+// No debug print: values may be secrets.
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// Values by parameter. A value given here switches the parameter's generator off, even an empty one.
     pub params: &'a BTreeMap<String, String>,
@@ -31,7 +33,7 @@ pub struct Request<'a> {
 }
 
 /// What came out.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Processed {
     /// The objects, in the template's order.
     pub objects: Vec<Value>,
@@ -41,6 +43,19 @@ pub struct Processed {
     pub generated: BTreeMap<String, String>,
     /// What is odd but does no harm, for people.
     pub warnings: Vec<String>,
+}
+
+// Objects and drawn values may be secrets: a debug print names them only.
+impl fmt::Debug for Processed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let objects: Vec<String> = self.objects.iter().map(crate::objects::title).collect();
+        let generated: Vec<&String> = self.generated.keys().collect();
+        f.debug_struct("Processed")
+            .field("objects", &objects)
+            .field("generated", &generated)
+            .field("warnings", &self.warnings)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Carries out `template`.

@@ -252,6 +252,14 @@ fn recorded_values_and_placeholders_make_the_outcome_repeatable() {
 }
 
 #[test]
+fn values_do_not_show_in_debug_prints() {
+    let body = json!({"parameters": [{"name": "A", "value": "hunter2"}, {"name": "B", "generate": "expression", "from": "hunter3"}],
+        "objects": [{"kind": "Secret", "metadata": {"name": "s"}, "stringData": {"a": "${A}", "b": "${B}"}}]});
+    let shown = format!("{:?}", run(body, &[], &[]).unwrap());
+    assert!(shown.contains("Secret/s") && shown.contains("\"B\"") && !shown.contains("hunter"), "{shown}");
+}
+
+#[test]
 fn all_faults_of_parameters_are_told_and_nothing_is_substituted() {
     let body = json!({"parameters": [{"name": "A", "required": true}, {"name": "B", "required": true, "value": "d"},
         {"name": "C", "generate": "roll", "from": "x"}, {"name": "D", "generate": "expression", "from": "[ABC]{3}"},
@@ -303,6 +311,15 @@ fn a_small_template_cannot_become_a_huge_one() {
     }
     let labels = json!({"parameters": [{"name": "A", "value": big}], "message": "${A}".repeat(100)});
     assert_eq!(run(labels, &[], &[]).unwrap_err().faults, [Fault::TooLarge]);
+}
+
+#[test]
+fn the_deepest_outcome_fits_the_stack_of_a_thread() {
+    let deep = (0..120).fold(json!("${{A}}"), |inner, _| json!([inner]));
+    let value = format!("{}{}", "[".repeat(120), "]".repeat(120));
+    let object = json!({"kind": "K", "v": within(deep, &[("A", &value)]).unwrap()});
+    assert_eq!(crate::objects::fingerprint(std::slice::from_ref(&object)).len(), 64);
+    assert!(crate::yaml::to_yaml(&object).ends_with("- []\n"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Each parameter's value: given, default, or generated.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Fault, Request};
 use crate::draw::Draw;
@@ -16,7 +16,8 @@ pub(super) struct Values {
 
 pub(super) fn find(template: &Template, request: &Request<'_>, draw: &mut dyn Draw, faults: &mut Vec<Fault>) -> Values {
     if !request.ignore_unknown {
-        let unknown = request.params.keys().filter(|name| !template.declares(name));
+        let declared: BTreeSet<&str> = template.parameters().iter().map(|parameter| parameter.name.as_str()).collect();
+        let unknown = request.params.keys().filter(|name| !declared.contains(name.as_str()));
         faults.extend(unknown.map(|name| Fault::UnknownParameter { name: name.clone() }));
     }
     let mut found = Values { values: BTreeMap::new(), generated: BTreeMap::new() };
