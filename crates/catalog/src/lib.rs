@@ -1,7 +1,18 @@
 //! The config repository at one commit: parsed, cross-referenced, validated.
 
+mod canon;
 pub mod diagnostic;
+pub mod folder;
+mod hash;
+mod input;
+mod jinja;
+mod load;
 pub mod model;
+mod read;
+mod suggest;
+mod yaml;
 
 pub use diagnostic::{Diagnostic, Place, Severity};
+pub use input::InputFile;
+pub use load::{Loaded, Loader, load};
 pub use model::*;

@@ -1,0 +1,143 @@
+//! Names that must be unique, and the two facts that targets learn from others: their branch and their source.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use towpath_domain::{BranchName, SourceName};
+
+use super::channels::{self, Channels};
+use super::findings::Findings;
+use super::saas::Whole;
+use super::sources::Sources;
+use crate::diagnostic::Place;
+use crate::read::{Content, Parsed};
+
+/// Names that stand in more than one file. Saas files among them are used by none, since nobody can tell whose targets
+/// are meant; the others stay in use, as references go by path.
+pub(super) fn check_names<'a>(files: &'a [Arc<Parsed>], findings: &mut Findings) -> HashSet<&'a Arc<str>> {
+    let mut names: BTreeMap<(&str, String), Vec<Place>> = BTreeMap::new();
+    for file in files {
+        let (kind, name, spot) = match &file.content {
+            Content::Saas(raw) => ("saas file", raw.name.value.to_string(), raw.name.spot),
+            Content::App(raw) => ("app", raw.name.value.to_string(), raw.name.spot),
+            Content::Environment(raw) => ("environment", raw.name.value.to_string(), raw.name.spot),
+            Content::Cluster(raw) => ("cluster", raw.name.value.to_string(), raw.name.spot),
+            Content::Namespace(raw) => ("namespace", format!("{}\0{}", raw.name.value, raw.cluster.path), raw.name.spot),
+            Content::Source(raw) => ("source", raw.name.value.to_string(), raw.name.spot),
+            Content::Policy(raw) if !raw.name.value.is_empty() => ("policy", raw.name.value.clone(), raw.name.spot),
+            _ => continue,
+        };
+        names.entry((kind, name)).or_default().push(spot.place(&file.path));
+    }
+    let mut unusable = HashSet::new();
+    for ((kind, name), places) in names.iter().filter(|(_, places)| places.len() > 1) {
+        let name = name.split('\0').next().unwrap_or_default();
+        let where_else = if *kind == "namespace" { " on the same cluster" } else { "" };
+        for place in places {
+            let message = format!("there are {} {kind}s named `{name}`{where_else}", places.len());
+            let found = findings.error("duplicate-name", place.clone(), message, format!("Give each {kind} a name of its own."));
+            found.related.extend(places.iter().filter(|other| *other != place).map(|other| (other.clone(), "the same name".to_owned())));
+        }
+        if *kind == "saas file" {
+            unusable.extend(files.iter().map(|file| &file.path).filter(|path| places.iter().any(|place| place.file == **path)));
+        }
+    }
+    unusable
+}
+
+/// Targets with one uid (B16 follows): the first stays, held; the others are lost. Gives the files that lost one.
+pub(super) fn check_targets(targets: &mut Vec<Whole<'_>>, findings: &mut Findings) -> Vec<(Arc<str>, String)> {
+    let mut first: HashMap<towpath_domain::TargetId, usize> = HashMap::with_capacity(targets.len());
+    let mut twins: Vec<(usize, usize)> = Vec::new();
+    for (at, whole) in targets.iter().enumerate() {
+        if let Some(other) = first.get(&whole.target.id) {
+            twins.push((*other, at));
+        } else {
+            first.insert(whole.target.id.clone(), at);
+        }
+    }
+    let mut broken = Vec::new();
+    for (first, second) in &twins {
+        let (Some(one), Some(two)) = (targets.get(*first), targets.get(*second)) else { continue };
+        let message = format!("the target {} is there twice", two.target.title());
+        let found = findings.error(
+            "duplicate-target",
+            two.raw.spot.place(two.raw_file),
+            message.as_str(),
+            "Remove one, or give it a `name` of its own.",
+        );
+        found
+            .related
+            .push((one.raw.spot.place(one.raw_file), "the same saas file, resource template, name, cluster and namespace".to_owned()));
+        broken.push((Arc::clone(two.file), message.clone()));
+        channels::hold(targets, &[*first], &format!("duplicate-target: {message}"));
+    }
+    if !twins.is_empty() {
+        let lost: HashSet<usize> = twins.iter().map(|(_, second)| *second).collect();
+        let mut at = 0..;
+        targets.retain(|_| at.next().is_none_or(|at| !lost.contains(&at)));
+    }
+    broken
+}
+
+/// B3: the original names pipeline runs by the first 56 characters of saas file and environment. Two that would be named
+/// the same are refused there, so that a repository that passes here passes there, too.
+pub(super) fn check_pipeline_names(targets: &mut [Whole<'_>], findings: &mut Findings) {
+    const LONGEST: usize = 56;
+    let mut longs: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (at, whole) in targets.iter().enumerate() {
+        longs.entry(format!("{}-{}", whole.target.saas_file.name, whole.target.environment)).or_default().push(at);
+    }
+    let mut shorts: HashMap<&str, Vec<&str>> = HashMap::new();
+    for long in longs.keys() {
+        let cut = long.char_indices().nth(LONGEST).map_or(long.len(), |(at, _)| at);
+        let short = long.get(..cut).unwrap_or(long).trim_end_matches('-');
+        shorts.entry(short).or_default().push(long);
+    }
+    let mut clashes: Vec<_> = shorts.into_values().filter(|longs| longs.len() > 1).flatten().collect();
+    clashes.sort_unstable();
+    for long in clashes {
+        let Some(numbers) = longs.get(long) else { continue };
+        let Some(whole) = numbers.first().and_then(|at| targets.get(*at)) else { continue };
+        let message = format!("`{long}` differs from another saas file and environment only after {LONGEST} characters");
+        findings.error("name-collision", whole.target.saas_file.place.clone(), message.as_str(), "Shorten the saas file's name.");
+        channels::hold(targets, numbers, &format!("name-collision: {message}"));
+    }
+}
+
+/// Gives each target its source and its branch; see [`crate::model::Target::branch`]. Results by the target's number.
+pub(super) fn learn(targets: &[Whole<'_>], channels: &Channels, sources: &Sources<'_>) -> Vec<(Option<BranchName>, Option<SourceName>)> {
+    let mut learned: Vec<(Option<BranchName>, Option<SourceName>)> = targets
+        .iter()
+        .map(|whole| {
+            let own = whole.target.git_ref.branch().cloned();
+            match sources.of(&whole.target.url, own.as_ref()) {
+                Some(source) => (own.or_else(|| Some(source.branch.clone())), Some(source.name.clone())),
+                None => (own, None),
+            }
+        })
+        .collect();
+    // Down the channels, nearest publisher first, and of those the one with the smallest id.
+    let mut known: Vec<usize> = (0..targets.len()).filter(|at| learned.get(*at).is_some_and(|(branch, _)| branch.is_some())).collect();
+    known.sort_by_key(|at| targets.get(*at).map(|whole| &whole.target.id));
+    let mut queue = VecDeque::from(known);
+    while let Some(at) = queue.pop_front() {
+        let (Some(whole), Some(found)) = (targets.get(at), learned.get(at).cloned()) else { continue };
+        if whole.target.delete {
+            continue;
+        }
+        for subscriber in
+            whole.target.promotion.publish.iter().filter_map(|channel| channels.get(channel)).flat_map(|used| &used.subscribers)
+        {
+            let same_repository = targets.get(*subscriber).is_some_and(|other| other.target.url == whole.target.url);
+            if let Some(other) = learned.get_mut(*subscriber).filter(|(branch, _)| branch.is_none() && same_repository) {
+                other.0.clone_from(&found.0);
+                if other.1.is_none() {
+                    other.1.clone_from(&found.1);
+                }
+                queue.push_back(*subscriber);
+            }
+        }
+    }
+    learned
+}

@@ -1,0 +1,198 @@
+//! Policies: `/towpath/policy-1.yml`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use towpath_domain::{AppName, ClusterName, CommitId, EnvironmentName, Span};
+
+use super::fields::{At, Reader};
+use super::inventory::check_dns_label;
+use super::time::{self, End};
+use crate::diagnostic::Place;
+use crate::model::{Block, Freeze, QueuePolicy, Retries, Window};
+use crate::suggest;
+use crate::yaml::Node;
+
+/// A policy as it is written.
+#[derive(Debug)]
+pub(crate) struct RawPolicy {
+    pub name: At<String>,
+    pub select: RawSelector,
+    pub freezes: Vec<Freeze>,
+    pub windows: Vec<Window>,
+    pub queue: Option<QueuePolicy>,
+    pub retries: Option<Retries>,
+    pub automatic_rollback: Option<bool>,
+    pub blocks: Vec<Block>,
+    /// What is wrong with it: the policy holds all that it selects until it is mended.
+    pub broken: Option<String>,
+    /// What it selects could not be read: it may be anything.
+    pub select_broken: bool,
+}
+
+/// A selector, its values not yet looked up.
+#[derive(Debug, Default)]
+pub(crate) struct RawSelector {
+    pub apps: Vec<At<AppName>>,
+    pub environments: Vec<At<EnvironmentName>>,
+    pub clusters: Vec<At<ClusterName>>,
+    /// Ids, or titles as people write them.
+    pub targets: Vec<At<String>>,
+    pub labels: BTreeMap<String, String>,
+}
+
+const FIELDS: &[&str] = &["$schema", "name", "description", "select", "freezes", "windows", "queue", "retries", "rollback", "block"];
+const SELECT_FIELDS: &[&str] = &["apps", "environments", "clusters", "targets", "labels"];
+const FREEZE_FIELDS: &[&str] = &["from", "until", "timezone", "reason", "by"];
+const WINDOW_FIELDS: &[&str] = &["days", "from", "until", "timezone"];
+const RETRIES_FIELDS: &[&str] = &["attempts", "backoff", "backoffLimit"];
+const BLOCK_FIELDS: &[&str] = &["url", "ref", "reason", "rollback"];
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+/// Reads a policy. One with errors is not dropped, since that would loosen what it was to hold: see [`RawPolicy::broken`].
+pub(super) fn read(reader: &mut Reader, root: Node<'_, '_>) -> Option<RawPolicy> {
+    let errors = reader.errors();
+    reader.only(root, FIELDS);
+    let name = reader.required(root, "name").and_then(|node| Some(At { value: reader.text(node, "name")?.to_owned(), spot: node.spot() }));
+    if let Some(name) = &name {
+        check_dns_label(reader, &name.value, name.spot, "policy");
+    }
+    reader.text_of(root, "description");
+    let before_select = reader.errors();
+    let select = root.get("select").map(|node| read_selector(reader, node)).unwrap_or_default();
+    // A key beside `select` that nobody knows may have been meant as it.
+    let select_broken = reader.errors() > before_select || (root.get("select").is_none() && before_select > errors);
+    let freezes = items(reader, root, "freezes", read_freeze);
+    let windows = items(reader, root, "windows", read_window);
+    let blocks = items(reader, root, "block", read_block);
+    let queue = choice(reader, root, "queue", &[("latest", QueuePolicy::Latest), ("every", QueuePolicy::Every)]);
+    let automatic_rollback = choice(reader, root, "rollback", &[("automatic", true), ("manual", false)]);
+    let retries = root.get("retries").map(|node| read_retries(reader, node));
+    let broken = reader.error_after(errors).map(str::to_owned);
+    let name = name.unwrap_or(At { value: String::new(), spot: root.spot() });
+    Some(RawPolicy { name, select, freezes, windows, queue, retries, automatic_rollback, blocks, broken, select_broken })
+}
+
+fn items<T>(reader: &mut Reader, root: Node<'_, '_>, field: &str, read: fn(&mut Reader, Node<'_, '_>) -> Option<T>) -> Vec<T> {
+    let nodes = reader.list(root, field).unwrap_or_default();
+    nodes.into_iter().filter_map(|node| read(reader, node)).collect()
+}
+
+fn choice<T: Copy>(reader: &mut Reader, root: Node<'_, '_>, field: &str, choices: &[(&str, T)]) -> Option<T> {
+    let node = root.get(field)?;
+    let text = reader.text(node, field)?;
+    let found = choices.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+    if found.is_none() {
+        let words: Vec<_> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
+        let message = format!("`{field}`: there is no `{}`", text.escape_debug());
+        reader.error("wrong-type", node.spot(), message, format!("Write {}.", words.join(" or ")));
+    }
+    found
+}
+
+fn read_selector(reader: &mut Reader, map: Node<'_, '_>) -> RawSelector {
+    reader.only(map, SELECT_FIELDS);
+    // An empty list would select everything, which nobody who writes `environments: []` means.
+    for entry in map.entries().filter(|entry| entry.value.is_sequence() && entry.value.items().next().is_none()) {
+        reader.error(
+            "empty-selector",
+            entry.key_spot,
+            format!("`{}` is empty", entry.key),
+            "Name what is selected, or remove the field to select all.",
+        );
+    }
+    RawSelector {
+        apps: reader.names(map, "apps").unwrap_or_default(),
+        environments: reader.names(map, "environments").unwrap_or_default(),
+        clusters: reader.names(map, "clusters").unwrap_or_default(),
+        targets: reader.texts(map, "targets").unwrap_or_default(),
+        labels: reader.labels(map, "labels"),
+    }
+}
+
+/// A required text for people.
+fn reason(reader: &mut Reader, map: Node<'_, '_>) -> Option<Arc<str>> {
+    let node = reader.required(map, "reason")?;
+    reader.text(node, "reason").map(Arc::from)
+}
+
+fn read_freeze(reader: &mut Reader, map: Node<'_, '_>) -> Option<Freeze> {
+    let errors = reader.errors();
+    reader.only(map, FREEZE_FIELDS);
+    let zone = match map.get("timezone") {
+        None => None,
+        Some(node) => Some(time::zone(reader, node)?),
+    };
+    let mut moment = |field, end| map.get(field).and_then(|node| time::moment(reader, node, field, zone.as_ref(), end));
+    let (from, until) = (moment("from", End::From), moment("until", End::Until));
+    if let (Some(from), Some(until), Some(node)) = (from, until, map.get("until")) {
+        if until <= from {
+            reader.error("bad-time", node.spot(), "the freeze ends before it begins", "Put `until` after `from`.");
+        }
+    }
+    let by = reader.text_of(map, "by").map(Arc::from);
+    let reason = reason(reader, map)?;
+    let place = place(reader, map);
+    (reader.errors() == errors).then_some(Freeze { from, until, reason, by, place })
+}
+
+fn read_window(reader: &mut Reader, map: Node<'_, '_>) -> Option<Window> {
+    let errors = reader.errors();
+    reader.only(map, WINDOW_FIELDS);
+    let mut days = Vec::new();
+    for item in reader.list(map, "days").unwrap_or_default() {
+        let Some(text) = reader.text(item, "days") else { continue };
+        match (1..).zip(DAYS).find(|(_, day)| *day == text) {
+            Some((day, _)) => days.push(day),
+            None => {
+                let mend = suggest::mend(text, DAYS, &format!("Write some of {}.", DAYS.join(", ")));
+                reader.error("bad-time", item.spot(), format!("`{}` is no day of the week", text.escape_debug()), mend);
+            }
+        }
+    }
+    days.sort_unstable();
+    days.dedup();
+    let from_minute = reader.required(map, "from").and_then(|node| time::minute(reader, node, "from"));
+    let until_minute = reader.required(map, "until").and_then(|node| time::minute(reader, node, "until"));
+    if let (Some(1440), Some(node)) = (from_minute, map.get("from")) {
+        reader.error("bad-time", node.spot(), "a window cannot open at 24:00", "Write 00:00, and the next day.");
+    }
+    let zone = match map.get("timezone") {
+        None => TimeZone::UTC,
+        Some(node) => time::zone(reader, node)?,
+    };
+    let place = place(reader, map);
+    let (from_minute, until_minute) = (from_minute?, until_minute?);
+    (reader.errors() == errors).then_some(Window { days, from_minute, until_minute, zone, place })
+}
+
+fn read_retries(reader: &mut Reader, map: Node<'_, '_>) -> Retries {
+    reader.only(map, RETRIES_FIELDS);
+    let usual = Retries::default();
+    let attempts = reader.number(map, "attempts", 1..=100).and_then(|n| u32::try_from(n).ok()).unwrap_or(usual.attempts);
+    let mut span =
+        |field, usual| map.get(field).and_then(|node| reader.parse::<Span>(node, field, "wrong-type")).map_or(usual, |at| at.value);
+    let backoff = span("backoff", usual.backoff);
+    let backoff_limit = span("backoffLimit", usual.backoff_limit.max(backoff));
+    if backoff_limit < backoff {
+        reader.error("wrong-type", map.spot(), "`backoffLimit` is shorter than `backoff`", "Make the limit at least as long.");
+    }
+    Retries { attempts, backoff, backoff_limit }
+}
+
+fn read_block(reader: &mut Reader, map: Node<'_, '_>) -> Option<Block> {
+    let errors = reader.errors();
+    reader.only(map, BLOCK_FIELDS);
+    let url = reader.required(map, "url").and_then(|node| reader.url(node, "url"));
+    let commit = reader.required(map, "ref").and_then(|node| reader.parse::<CommitId>(node, "ref", "bad-commit"));
+    let rollback = reader.flag(map, "rollback").unwrap_or(false);
+    let reason = reason(reader, map)?;
+    let place = place(reader, map);
+    let (url, commit) = (url?.value, commit?.value);
+    (reader.errors() == errors).then_some(Block { url, commit, reason, rollback, place })
+}
+
+fn place(reader: &Reader, map: Node<'_, '_>) -> Place {
+    map.spot().place(reader.file())
+}

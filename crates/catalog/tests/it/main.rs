@@ -1,0 +1,3 @@
+//! Whole trees, from files to a catalog.
+
+mod given;
