@@ -1,4 +1,23 @@
 //! The loop: gathers facts, asks the engine, does what it says.
+//!
+//! [`Control`] looks at repositories ([`observe`](self)), hands what is new to the planner, and queues what the planner
+//! says. It decides nothing itself. The same value that the loop acts on is what `status`, `explain` and `plan` show.
+//!
+//! Architecture invariant: no part but this one starts anything, and nothing outside is touched here: runs do that.
 
+mod doctor;
+mod find;
+mod observe;
+mod plans;
 pub mod request;
+mod requests;
+mod status;
+mod steer;
+mod story;
 pub mod view;
+mod words;
+
+pub use doctor::disk;
+pub use observe::Pace;
+pub use plans::plan_folder;
+pub use steer::Control;

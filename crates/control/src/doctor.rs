@@ -1,0 +1,77 @@
+//! What is well and what is not, with how to mend it.
+
+use std::path::Path;
+
+use crate::steer::Control;
+use crate::view::Finding;
+
+impl Control {
+    /// Looks at what the server depends on.
+    pub async fn doctor(&self) -> Vec<Finding> {
+        let world = &self.world;
+        let mut findings = Vec::new();
+        findings.push(match world.mirrors.git().version().await {
+            Ok(version) => ok("git", format!("git {version}")),
+            Err(error) => bad("git", error.to_string(), "install git 2.38 or newer"),
+        });
+        let snapshot = world.current();
+        findings.push(match snapshot.commit {
+            Some(commit) => ok("config repository", format!("{} at {}", world.config.url, commit.short(12))),
+            None => bad("config repository", format!("{} has not been read", world.config.url), "check the URL and branch in towpath.toml"),
+        });
+        let errors = snapshot.errors();
+        if errors > 0 {
+            findings.push(Finding {
+                what: "config files".to_owned(),
+                level: "warning".to_owned(),
+                text: format!("{errors} errors"),
+                mend: "`towpath status` shows them; `towpath validate` before pushing finds them sooner".to_owned(),
+            });
+        } else {
+            findings.push(ok("config files", format!("{} targets, no errors", snapshot.catalog.targets.len())));
+        }
+        {
+            let facts = world.ledger.facts();
+            let mut away: Vec<_> =
+                facts.branches.iter().filter_map(|((url, branch), b)| b.unreachable.as_ref().map(|why| (url, branch, why))).collect();
+            away.sort_by_key(|(url, branch, _)| ((*url).clone(), (*branch).clone()));
+            for (url, branch, (since, error)) in away {
+                findings.push(bad(
+                    "repository",
+                    format!("{branch} of {url} cannot be looked at since {since}: {error}"),
+                    "check the address and the credentials that git uses for it",
+                ));
+            }
+        }
+        for cluster in world.clusters.all() {
+            findings.push(match cluster.list(None).await {
+                Ok(objects) => ok("cluster", format!("{} objects, {} not ready", objects.len(), objects.iter().filter(|o| !o.ready).count())),
+                Err(error) => bad("cluster", error.to_string(), "see the message"),
+            });
+        }
+        findings.push(disk(world.ledger.file()));
+        findings
+    }
+}
+
+/// Free space where the ledger is: below 256 MiB a build or a log may fill it.
+pub fn disk(path: &Path) -> Finding {
+    const LOW: u64 = 256 << 20;
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match rustix::fs::statvfs(folder) {
+        Ok(stat) => {
+            let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+            let text = format!("{} MiB free at {}", free >> 20, folder.display());
+            if free < LOW { bad("disk", text, "free some space: without it nothing can be recorded") } else { ok("disk", text) }
+        }
+        Err(error) => bad("disk", format!("{}: {error}", folder.display()), "check that the state directory is there"),
+    }
+}
+
+fn ok(what: &str, text: String) -> Finding {
+    Finding { what: what.to_owned(), level: "ok".to_owned(), text, mend: String::new() }
+}
+
+fn bad(what: &str, text: String, mend: &str) -> Finding {
+    Finding { what: what.to_owned(), level: "error".to_owned(), text, mend: mend.to_owned() }
+}

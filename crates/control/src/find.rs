@@ -1,0 +1,156 @@
+//! From what people type to what it names.
+
+use towpath_catalog::{Catalog, Target};
+use towpath_domain::{ChangeId, CommitId, RunId};
+use towpath_engine::{Facts, Subject};
+
+use std::sync::Arc;
+
+use crate::view::Problem;
+
+/// What a word names.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Found {
+    Subject(Subject),
+    Commit(CommitId),
+    Channel(towpath_domain::Channel),
+    Run(RunId),
+}
+
+/// A refusal.
+pub(crate) fn problem(rule: &str, status: u16, title: &str, detail: impl Into<String>, mend: impl Into<String>) -> Problem {
+    Problem { r#type: rule.to_owned(), title: title.to_owned(), status, detail: detail.into(), mend: mend.into() }
+}
+
+/// The one target that `what` names: its id, its title, or a part of its title that no other target has.
+pub(crate) fn target(catalog: &Catalog, what: &str) -> Result<Arc<Target>, Problem> {
+    if let Some(target) = catalog.targets.get(what) {
+        return Ok(Arc::clone(target));
+    }
+    let mut all: Vec<&Arc<Target>> = catalog.targets.values().collect();
+    all.sort_by_cached_key(|t| t.title());
+    if let Some(exact) = all.iter().find(|t| t.title() == what) {
+        return Ok(Arc::clone(exact));
+    }
+    let parts: Vec<&&Arc<Target>> = all.iter().filter(|t| is_part(&t.title(), what)).collect();
+    match parts.as_slice() {
+        [one] => Ok(Arc::clone(one)),
+        [] => Err(problem(
+            "unknown-target",
+            404,
+            "There is no such target",
+            format!("no target is called {what:?}"),
+            format!("`towpath status` lists the targets{}", examples(&all.iter().collect::<Vec<_>>())),
+        )),
+        several => Err(problem(
+            "ambiguous-target",
+            409,
+            "Several targets are called so",
+            format!("{what:?} is a part of {} titles", several.len()),
+            format!("say more of the title{}", examples(several)),
+        )),
+    }
+}
+
+fn examples(targets: &[&&Arc<Target>]) -> String {
+    let titles: Vec<String> = targets.iter().take(5).map(|t| t.title()).collect();
+    if titles.is_empty() { String::new() } else { format!("; for example {}", titles.join(", ")) }
+}
+
+/// Whether `what` is a run of whole path parts of `title`, or of its words: `web/stage` is no part of `web/stage2`.
+fn is_part(title: &str, what: &str) -> bool {
+    let words = |text: &str| text.split('/').map(str::to_owned).collect::<Vec<_>>();
+    let (title, what) = (words(title), words(what));
+    if what.is_empty() || what.iter().any(String::is_empty) {
+        return false;
+    }
+    // In order, but not necessarily side by side: `web/production` finds `web/web/production/web-prod`.
+    let mut rest = title.iter();
+    what.iter().all(|word| rest.any(|part| part == word))
+}
+
+/// Anything that `explain` or `retry` may be asked about.
+pub(crate) fn anything(catalog: &Catalog, facts: &Facts, what: &str) -> Result<Found, Problem> {
+    if let Ok(name) = towpath_domain::SourceName::new(what)
+        && catalog.sources.contains_key(&name)
+        && target(catalog, what).is_err()
+    {
+        return Ok(Found::Subject(Subject::Source(name)));
+    }
+    if let Ok(id) = ChangeId::new(what.strip_prefix("towpath/").unwrap_or(what))
+        && facts.changes.contains_key(&id)
+    {
+        return Ok(Found::Subject(Subject::Change(id)));
+    }
+    if catalog.channels.contains_key(what)
+        && let Ok(channel) = towpath_domain::Channel::new(what)
+    {
+        return Ok(Found::Channel(channel));
+    }
+    if let Some(commit) = commit(facts, what)? {
+        return Ok(Found::Commit(commit));
+    }
+    let missing = match target(catalog, what) {
+        Ok(target) => return Ok(Found::Subject(Subject::Target(target.id.clone()))),
+        Err(problem) if problem.status == 409 => return Err(problem),
+        Err(problem) => problem,
+    };
+    if let Some(name) = what.strip_prefix("source/").and_then(|name| towpath_domain::SourceName::new(name).ok())
+        && catalog.sources.contains_key(&name)
+    {
+        return Ok(Found::Subject(Subject::Source(name)));
+    }
+    let looks_like_a_run = ["build-", "deploy-", "delete-", "change-"].iter().any(|kind| what.starts_with(kind));
+    match RunId::new(what) {
+        Ok(run) if looks_like_a_run => Ok(Found::Run(run)),
+        _ => Err(problem(
+            "unknown-name",
+            404,
+            "Nothing is called so",
+            format!("{what:?} is no commit, target, source, channel, change or run that is known here"),
+            missing.mend,
+        )),
+    }
+}
+
+/// The commit that a full id or an unambiguous prefix of at least four digits names, among those that are known.
+pub(crate) fn commit(facts: &Facts, what: &str) -> Result<Option<CommitId>, Problem> {
+    if let Ok(full) = what.parse() {
+        return Ok(Some(full));
+    }
+    if what.len() < 4 || !what.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+        return Ok(None);
+    }
+    let known = facts.branches.values().flat_map(|b| b.commits.iter().map(|c| c.id));
+    let known = known.chain(facts.targets.values().flat_map(|t| t.current.iter().chain(&t.history).map(|d| d.commit)));
+    let mut found: Vec<CommitId> = known.filter(|id| id.to_string().starts_with(what)).collect();
+    found.sort();
+    found.dedup();
+    match found.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(*one)),
+        several => Err(problem(
+            "ambiguous-commit",
+            409,
+            "Several commits begin so",
+            format!("{what} begins {} known commits", several.len()),
+            "give more digits",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_title_is_made_of_whole_words_in_order() {
+        let title = "web/web/production/web-prod";
+        for part in ["production", "web/production", "web/web-prod", "web/web/production/web-prod"] {
+            assert!(is_part(title, part), "{part}");
+        }
+        for other in ["prod", "production/web", "", "web//production", "web/stage"] {
+            assert!(!is_part(title, other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What would happen: now, if a branch were merged, or in a plain folder. The same engine, the same words.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use towpath_catalog::{Catalog, InputFile};
+use towpath_domain::{BranchName, CommitId, GitRef, RepoUrl, Timestamp};
+use towpath_engine::{Action, CommitInfo, Event, Facts, State, Subject, Verdict, Work, plan};
+use towpath_git::{MergeRequest, Merged};
+use towpath_runs::world::Mirrors;
+use towpath_runs::render;
+
+use crate::find::problem;
+use crate::observe::DEPTH;
+use crate::status::{commit_view, diagnostic_lines, verdict_view};
+use crate::steer::Control;
+use crate::view::{PlanLine, PlanView, Problem};
+use crate::words;
+
+/// How often planning is repeated so that renderings it asks for are there; each round asks for what the one before led to.
+const ROUNDS: usize = 8;
+
+impl Control {
+    /// What would happen now, or if `branch` of the config repository were merged.
+    ///
+    /// # Errors
+    /// [`Problem`] when the branch is not there, or does not merge.
+    pub async fn plan(&self, branch: Option<&str>) -> Result<PlanView, Problem> {
+        let (of, catalog, diagnostics) = match branch {
+            None => {
+                let now = self.world.current();
+                let of = now.commit.map_or_else(|| "nothing read yet".to_owned(), words::short);
+                (of, Arc::clone(&now.catalog), diagnostic_lines(&now.diagnostics))
+            }
+            Some(branch) => self.merged(branch).await?,
+        };
+        let facts = self.world.ledger.facts().clone();
+        let (facts, verdicts) = settle(&self.world.mirrors, &catalog, facts, self.world.clock.now()).await;
+        let mut lines = lines(&catalog, &facts, &verdicts);
+        self.deletions(&catalog, &verdicts, &mut lines).await;
+        Ok(PlanView { of, diagnostics, lines })
+    }
+
+    /// The catalog as it would be if the branch were merged.
+    async fn merged(&self, branch: &str) -> Result<(String, Arc<Catalog>, Vec<String>), Problem> {
+        let not_there = |detail: String| problem("unknown-branch", 404, "There is no such branch", detail, "push it to the config repository first");
+        let failed = |e: towpath_git::GitError| problem("git", 502, "The config repository cannot be read", e.to_string(), "`towpath doctor` looks at it");
+        let Ok(GitRef::Branch(name)) = branch.parse::<GitRef>() else {
+            return Err(not_there(format!("{branch:?} is no branch name")));
+        };
+        let config = &self.world.config;
+        let mirror = self.world.mirrors.get(&config.url).await.map_err(failed)?;
+        mirror.fetch().await.map_err(failed)?;
+        let head = mirror.resolve(&name).await.map_err(failed)?.ok_or_else(|| not_there(format!("{} has no branch {name}", config.url)))?;
+        let base = mirror.resolve(&config.branch).await.map_err(failed)?;
+        let base = base.ok_or_else(|| not_there(format!("{} has no branch {}", config.url, config.branch)))?;
+        let request = MergeRequest {
+            base,
+            head,
+            message: format!("What merging {name} would make"),
+            who: self.world.mirrors.git().settings().identity.clone(),
+            at: Timestamp::default(),
+        };
+        let commit = match mirror.merge_commit(&request).await.map_err(failed)? {
+            Merged::Commit(commit) => commit,
+            Merged::Conflict { paths } => {
+                return Err(problem(
+                    "conflict",
+                    409,
+                    "The branch does not merge",
+                    format!("{name} and {} both changed {}", config.branch, paths.join(", ")),
+                    format!("rebase {name} onto {}", config.branch),
+                ));
+            }
+        };
+        let snapshot = self.world.catalogs.at(&mirror, commit).await.map_err(|e| failed(e.source))?;
+        let of = format!("{} with {name} ({}) merged", words::short(base), words::short(head));
+        Ok((of, Arc::clone(&snapshot.catalog), diagnostic_lines(&snapshot.diagnostics)))
+    }
+
+    /// What each planned deletion, and each deploy that renders less than before, would delete.
+    async fn deletions(&self, catalog: &Catalog, verdicts: &BTreeMap<Subject, Verdict>, lines: &mut [PlanLine]) {
+        for (subject, verdict) in verdicts {
+            let State::Act { action: Action::Run { spec } } = &verdict.state else { continue };
+            let (Subject::Target(id), keep_commit) = (subject, match &spec.work {
+                Work::Delete { .. } => None,
+                Work::Deploy(work) => Some(work.commit),
+                Work::Build { .. } | Work::Change(_) => continue,
+            }) else {
+                continue;
+            };
+            let Some(target) = catalog.targets.get(id) else { continue };
+            let Ok(objects) = self.world.clusters.get(&target.cluster).list(Some(&target.namespace)).await else { continue };
+            let keep: Vec<String> = match keep_commit {
+                None => Vec::new(),
+                Some(commit) => match render::render(&self.world.mirrors, target, commit, &mut towpath_template::Placeholder).await {
+                    Ok(rendered) => rendered.objects.iter().map(towpath_template::objects::title).collect(),
+                    Err(_) => continue,
+                },
+            };
+            let gone: Vec<String> =
+                objects.iter().filter(|o| o.owner.target == *id).map(|o| o.key.title()).filter(|title| !keep.contains(title)).collect();
+            if let Some(line) = lines.iter_mut().find(|line| line.title == target.title()) {
+                line.deletes = gone;
+            }
+        }
+    }
+}
+
+/// What would happen in a plain folder of config files, with nothing known but what the repositories say now.
+pub async fn plan_folder(files: Vec<InputFile>, of: String, mirrors: &Mirrors, now: Timestamp) -> PlanView {
+    let loaded = towpath_catalog::load(files);
+    let catalog = Arc::new(loaded.catalog);
+    let mut facts = Facts::default();
+    let mut wanted: BTreeMap<(RepoUrl, BranchName), ()> = BTreeMap::new();
+    for source in catalog.sources.values() {
+        wanted.insert((source.url.clone(), source.branch.clone()), ());
+    }
+    for target in catalog.targets.values() {
+        if let Some(branch) = &target.branch {
+            wanted.insert((target.url.clone(), branch.clone()), ());
+        }
+    }
+    for (url, branch) in wanted.into_keys() {
+        let event = match look(mirrors, &url, &branch).await {
+            Ok(commits) if !commits.is_empty() => Event::BranchSeen { url, branch, commits },
+            Ok(_) => Event::BranchUnreachable { error: format!("it has no branch {branch}"), url, branch },
+            Err(error) => Event::BranchUnreachable { url, branch, error: error.to_string() },
+        };
+        facts.apply(now, &event);
+    }
+    let (facts, verdicts) = settle(mirrors, &catalog, facts, now).await;
+    PlanView { of, diagnostics: diagnostic_lines(&loaded.diagnostics), lines: lines(&catalog, &facts, &verdicts) }
+}
+
+async fn look(mirrors: &Mirrors, url: &RepoUrl, branch: &BranchName) -> Result<Vec<CommitInfo>, towpath_git::GitError> {
+    let Some(head) = mirrors.head(url, branch).await? else { return Ok(Vec::new()) };
+    let commits = mirrors.get(url).await?.first_parent(head, DEPTH).await?;
+    Ok(commits.into_iter().map(|c| CommitInfo { id: c.id, subject: c.subject, author: c.author_name, at: c.committed_at }).collect())
+}
+
+/// Plans until no rendering is asked for any more. Nothing but renderings is done.
+async fn settle(mirrors: &Mirrors, catalog: &Arc<Catalog>, mut facts: Facts, now: Timestamp) -> (Facts, BTreeMap<Subject, Verdict>) {
+    let mut verdicts = plan(catalog, &facts, now).verdicts;
+    for _ in 0..ROUNDS {
+        let asked: Vec<(Arc<towpath_catalog::Target>, CommitId)> = verdicts
+            .values()
+            .filter_map(|verdict| match &verdict.state {
+                State::Act { action: Action::Render { target, commit } } => Some((catalog.targets.get(target)?.clone(), *commit)),
+                _ => None,
+            })
+            .collect();
+        if asked.is_empty() {
+            break;
+        }
+        for (target, commit) in asked {
+            let event = match render::fact(mirrors, &target, commit).await {
+                Ok(render) => Event::Rendered(render),
+                Err(error) => match &target.branch {
+                    Some(branch) => Event::BranchUnreachable { url: target.url.clone(), branch: branch.clone(), error: error.message },
+                    None => continue,
+                },
+            };
+            facts.apply(now, &event);
+        }
+        verdicts = plan(catalog, &facts, now).verdicts;
+    }
+    (facts, verdicts)
+}
+
+fn lines(catalog: &Catalog, facts: &Facts, verdicts: &BTreeMap<Subject, Verdict>) -> Vec<PlanLine> {
+    let mut lines: Vec<PlanLine> = verdicts
+        .iter()
+        .map(|(subject, verdict)| {
+            let (kind, current) = match subject {
+                Subject::Source(_) => ("source", None),
+                Subject::Change(_) => ("change", None),
+                Subject::Target(id) => {
+                    let current = facts.targets.get(id).and_then(|t| t.current.as_ref());
+                    let url = catalog.targets.get(id).map(|t| t.url.clone());
+                    ("target", current.zip(url).map(|(deployed, url)| commit_view(facts, &url, deployed.commit)))
+                }
+            };
+            PlanLine {
+                title: words::subject_title(catalog, subject),
+                kind: kind.to_owned(),
+                verdict: verdict_view(catalog, facts, verdict),
+                current,
+                deletes: Vec::new(),
+            }
+        })
+        .collect();
+    let rank = |kind: &str| ["source", "target", "change"].iter().position(|k| *k == kind);
+    lines.sort_by(|a, b| rank(&a.kind).cmp(&rank(&b.kind)).then_with(|| a.title.cmp(&b.title)));
+    lines
+}

@@ -1,0 +1,266 @@
+//! What is where, what is moving, what is stuck: verdicts and facts as views.
+
+use std::collections::BTreeMap;
+
+use towpath_catalog::{Catalog, Severity, Target};
+use towpath_domain::{BranchName, CommitId, RepoUrl};
+use towpath_engine::{Facts, Hold, State, Subject, Verdict, hold_text, lift_text, verdict_text};
+use towpath_ledger::{Order, Run, RunFilter, RunState};
+
+use crate::find::problem;
+use crate::steer::Control;
+use crate::view::{
+    BuiltView, ChangeView, CommitView, ConfigView, DeployedView, HoldView, PassedOverView, Problem, RunView, SourceView, StatusView, TargetView,
+    VerdictView,
+};
+use crate::words;
+
+/// How many finished changes and runs a status shows at most.
+const SHOWN: usize = 50;
+
+impl Control {
+    /// What is where, what is moving, what is stuck and why.
+    ///
+    /// # Errors
+    /// [`Problem`] when the ledger cannot be read.
+    pub async fn status(&self) -> Result<StatusView, Problem> {
+        let endpoints = self.endpoints().await;
+        let runs = self.open_runs().await?;
+        let snapshot = self.world.current();
+        let catalog = &snapshot.catalog;
+        let facts = self.world.ledger.facts();
+        let planner = self.planner();
+        let config = ConfigView {
+            url: self.world.config.url.to_string(),
+            branch: self.world.config.branch.to_string(),
+            commit: snapshot.commit,
+            unreachable: facts
+                .branches
+                .get(&(self.world.config.url.clone(), self.world.config.branch.clone()))
+                .and_then(|b| b.unreachable.as_ref())
+                .map(|(since, error)| format!("since {since}: {error}")),
+            diagnostics: diagnostic_lines(&snapshot.diagnostics),
+        };
+        let sources = catalog
+            .sources
+            .values()
+            .map(|source| {
+                let at = (source.url.clone(), source.branch.clone());
+                let subject = Subject::Source(source.name.clone());
+                SourceView {
+                    name: source.name.to_string(),
+                    url: source.url.to_string(),
+                    branch: source.branch.to_string(),
+                    head: facts.branches.get(&at).and_then(|b| b.commits.first()).map(|c| commit_view(&facts, &at.0, c.id)),
+                    built: newest_built(&facts, source),
+                    verdict: planner.verdict(&subject).map_or_else(unplanned, |v| verdict_view(catalog, &facts, v)),
+                }
+            })
+            .collect();
+        let mut targets: Vec<TargetView> = catalog
+            .targets
+            .values()
+            .map(|target| {
+                let verdict = planner.verdict(&Subject::Target(target.id.clone()));
+                target_view(catalog, &facts, target, verdict, endpoints.get(target.id.as_str()).cloned().unwrap_or_default())
+            })
+            .collect();
+        targets.sort_by(|a, b| a.title.cmp(&b.title));
+        let mut changes: Vec<ChangeView> = facts
+            .changes
+            .values()
+            .filter(|change| change.merged.is_none())
+            .map(|change| {
+                let verdict = planner.verdict(&Subject::Change(change.spec.id.clone()));
+                ChangeView {
+                    id: change.spec.id.clone(),
+                    kind: kind_name(change.spec.kind),
+                    title: change.spec.title.clone(),
+                    by: change.spec.by.clone(),
+                    state: if change.failure.is_some() { "failed" } else { "open" }.to_owned(),
+                    opened_at: change.opened_at,
+                    merged: change.merged,
+                    verdict: verdict.map(|v| verdict_view(catalog, &facts, v)),
+                }
+            })
+            .collect();
+        changes.sort_by_key(|change| std::cmp::Reverse(change.opened_at));
+        changes.truncate(SHOWN);
+        Ok(StatusView { config, sources, targets, changes, runs })
+    }
+
+    async fn open_runs(&self) -> Result<Vec<RunView>, Problem> {
+        let mut open = Vec::new();
+        for state in [RunState::Running, RunState::Queued] {
+            let filter = RunFilter { state: Some(state), order: Order::Oldest, ..RunFilter::default() };
+            open.extend(self.world.ledger.runs(&filter, 100).await.map_err(ledger_problem)?.rows);
+        }
+        let catalog = &self.world.current().catalog;
+        let facts = self.world.ledger.facts();
+        Ok(open.iter().map(|run| run_view(catalog, &facts, run)).collect())
+    }
+
+    /// Addresses of services by target, for runtimes that know them.
+    async fn endpoints(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+        let mut found: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        for cluster in self.world.clusters.all() {
+            // Addresses are a convenience: a cluster that does not answer now shows none.
+            let Ok(objects) = cluster.list(None).await else { continue };
+            for object in objects.into_iter().filter(|o| !o.addresses.is_empty()) {
+                let of_target = found.entry(object.owner.target.to_string()).or_default();
+                for (port, address) in object.addresses {
+                    of_target.insert(format!("{}:{port}", object.key.name), address);
+                }
+            }
+        }
+        found
+    }
+}
+
+/// A ledger that cannot be read, as a refusal.
+pub(crate) fn ledger_problem(error: towpath_ledger::Error) -> Problem {
+    problem("ledger", 500, "The ledger cannot be read", error.to_string(), "`towpath doctor` looks at disk and database")
+}
+
+pub(crate) fn kind_name(kind: towpath_engine::ChangeKind) -> String {
+    serde_json::to_value(kind).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// Diagnostics as plain lines, errors first.
+pub(crate) fn diagnostic_lines(diagnostics: &[towpath_catalog::Diagnostic]) -> Vec<String> {
+    let mut sorted: Vec<_> = diagnostics.iter().collect();
+    sorted.sort_by_key(|d| std::cmp::Reverse(d.severity));
+    sorted
+        .into_iter()
+        .map(|d| {
+            let severity = if d.severity == Severity::Error { "error" } else { "warning" };
+            format!("{}: {severity}[{}]: {}; {}", d.place, d.rule, d.message, d.mend)
+        })
+        .collect()
+}
+
+/// A subject that the planner has not been told of yet.
+pub(crate) fn unplanned() -> VerdictView {
+    VerdictView { state: "held".to_owned(), summary: "not looked at yet".to_owned(), wanted: None, holds: Vec::new(), passed_over: Vec::new() }
+}
+
+pub(crate) fn target_view(
+    catalog: &Catalog,
+    facts: &Facts,
+    target: &Target,
+    verdict: Option<&Verdict>,
+    endpoints: BTreeMap<String, String>,
+) -> TargetView {
+    let fact = facts.targets.get(&target.id);
+    let render = facts.renders.get(&target.id).and_then(|all| all.last());
+    TargetView {
+        id: target.id.clone(),
+        title: target.title(),
+        app: target.saas_file.app.to_string(),
+        environment: target.environment.to_string(),
+        cluster: target.cluster.to_string(),
+        namespace: target.namespace.to_string(),
+        git_ref: target.git_ref.to_string(),
+        is_test: render.is_some_and(|r| matches!(r.outcome, towpath_engine::RenderOutcome::Rendered { only_jobs: true, .. })),
+        current: fact.and_then(|f| f.current.as_ref()).map(|current| DeployedView {
+            commit: commit_view(facts, &target.url, current.commit),
+            at: current.at,
+            run: current.run.clone(),
+            digests: current.digests.iter().map(|(image, digest)| (image.to_string(), digest.to_string())).collect(),
+        }),
+        verdict: verdict.map_or_else(unplanned, |v| verdict_view(catalog, facts, v)),
+        endpoints,
+    }
+}
+
+pub(crate) fn verdict_view(catalog: &Catalog, facts: &Facts, verdict: &Verdict) -> VerdictView {
+    let (state, holds) = match &verdict.state {
+        State::UpToDate => ("up-to-date", Vec::new()),
+        State::Act { .. } => ("act", Vec::new()),
+        State::Held { holds } => ("held", hold_views(catalog, holds)),
+    };
+    VerdictView {
+        state: state.to_owned(),
+        summary: verdict_text(verdict, catalog),
+        wanted: verdict.wanted.map(|id| commit_anywhere(facts, id)),
+        holds,
+        passed_over: verdict
+            .passed_over
+            .iter()
+            .map(|(commit, holds)| PassedOverView { commit: commit_anywhere(facts, *commit), holds: hold_views(catalog, holds) })
+            .collect(),
+    }
+}
+
+fn hold_views(catalog: &Catalog, holds: &[Hold]) -> Vec<HoldView> {
+    let reason = |hold: &Hold| serde_json::to_value(hold).ok().and_then(|v| v.get("hold")?.as_str().map(str::to_owned)).unwrap_or_default();
+    holds.iter().map(|hold| HoldView { reason: reason(hold), text: hold_text(hold, catalog), lift: lift_text(hold, catalog) }).collect()
+}
+
+/// A commit of a repository, with what is known of it.
+pub(crate) fn commit_view(facts: &Facts, url: &RepoUrl, id: CommitId) -> CommitView {
+    let known = facts.branches.iter().filter(|((at, _), _)| at == url).find_map(|(_, b)| b.commits.iter().find(|c| c.id == id));
+    CommitView {
+        id,
+        subject: known.map(|c| c.subject.clone()),
+        author: known.map(|c| c.author.clone()),
+        at: known.map(|c| c.at),
+    }
+}
+
+/// A commit of whichever repository has it.
+pub(crate) fn commit_anywhere(facts: &Facts, id: CommitId) -> CommitView {
+    let known = facts.branches.values().find_map(|b| b.commits.iter().find(|c| c.id == id));
+    CommitView {
+        id,
+        subject: known.map(|c| c.subject.clone()),
+        author: known.map(|c| c.author.clone()),
+        at: known.map(|c| c.at),
+    }
+}
+
+fn newest_built(facts: &Facts, source: &towpath_catalog::Source) -> Option<BuiltView> {
+    let at: (RepoUrl, BranchName) = (source.url.clone(), source.branch.clone());
+    let builds = facts.builds.get(&source.name)?;
+    let (id, built) = facts.branches.get(&at)?.commits.iter().find_map(|c| Some((c.id, builds.get(&c.id)?.built.as_ref()?)))?;
+    Some(BuiltView {
+        commit: commit_view(facts, &at.0, id),
+        image: built.image.to_string(),
+        digest: built.digest.to_string(),
+        at: built.at,
+        run: built.run.clone(),
+    })
+}
+
+/// A run without its steps.
+pub(crate) fn run_view(catalog: &Catalog, facts: &Facts, run: &Run) -> RunView {
+    use towpath_engine::Outcome;
+    let (class, message) = match &run.outcome {
+        Some(outcome @ Outcome::Failed { class, .. }) => (Some(*class), Some(words::outcome_text(outcome))),
+        Some(outcome) => (None, Some(words::outcome_text(outcome))),
+        None => (None, None),
+    };
+    let state = match (&run.outcome, run.state) {
+        (Some(Outcome::Failed { .. }), _) => "failed",
+        (Some(Outcome::Superseded { .. }), _) => "superseded",
+        (Some(Outcome::Cancelled { .. }), _) => "cancelled",
+        (Some(_), _) => "succeeded",
+        (None, RunState::Queued) => "queued",
+        (None, _) => "running",
+    };
+    RunView {
+        id: run.spec.id.clone(),
+        kind: words::work_kind(&run.spec.work).to_owned(),
+        subject: words::subject_title(catalog, &run.spec.work.subject()),
+        commit: words::work_commit(&run.spec.work).map(|id| commit_anywhere(facts, id)),
+        attempt: run.spec.attempt,
+        state: state.to_owned(),
+        why: run.spec.why.clone(),
+        queued_at: run.queued_at,
+        started_at: run.started_at,
+        finished_at: run.finished_at,
+        class,
+        message,
+        steps: Vec::new(),
+    }
+}

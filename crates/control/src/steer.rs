@@ -1,0 +1,225 @@
+//! The loop: what is new goes to the planner, and what the planner says is queued, rendered or withdrawn.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use towpath_catalog::Catalog;
+use towpath_domain::{CommitId, TargetId};
+use towpath_engine::{Action, Event, Outcome, Planner};
+use towpath_ledger::{Error as LedgerError, EventId};
+use towpath_runs::world::{Snapshot, World};
+use towpath_runs::render;
+
+use crate::observe::{Observer, Pace, watched};
+
+/// The control part of a server: its loop, and what people ask of it.
+pub struct Control {
+    pub(crate) world: Arc<World>,
+    pub(crate) planner: Mutex<Planner>,
+    seen: Mutex<EventId>,
+    wake: Notify,
+    config_moved: Arc<Notify>,
+    pace: Pace,
+}
+
+impl Control {
+    /// A loop over `world`, with nothing read yet.
+    #[must_use]
+    pub fn new(world: Arc<World>, pace: Pace) -> Arc<Self> {
+        let planner = Planner::new(Arc::new(Catalog::default()), &world.ledger.facts(), world.clock.now());
+        let seen = Mutex::new(world.ledger.latest());
+        Arc::new(Self { world, planner: Mutex::new(planner), seen, wake: Notify::new(), config_moved: Arc::default(), pace })
+    }
+
+    /// Something outside may be new: look at every repository now. All that a webhook does.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Runs until `shutdown` turns true.
+    pub async fn run(self: Arc<Self>, shutdown: watch::Receiver<bool>) {
+        let observing = tokio::spawn(Arc::clone(&self).observe(shutdown.clone()));
+        self.steer(shutdown).await;
+        if observing.await.is_err() {
+            tracing::error!("the task that looks at repositories ended badly");
+        }
+    }
+
+    async fn observe(self: Arc<Self>, mut shutdown: watch::Receiver<bool>) {
+        let mut observer = Observer::new(Arc::clone(&self.world), self.pace, Arc::clone(&self.config_moved));
+        let mut all = true;
+        while !*shutdown.borrow() {
+            let wanted = watched(&self.world, &self.world.current().catalog);
+            observer.look(&wanted, all).await;
+            all = tokio::select! {
+                () = tokio::time::sleep(observer.pause()) => false,
+                () = self.wake.notified() => true,
+                _ = shutdown.changed() => false,
+            };
+        }
+    }
+
+    async fn steer(&self, mut shutdown: watch::Receiver<bool>) {
+        let mut news = self.world.ledger.subscribe();
+        // What was read before the last stop counts until the config repository says otherwise.
+        let known = self.world.ledger.facts().config;
+        if let Some(commit) = known {
+            self.load(commit).await;
+        }
+        while !*shutdown.borrow() {
+            self.follow_config().await;
+            self.settle().await;
+            let deadline = self.pause();
+            tokio::select! {
+                _ = news.changed() => {}
+                () = self.config_moved.notified() => {}
+                () = tokio::time::sleep(deadline) => {}
+                _ = shutdown.changed() => {}
+            }
+        }
+    }
+
+    pub(crate) fn planner(&self) -> MutexGuard<'_, Planner> {
+        self.planner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Until time alone may change a verdict; a minute at most, since clocks jump.
+    fn pause(&self) -> Duration {
+        let now = self.world.clock.now();
+        let next = self.planner().next_deadline();
+        next.map_or(Duration::from_secs(60), |at| at.since(now).to_std().clamp(Duration::from_millis(5), Duration::from_secs(60)))
+    }
+
+    /// Takes over the config repository's head, when it is a new one.
+    async fn follow_config(&self) {
+        let head = {
+            let facts = self.world.ledger.facts();
+            facts.branches.get(&(self.world.config.url.clone(), self.world.config.branch.clone())).and_then(|b| b.commits.first()).map(|c| c.id)
+        };
+        if let Some(head) = head
+            && self.world.current().commit != Some(head)
+        {
+            self.load(head).await;
+        }
+    }
+
+    async fn load(&self, commit: CommitId) {
+        let read = async {
+            let mirror = self.world.mirrors.with_commit(&self.world.config.url, commit).await.map_err(|e| e.to_string())?;
+            self.world.catalogs.at(&mirror, commit).await.map_err(|e| e.to_string())
+        };
+        match read.await {
+            Ok(snapshot) => self.adopt(snapshot).await,
+            // What was read before goes on counting.
+            Err(error) => tracing::error!(%commit, %error, "the config repository cannot be read"),
+        }
+    }
+
+    async fn adopt(&self, snapshot: Arc<Snapshot>) {
+        let Some(commit) = snapshot.commit else { return };
+        let errors = u32::try_from(snapshot.errors()).unwrap_or(u32::MAX);
+        let is_new = self.world.ledger.facts().config != Some(commit);
+        if is_new {
+            let event = Event::ConfigSeen { commit, errors };
+            if let Err(error) = self.world.ledger.append(None, "towpath", self.world.clock.now(), vec![event]).await {
+                tracing::error!(%commit, %error, "the new head of the config repository could not be recorded; trying again");
+                return;
+            }
+        }
+        let now = self.world.clock.now();
+        self.planner().set_catalog(Arc::clone(&snapshot.catalog), &self.world.ledger.facts(), now);
+        self.world.set_current(snapshot);
+        // New repositories are looked at without waiting for their turn.
+        self.wake.notify_one();
+    }
+
+    /// Plans and acts until there is nothing to act on.
+    async fn settle(&self) {
+        // Each round either leaves a fact behind or ends the loop; the bound is for the case that neither happens.
+        for _ in 0..1000 {
+            let actions = self.replan();
+            if actions.is_empty() {
+                return;
+            }
+            let mut progress = false;
+            for action in actions {
+                progress |= self.act(action).await;
+            }
+            if !progress {
+                return;
+            }
+        }
+        tracing::warn!("planning does not settle; going on at the next event");
+    }
+
+    fn replan(&self) -> Vec<Action> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let facts = self.world.ledger.facts();
+        let now = self.world.clock.now();
+        let mut planner = self.planner();
+        match self.world.ledger.touched_since(*seen) {
+            Some((latest, keys)) => {
+                planner.touch(&facts, &keys, now);
+                *seen = latest;
+            }
+            None => {
+                let catalog = Arc::clone(&self.world.current().catalog);
+                *planner = Planner::new(catalog, &facts, now);
+                *seen = self.world.ledger.latest();
+            }
+        }
+        planner.tick(&facts, now);
+        planner.actions()
+    }
+
+    /// Does one thing. Answers whether a fact came of it.
+    async fn act(&self, action: Action) -> bool {
+        match action {
+            Action::Render { target, commit } => self.render(&target, commit).await,
+            Action::Run { spec } => {
+                let id = spec.id.clone();
+                match self.append(Event::RunQueued(*spec)).await {
+                    Ok(()) => true,
+                    // Decided on facts that are outdated by now: the run is there.
+                    Err(LedgerError::AlreadyQueued { .. }) => false,
+                    Err(error) => {
+                        tracing::error!(run = %id, %error, "the run could not be queued; trying again");
+                        false
+                    }
+                }
+            }
+            Action::Supersede { run, by } => {
+                let outcome = Outcome::Superseded { by };
+                match self.world.ledger.withdraw(&run, None, "towpath", self.world.clock.now(), outcome).await {
+                    Ok(_) => true,
+                    // A worker was faster.
+                    Err(LedgerError::NotQueued { .. } | LedgerError::RunOver { .. }) => false,
+                    Err(error) => {
+                        tracing::error!(%run, %error, "the run could not be withdrawn; trying again");
+                        false
+                    }
+                }
+            }
+            // Grouped into runs by the planner; nothing is left to do.
+            Action::Promote { .. } => false,
+        }
+    }
+
+    async fn render(&self, target: &TargetId, commit: CommitId) -> bool {
+        let Some(target) = self.world.current().catalog.targets.get(target).cloned() else { return false };
+        match render::fact(&self.world.mirrors, &target, commit).await {
+            Ok(render) => self.append(Event::Rendered(render)).await.is_ok(),
+            Err(error) => {
+                tracing::warn!(target = %target.title(), %commit, %error, "what would be deployed is not known yet");
+                let branch = target.branch.clone().unwrap_or_else(|| self.world.config.branch.clone());
+                let event = Event::BranchUnreachable { url: target.url.clone(), branch, error: error.message };
+                self.append(event).await.is_ok()
+            }
+        }
+    }
+
+    async fn append(&self, event: Event) -> Result<(), LedgerError> {
+        self.world.ledger.append(None, "towpath", self.world.clock.now(), vec![event]).await.map(|_| ())
+    }
+}

@@ -1,0 +1,315 @@
+//! `explain` and `history`: the ledger's events in words, and where things stand now.
+
+use std::collections::BTreeMap;
+
+use towpath_catalog::Catalog;
+use towpath_domain::{Channel, ChangeId, CommitId, RunId};
+use towpath_engine::{Event, Facts, Outcome, Subject, Verdict, Work};
+use towpath_ledger::{EventFilter, Order, Recorded, RunFilter, RunState};
+
+use crate::find::{self, Found, problem};
+use crate::status::{commit_anywhere, kind_name, ledger_problem, verdict_view};
+use crate::steer::Control;
+use crate::view::{ExplainView, HistoryLine, Problem, StandView, StoryLine};
+use crate::words;
+
+/// How many events a story is made of at most.
+const LONGEST: u32 = 500;
+
+/// How many past runs tell how long a station usually takes.
+const PAST: u32 = 20;
+
+impl Control {
+    /// The story of a commit, target, channel, run or change.
+    ///
+    /// # Errors
+    /// [`Problem`] when nothing is called so, or several things are.
+    pub async fn explain(&self, what: &str) -> Result<ExplainView, Problem> {
+        let found = {
+            let catalog = &self.world.current().catalog;
+            let facts = self.world.ledger.facts();
+            find::anything(catalog, &facts, what)?
+        };
+        match found {
+            Found::Commit(commit) => self.explain_commit(commit).await,
+            Found::Subject(subject) => self.explain_subject(subject).await,
+            Found::Channel(channel) => self.explain_channel(&channel).await,
+            Found::Run(run) => self.explain_run(&run).await,
+        }
+    }
+
+    async fn explain_commit(&self, commit: CommitId) -> Result<ExplainView, Problem> {
+        let text = EventFilter { text: Some(commit.to_string()), order: Order::Oldest, ..EventFilter::default() };
+        let events = self.ledger_events(&text).await?;
+        let mut seen_runs: Vec<RunId> = Vec::new();
+        for recorded in &events {
+            if let Event::RunQueued(spec) = &recorded.event
+                && words::work_commit(&spec.work) == Some(commit)
+            {
+                seen_runs.push(spec.id.clone());
+            }
+        }
+        let mut story = Vec::new();
+        for recorded in events {
+            // Of branches, only the event in which the commit is the head: later ones list it as history.
+            let relevant = match &recorded.event {
+                Event::BranchSeen { commits, .. } => commits.first().is_some_and(|c| c.id == commit),
+                Event::RunQueued(spec) => seen_runs.contains(&spec.id),
+                _ => false,
+            };
+            if relevant {
+                story.push(recorded);
+            }
+        }
+        for run in &seen_runs {
+            let of_run = EventFilter { run: Some(run.clone()), kind: Some("run-finished".to_owned()), order: Order::Oldest, ..EventFilter::default() };
+            story.extend(self.ledger_events(&of_run).await?);
+        }
+        story.sort_by_key(|recorded| recorded.id);
+        story.dedup_by_key(|recorded| recorded.id);
+        let lines = self.lines(story).await;
+        let catalog = &self.world.current().catalog;
+        let stands = {
+            let facts = self.world.ledger.facts();
+            let urls: Vec<_> =
+                facts.branches.iter().filter(|(_, b)| b.commits.iter().any(|c| c.id == commit)).map(|((url, _), _)| url.clone()).collect();
+            let planner = self.planner();
+            let mut stands: Vec<(String, Subject, Verdict)> = Vec::new();
+            for source in catalog.sources.values().filter(|s| urls.contains(&s.url)) {
+                let subject = Subject::Source(source.name.clone());
+                stands.extend(planner.verdict(&subject).map(|v| (words::subject_title(catalog, &subject), subject, v.clone())));
+            }
+            let mut targets: Vec<_> = catalog.targets.values().filter(|t| urls.contains(&t.url)).collect();
+            targets.sort_by_key(|t| t.title());
+            for target in targets {
+                let subject = Subject::Target(target.id.clone());
+                stands.extend(planner.verdict(&subject).map(|v| (target.title(), subject, v.clone())));
+            }
+            stands
+        };
+        let now = self.stands(stands).await?;
+        let facts = self.world.ledger.facts();
+        let view = commit_anywhere(&facts, commit);
+        let title = format!("{} {}", words::short(commit), view.subject.as_deref().unwrap_or_default());
+        Ok(ExplainView { kind: "commit".to_owned(), title, answer: commit_answer(catalog, &facts, commit, &now), story: lines, now })
+    }
+
+    async fn explain_subject(&self, subject: Subject) -> Result<ExplainView, Problem> {
+        let filter = EventFilter { subject: Some(subject.clone()), order: Order::Newest, ..EventFilter::default() };
+        let mut events = self.ledger_events(&filter).await?;
+        events.reverse();
+        events.retain(|r| !matches!(r.event, Event::StepStarted { .. } | Event::StepDone { .. } | Event::RunStarted { .. }));
+        let story = self.lines(events).await;
+        let catalog = &self.world.current().catalog;
+        let title = words::subject_title(catalog, &subject);
+        let verdict = self.planner().verdict(&subject).cloned();
+        let kind = match &subject {
+            Subject::Source(_) => "source",
+            Subject::Target(_) => "target",
+            Subject::Change(_) => "change",
+        };
+        let now = match verdict {
+            Some(verdict) => self.stands(vec![(title.clone(), subject.clone(), verdict)]).await?,
+            None => Vec::new(),
+        };
+        let answer = match (&subject, now.first()) {
+            (_, Some(stand)) => format!("{title}: {}", stand.verdict.summary),
+            (Subject::Change(id), None) => self.change_answer(id),
+            (_, None) => format!("{title} is not in the config repository now"),
+        };
+        Ok(ExplainView { kind: kind.to_owned(), title, answer, story, now })
+    }
+
+    fn change_answer(&self, id: &ChangeId) -> String {
+        let facts = self.world.ledger.facts();
+        match facts.changes.get(id) {
+            Some(change) => match change.merged {
+                Some((commit, at)) => format!("{}: “{}” was merged as {} at {at}", kind_name(change.spec.kind), change.spec.title, words::short(commit)),
+                None => format!("{}: “{}” is not merged", kind_name(change.spec.kind), change.spec.title),
+            },
+            None => format!("change {id} is not remembered"),
+        }
+    }
+
+    async fn explain_channel(&self, channel: &Channel) -> Result<ExplainView, Problem> {
+        let snapshot = self.world.current();
+        let catalog = &snapshot.catalog;
+        let usage = catalog.channels.get(channel).cloned().unwrap_or_default();
+        let (answer, stands) = {
+            let facts = self.world.ledger.facts();
+            let planner = self.planner();
+            let names = |ids: &[towpath_domain::TargetId]| ids.iter().map(|id| words::target_title(catalog, id)).collect::<Vec<_>>().join(", ");
+            let mut vouched = Vec::new();
+            for publisher in &usage.publishers {
+                let newest = facts.evidence.get(&(channel.clone(), publisher.clone())).and_then(|all| all.iter().max_by_key(|(_, e)| e.at));
+                vouched.push(match newest {
+                    Some((commit, e)) if e.success => format!("{} vouches for {} since {}", words::target_title(catalog, publisher), words::short(*commit), e.since),
+                    Some((commit, e)) => format!("{} failed with {} at {}", words::target_title(catalog, publisher), words::short(*commit), e.at),
+                    None => format!("{} has not said anything yet", words::target_title(catalog, publisher)),
+                });
+            }
+            let answer = format!(
+                "published by {}; subscribed to by {}. {}.",
+                names(&usage.publishers),
+                if usage.subscribers.is_empty() { "nobody".to_owned() } else { names(&usage.subscribers) },
+                vouched.join("; ")
+            );
+            let stands = usage
+                .publishers
+                .iter()
+                .chain(&usage.subscribers)
+                .filter_map(|id| {
+                    let subject = Subject::Target(id.clone());
+                    let verdict = planner.verdict(&subject)?.clone();
+                    Some((words::target_title(catalog, id), subject, verdict))
+                })
+                .collect();
+            (answer, stands)
+        };
+        let now = self.stands(stands).await?;
+        Ok(ExplainView { kind: "channel".to_owned(), title: channel.to_string(), answer, story: Vec::new(), now })
+    }
+
+    async fn explain_run(&self, id: &RunId) -> Result<ExplainView, Problem> {
+        let Some(run) = self.world.ledger.run(id).await.map_err(ledger_problem)? else {
+            return Err(problem("unknown-run", 404, "There is no such run", format!("no run is called {id}"), "`towpath runs` lists them"));
+        };
+        let of_run = EventFilter { run: Some(id.clone()), order: Order::Oldest, ..EventFilter::default() };
+        let story = self.lines(self.ledger_events(&of_run).await?).await;
+        let catalog = &self.world.current().catalog;
+        let phrase = words::work_phrase(catalog, &run.spec.work);
+        let answer = match &run.outcome {
+            Some(outcome) => format!("{phrase}, attempt {}: {}", run.spec.attempt, words::outcome_text(outcome)),
+            None if run.state == RunState::Queued => format!("{phrase} is queued: {}", run.spec.why),
+            None => format!("{phrase} is under way: {}", run.spec.why),
+        };
+        Ok(ExplainView { kind: "run".to_owned(), title: id.to_string(), answer, story, now: Vec::new() })
+    }
+
+    /// Verdicts in words, each with how long the station usually takes.
+    async fn stands(&self, stands: Vec<(String, Subject, Verdict)>) -> Result<Vec<StandView>, Problem> {
+        let mut done = Vec::new();
+        for (title, subject, verdict) in stands {
+            let usually_ms = self.usually(&subject).await?;
+            let catalog = &self.world.current().catalog;
+            let facts = self.world.ledger.facts();
+            done.push(StandView { title, verdict: verdict_view(catalog, &facts, &verdict), usually_ms });
+        }
+        Ok(done)
+    }
+
+    /// The median time from being queued to the end of the last successful runs.
+    async fn usually(&self, subject: &Subject) -> Result<Option<u64>, Problem> {
+        let filter = RunFilter { subject: Some(subject.clone()), state: Some(RunState::Finished), ..RunFilter::default() };
+        let past = self.world.ledger.runs(&filter, PAST).await.map_err(ledger_problem)?;
+        let well = |o: &Outcome| matches!(o, Outcome::Built { .. } | Outcome::Deployed { .. } | Outcome::Merged { .. } | Outcome::Deleted);
+        let mut took: Vec<u64> = past
+            .rows
+            .iter()
+            .filter(|run| run.outcome.as_ref().is_some_and(well))
+            .filter_map(|run| run.finished_at.map(|end| end.since(run.queued_at).as_millis()))
+            .collect();
+        took.sort_unstable();
+        Ok(took.get(took.len() / 2).copied())
+    }
+
+    async fn ledger_events(&self, filter: &EventFilter) -> Result<Vec<Recorded>, Problem> {
+        Ok(self.world.ledger.events(filter, LONGEST).await.map_err(ledger_problem)?.rows)
+    }
+
+    async fn lines(&self, events: Vec<Recorded>) -> Vec<StoryLine> {
+        let works = self.works(&events).await;
+        let catalog = &self.world.current().catalog;
+        events
+            .into_iter()
+            .map(|recorded| {
+                let run = towpath_ledger::event_run(&recorded.event).cloned();
+                let work = run.as_ref().and_then(|run| works.get(run));
+                StoryLine { event: recorded.id.get(), at: recorded.at, text: words::event_text(catalog, &recorded.event, work), run }
+            })
+            .collect()
+    }
+
+    /// The work of every run that the events speak of.
+    async fn works(&self, events: &[Recorded]) -> BTreeMap<RunId, Work> {
+        let mut works = BTreeMap::new();
+        for id in events.iter().filter_map(|r| towpath_ledger::event_run(&r.event)) {
+            if !works.contains_key(id)
+                && let Ok(Some(run)) = self.world.ledger.run(id).await
+            {
+                works.insert(id.clone(), run.spec.work);
+            }
+        }
+        works
+    }
+
+    /// Events in words, newest first.
+    ///
+    /// # Errors
+    /// [`Problem`] when `about` names nothing, or the ledger cannot be read.
+    pub async fn history(&self, about: Option<&str>, mut filter: EventFilter, limit: u32) -> Result<Vec<HistoryLine>, Problem> {
+        if let Some(about) = about {
+            let catalog = &self.world.current().catalog;
+            let facts = self.world.ledger.facts();
+            match find::anything(catalog, &facts, about)? {
+                Found::Subject(subject) => filter.subject = Some(subject),
+                Found::Run(run) => filter.run = Some(run),
+                Found::Commit(commit) => filter.text = Some(commit.to_string()),
+                Found::Channel(channel) => filter.text = Some(channel.to_string()),
+            }
+        }
+        filter.order = Order::Newest;
+        let events = self.world.ledger.events(&filter, limit).await.map_err(ledger_problem)?.rows;
+        let works = self.works(&events).await;
+        let catalog = &self.world.current().catalog;
+        Ok(events
+            .into_iter()
+            .map(|recorded| HistoryLine {
+                id: recorded.id.get(),
+                at: recorded.at,
+                cause: recorded.cause.map(|cause| cause.get()),
+                text: words::event_text(catalog, &recorded.event, towpath_ledger::event_run(&recorded.event).and_then(|run| works.get(run))),
+                actor: recorded.actor,
+                event: serde_json::to_value(&recorded.event).unwrap_or_default(),
+            })
+            .collect())
+    }
+}
+
+/// Where a commit is, in one paragraph.
+fn commit_answer(catalog: &Catalog, facts: &Facts, commit: CommitId, now: &[StandView]) -> String {
+    let mut runs_in: Vec<String> = Vec::new();
+    let mut was_in: Vec<String> = Vec::new();
+    for target in catalog.targets.values() {
+        let Some(fact) = facts.targets.get(&target.id) else { continue };
+        if fact.current.as_ref().is_some_and(|d| d.commit == commit) {
+            runs_in.push(target.title());
+        } else if fact.history.iter().any(|d| d.commit == commit) {
+            was_in.push(target.title());
+        }
+    }
+    runs_in.sort();
+    was_in.sort();
+    let mut answer = match (runs_in.is_empty(), was_in.is_empty()) {
+        (false, _) => format!("It is deployed in {}.", runs_in.join(", ")),
+        (true, false) => format!("It was deployed in {}, and is no longer.", was_in.join(", ")),
+        (true, true) => "It is deployed nowhere yet.".to_owned(),
+    };
+    // What speaks of this very commit is why it is not everywhere.
+    let held: Vec<String> = now
+        .iter()
+        .flat_map(|stand| {
+            let own = stand.verdict.wanted.as_ref().is_some_and(|w| w.id == commit);
+            let holds = stand.verdict.holds.iter().filter(move |_| own);
+            let passed = stand.verdict.passed_over.iter().filter(|p| p.commit.id == commit).flat_map(|p| &p.holds);
+            holds.chain(passed).map(|hold| format!("{}: {} ({})", stand.title, hold.text, hold.lift)).collect::<Vec<_>>()
+        })
+        .collect();
+    if !held.is_empty() {
+        answer.push_str(" What holds it: ");
+        answer.push_str(&held.join("; "));
+        answer.push('.');
+    }
+    answer
+}
+

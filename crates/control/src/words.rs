@@ -1,0 +1,99 @@
+//! Events in words: what `history` and `explain` tell, in one place.
+
+use towpath_catalog::Catalog;
+use towpath_domain::{CommitId, TargetId};
+use towpath_engine::{ConfigEdit, Event, Outcome, RenderOutcome, Subject, Work};
+
+/// A commit as messages name it.
+pub(crate) fn short(commit: CommitId) -> String {
+    commit.short(7)
+}
+
+/// A target as people call it; its id when the catalog does not have it any more.
+pub(crate) fn target_title(catalog: &Catalog, id: &TargetId) -> String {
+    catalog.targets.get(id).map_or_else(|| format!("target {id}"), |target| target.title())
+}
+
+/// A subject as people call it.
+pub(crate) fn subject_title(catalog: &Catalog, subject: &Subject) -> String {
+    match subject {
+        Subject::Source(name) => format!("source {name}"),
+        Subject::Target(id) => target_title(catalog, id),
+        Subject::Change(id) => format!("change {id}"),
+    }
+}
+
+/// What a run does, as a phrase: `the build of web at 5f8f0e1`.
+pub(crate) fn work_phrase(catalog: &Catalog, work: &Work) -> String {
+    match work {
+        Work::Build { source, commit, .. } => format!("the build of {source} at {}", short(*commit)),
+        Work::Deploy(deploy) if deploy.only_jobs => format!("the test {} at {}", target_title(catalog, &deploy.target), short(deploy.commit)),
+        Work::Deploy(deploy) => format!("the deploy of {} at {}", target_title(catalog, &deploy.target), short(deploy.commit)),
+        Work::Delete { target } => format!("the deletion of {}", target_title(catalog, target)),
+        Work::Change(change) => format!("the change “{}”", change.title),
+    }
+}
+
+/// The kind of a run's work, as listings show it.
+pub(crate) fn work_kind(work: &Work) -> &'static str {
+    match work {
+        Work::Build { .. } => "build",
+        Work::Deploy(_) => "deploy",
+        Work::Delete { .. } => "delete",
+        Work::Change(_) => "change",
+    }
+}
+
+/// The commit that a run is about, where it has one.
+pub(crate) fn work_commit(work: &Work) -> Option<CommitId> {
+    match work {
+        Work::Build { commit, .. } => Some(*commit),
+        Work::Deploy(deploy) => Some(deploy.commit),
+        Work::Delete { .. } => None,
+        Work::Change(change) => change.edits.iter().find_map(|edit| match edit {
+            ConfigEdit::SetRef { to, .. } => Some(*to),
+            ConfigEdit::WriteFile { .. } | ConfigEdit::RemoveFile { .. } => None,
+        }),
+    }
+}
+
+/// What an outcome means, for people.
+pub(crate) fn outcome_text(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Built { image, digest } => format!("built {image} ({})", &digest.to_string()[..19]),
+        Outcome::Deployed { .. } => "healthy".to_owned(),
+        Outcome::Deleted => "its objects are gone".to_owned(),
+        Outcome::Merged { commit } => format!("merged as {}", short(*commit)),
+        Outcome::Failed { class, step, message } => format!("failed in step {step} ({class}): {message}"),
+        Outcome::Superseded { by } => format!("given up: {by}"),
+        Outcome::Cancelled { by } => format!("cancelled by {by}"),
+    }
+}
+
+/// An event in one line. `work` is the work of the run that the event belongs to, where it belongs to one.
+pub(crate) fn event_text(catalog: &Catalog, event: &Event, work: Option<&Work>) -> String {
+    let phrase = |run: &towpath_domain::RunId| work.map_or_else(|| format!("run {run}"), |work| work_phrase(catalog, work));
+    match event {
+        Event::ConfigSeen { commit, errors: 0 } => format!("the config repository is at {}", short(*commit)),
+        Event::ConfigSeen { commit, errors } => format!("the config repository is at {}, with {errors} errors", short(*commit)),
+        Event::BranchSeen { url, branch, commits } => match commits.first() {
+            Some(head) => format!("{branch} of {url} is at {} “{}” by {}", short(head.id), head.subject, head.author),
+            None => format!("{branch} of {url} is empty"),
+        },
+        Event::BranchUnreachable { url, branch, error } => format!("{branch} of {url} cannot be looked at: {error}"),
+        Event::Rendered(render) => {
+            let title = target_title(catalog, &render.target);
+            match &render.outcome {
+                RenderOutcome::Rendered { objects, .. } => format!("{title} at {} comes to {objects} objects", short(render.commit)),
+                RenderOutcome::Failed { message, .. } => format!("{title} at {} does not come to objects: {message}", short(render.commit)),
+            }
+        }
+        Event::RunQueued(spec) => format!("queued {}: {}", work_phrase(catalog, &spec.work), spec.why),
+        Event::RunStarted { run } => format!("took up {}", phrase(run)),
+        Event::StepStarted { run, step } => format!("{}: {step} …", phrase(run)),
+        Event::StepDone { run, step, .. } => format!("{}: {step} done", phrase(run)),
+        Event::RunFinished { run, outcome } => format!("{}: {}", phrase(run), outcome_text(outcome)),
+        Event::RetryRequested { subject, by, why } => format!("{by} asked to retry {}: {why}", subject_title(catalog, subject)),
+        Event::CancelRequested { run, by, why } => format!("{by} asked to stop {}: {why}", phrase(run)),
+    }
+}

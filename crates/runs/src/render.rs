@@ -1,0 +1,171 @@
+//! From a target and a commit to Kubernetes objects: used to plan, to check changes and to deploy, so that all three see the same.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use towpath_catalog::{Provider, Target};
+use towpath_domain::{CommitId, FailureClass, ImageRef};
+use towpath_engine::{Render, RenderOutcome};
+use towpath_git::Mirror;
+use towpath_template::{Draw, Placeholder, Request, Template, objects, parameters};
+
+use crate::world::Mirrors;
+
+/// What a target's template comes to.
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    /// The objects that the saas file manages, in template order.
+    pub objects: Vec<Value>,
+    /// Objects that are left out, with why.
+    pub left_out: Vec<String>,
+    /// Values that were drawn.
+    pub generated: BTreeMap<String, String>,
+    /// Images that the objects name.
+    pub images: Vec<ImageRef>,
+}
+
+/// Why it does not come to objects.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct RenderError {
+    /// Whose fault.
+    pub class: FailureClass,
+    /// What, where, why and how to mend it.
+    pub message: String,
+}
+
+impl RenderError {
+    fn own(message: impl std::fmt::Display) -> Self {
+        Self { class: FailureClass::Own, message: message.to_string() }
+    }
+}
+
+/// What a target at a commit comes to, as a fact: generated values are left out of the fingerprint.
+///
+/// # Errors
+/// When the repository cannot be reached: that is no fact about the target, and is asked again.
+pub async fn fact(mirrors: &Mirrors, target: &Target, commit: CommitId) -> Result<Render, RenderError> {
+    let outcome = match render(mirrors, target, commit, &mut Placeholder).await {
+        Ok(rendered) => RenderOutcome::Rendered {
+            fingerprint: objects::fingerprint(&rendered.objects),
+            only_jobs: objects::only_jobs(&rendered.objects),
+            objects: u32::try_from(rendered.objects.len()).unwrap_or(u32::MAX),
+            images: rendered.images,
+        },
+        Err(error) if error.class == FailureClass::Environment => return Err(error),
+        Err(error) => RenderOutcome::Failed { class: error.class, message: error.message },
+    };
+    Ok(Render { target: target.id.clone(), commit, input_hash: target.input_hash.to_string(), outcome })
+}
+
+/// The objects of `target` at `commit`.
+///
+/// # Errors
+/// [`RenderError`] that names the template, the parameter or the object at fault.
+pub async fn render(mirrors: &Mirrors, target: &Target, commit: CommitId, draw: &mut (dyn Draw + Send)) -> Result<Rendered, RenderError> {
+    let mirror = mirrors
+        .with_commit(&target.url, commit)
+        .await
+        .map_err(|e| RenderError { class: e.class(), message: format!("{} at {}: {e}", target.url, commit.short(12)) })?;
+    let (all, generated) = match target.provider {
+        Provider::OpenshiftTemplate => from_template(&mirror, target, commit, draw).await?,
+        Provider::Directory => (from_directory(&mirror, target, commit).await?, BTreeMap::new()),
+        Provider::Helm => {
+            return Err(RenderError::own(format!(
+                "{}: the provider helm is not carried out by this version; use openshift-template or directory",
+                target.title()
+            )));
+        }
+    };
+    sort_out(target, all, generated)
+}
+
+async fn from_template(
+    mirror: &Mirror,
+    target: &Target,
+    commit: CommitId,
+    draw: &mut (dyn Draw + Send),
+) -> Result<(Vec<Value>, BTreeMap<String, String>), RenderError> {
+    let text = read(mirror, target, commit, &target.path).await?;
+    let place = format!("{} of {} at {}", target.path, target.url, commit.short(12));
+    let template = Template::parse(&text).map_err(|e| RenderError::own(format!("{place}: {e}")))?;
+    let resolved = parameters::resolve(&parameters::Inputs {
+        parameters: &target.parameters,
+        commit: &commit,
+        hash_length: target.hash_length,
+        use_channel_in_image_tag: target.saas_file.use_channel_in_image_tag,
+        automatic: &BTreeMap::new(),
+    })
+    .map_err(|e| RenderError::own(format!("{}: {e}", target.saas_file.place)))?;
+    let labels = BTreeMap::new();
+    let request = Request { params: &resolved, labels: &labels, ignore_unknown: true };
+    let done = towpath_template::process(&template, &request, draw).map_err(|e| RenderError::own(format!("{place}: {e}")))?;
+    Ok((done.objects, done.generated))
+}
+
+/// Every file of the folder, not of folders below it, in the order of their names.
+async fn from_directory(mirror: &Mirror, target: &Target, commit: CommitId) -> Result<Vec<Value>, RenderError> {
+    let folder = target.path.trim_matches('/');
+    let entries = mirror.list_tree(commit, folder).await.map_err(|e| RenderError { class: e.class(), message: e.to_string() })?;
+    let mut found = Vec::new();
+    for entry in entries {
+        let inside = entry.path.strip_prefix(folder).unwrap_or(&entry.path).trim_start_matches('/');
+        let is_manifest = [".yml", ".yaml", ".json"].iter().any(|end| inside.ends_with(end));
+        if !entry.kind.is_file() || inside.contains('/') || !is_manifest {
+            continue;
+        }
+        let text = read(mirror, target, commit, &entry.path).await?;
+        let documents = towpath_template::yaml::documents(&text).map_err(|e| RenderError::own(format!("{} at {}: {e}", entry.path, commit.short(12))))?;
+        found.extend(documents);
+    }
+    Ok(found)
+}
+
+async fn read(mirror: &Mirror, target: &Target, commit: CommitId, path: &str) -> Result<String, RenderError> {
+    let bytes = mirror
+        .read_file(commit, path.trim_start_matches('/'))
+        .await
+        .map_err(|e| RenderError { class: e.class(), message: format!("{path} of {} at {}: {e}", target.url, commit.short(12)) })?;
+    let Some(bytes) = bytes else {
+        return Err(RenderError::own(format!(
+            "{} has no {path} at {}; set the resource template's path in {} or add the file",
+            target.url,
+            commit.short(12),
+            target.saas_file.place
+        )));
+    };
+    String::from_utf8(bytes).map_err(|_| RenderError::own(format!("{path} of {} at {} is not UTF-8", target.url, commit.short(12))))
+}
+
+/// Keeps what the saas file manages, and refuses what may not be.
+fn sort_out(target: &Target, all: Vec<Value>, generated: BTreeMap<String, String>) -> Result<Rendered, RenderError> {
+    let saas = &target.saas_file;
+    let mut kept = Vec::new();
+    let mut left_out = Vec::new();
+    for object in all {
+        if objects::is_managed(&object, &saas.managed_resource_types, &saas.managed_resource_names) {
+            kept.push(object);
+        } else {
+            left_out.push(format!("{} is left out: {} does not manage it", objects::title(&object), saas.name));
+        }
+    }
+    let mut wrong: Vec<String> = objects::check(&kept).iter().map(ToString::to_string).collect();
+    wrong.extend(objects::duplicates(&kept).iter().map(|twice| format!("{twice} is there twice; keep one of them")));
+    if !wrong.is_empty() {
+        return Err(RenderError::own(format!("{}: {}", target.title(), wrong.join("; "))));
+    }
+    let mut images = Vec::new();
+    for named in objects::images(&kept) {
+        if !saas.image_patterns.is_empty() && !objects::image_allowed(&named.image, &saas.image_patterns) {
+            return Err(RenderError::own(format!(
+                "{}: the image {} begins with none of the imagePatterns of {}; add a pattern there or use another image",
+                named.object, named.image, saas.place
+            )));
+        }
+        let image: ImageRef = named.image.parse().map_err(|e| RenderError::own(format!("{}: {}: {e}", named.object, named.path)))?;
+        if !images.contains(&image) {
+            images.push(image);
+        }
+    }
+    Ok(Rendered { objects: kept, left_out, generated, images })
+}

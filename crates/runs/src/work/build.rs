@@ -1,0 +1,165 @@
+//! Turns one source commit into one image.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use towpath_catalog::Source;
+use towpath_domain::{CommitId, Digest, FailureClass, ImageRef, SourceName, Timestamp};
+use towpath_engine::Outcome;
+use towpath_git::OutsideLinks;
+use towpath_registry::{ImportRequest, PackRequest, Platform, TagMove};
+
+use super::process::{self, Program};
+use crate::journal::{Journal, Stop};
+use crate::world::World;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Pushed {
+    digest: Digest,
+}
+
+/// Carries a build out.
+pub(crate) async fn run(world: &World, journal: &Journal, name: &SourceName, commit: CommitId) -> Result<Outcome, Stop> {
+    let snapshot = world.snapshot().await?;
+    let Some(source) = snapshot.catalog.sources.get(name).cloned() else {
+        return Err(Stop::Superseded { by: "the source is no longer in the config repository".to_owned() });
+    };
+    let image = ImageRef::tagged(&source.image, &commit.short(source.hash_length)).map_err(Stop::own)?;
+    let dir = world.builds.join(journal.run().as_str());
+    let result = make(world, journal, &source, commit, &image, &dir).await;
+    // What a build leaves is thrown away whether it went well or not; its log and image stay.
+    if let Err(error) = tokio::fs::remove_dir_all(&dir).await
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        journal.note(format!("{} stays behind: {error}", dir.display()));
+    }
+    let pushed = result?;
+    Ok(Outcome::Built { image, digest: pushed.digest })
+}
+
+async fn make(
+    world: &World,
+    journal: &Journal,
+    source: &Arc<Source>,
+    commit: CommitId,
+    image: &ImageRef,
+    dir: &Path,
+) -> Result<Pushed, Stop> {
+    let checkout = dir.join("checkout");
+    let layout = dir.join("image");
+    let group_file = dir.join("process-group");
+    if let Some(digest) = found_done(world, image, commit)? {
+        journal.note(format!("{image} of this commit is there already, as {digest}"));
+        return Ok(Pushed { digest });
+    }
+    // A build that was cut short starts from a clean checkout: half a build is nobody's image.
+    process::end_leftover(&group_file);
+    let committed: Timestamp = journal.step("checkout", || fetch(world, source, commit)).await?;
+    if source.build.command.is_some() || source.build.pack.is_some() {
+        export(world, source, commit, dir, &checkout).await?;
+    }
+    if let Some(command) = &source.build.command {
+        journal
+            .step("command", || async {
+                // When only this step is done again after a worker died, the checkout above is new as well.
+                let program = Program {
+                    command,
+                    dir: &checkout,
+                    env: environment(world, source, commit, image, &layout),
+                    within: source.build.timeout.to_std(),
+                    group_file: group_file.clone(),
+                };
+                process::run(journal, program).await
+            })
+            .await?;
+    }
+    journal.step("push", || push(world, journal, source, commit, image, &checkout, &layout, committed)).await
+}
+
+/// The image, if a worker that died had come as far as pushing it. An image of that tag that does not say it is of this
+/// commit is somebody else's, and the push will refuse to move the tag.
+fn found_done(world: &World, image: &ImageRef, commit: CommitId) -> Result<Option<Digest>, Stop> {
+    let stop = |e: towpath_registry::RegistryError| Stop::failed(e.class(), e);
+    let Some(digest) = world.registry.resolve(image).map_err(stop)? else { return Ok(None) };
+    let config = world.registry.config(image.name(), digest).map_err(stop)?;
+    let of = config.labels.get("org.opencontainers.image.revision");
+    Ok((of == Some(&commit.to_string())).then_some(digest))
+}
+
+async fn fetch(world: &World, source: &Source, commit: CommitId) -> Result<Timestamp, Stop> {
+    let stop = |e: towpath_git::GitError| Stop::failed(e.class(), e);
+    let mirror = world.mirrors.with_commit(&source.url, commit).await.map_err(stop)?;
+    let found = mirror.first_parent(commit, 1).await.map_err(stop)?;
+    found.first().map(|info| info.committed_at).ok_or_else(|| Stop::own(format!("{} has no commit {commit}", source.url)))
+}
+
+async fn export(world: &World, source: &Source, commit: CommitId, dir: &Path, checkout: &Path) -> Result<(), Stop> {
+    let io = |e: std::io::Error| Stop::failed(FailureClass::Environment, format!("{}: {e}", dir.display()));
+    if tokio::fs::try_exists(dir).await.map_err(io)? {
+        tokio::fs::remove_dir_all(dir).await.map_err(io)?;
+    }
+    tokio::fs::create_dir_all(checkout).await.map_err(io)?;
+    let mirror = world.mirrors.get(&source.url).await.map_err(|e| Stop::failed(e.class(), e))?;
+    mirror.export(commit, checkout, OutsideLinks::Refuse).await.map_err(|e| Stop::failed(e.class(), e))
+}
+
+/// What a build's command finds in its environment; nothing else of Towpath's own.
+fn environment(world: &World, source: &Source, commit: CommitId, image: &ImageRef, layout: &Path) -> Vec<(String, String)> {
+    let mut env = world.host_env.clone();
+    env.extend([
+        ("TOWPATH_SOURCE".to_owned(), source.name.to_string()),
+        ("TOWPATH_COMMIT".to_owned(), commit.to_string()),
+        ("TOWPATH_BRANCH".to_owned(), source.branch.to_string()),
+        ("TOWPATH_IMAGE".to_owned(), image.name().to_owned()),
+        ("TOWPATH_IMAGE_TAG".to_owned(), image.tag().unwrap_or_default().to_owned()),
+        ("TOWPATH_IMAGE_LAYOUT".to_owned(), layout.display().to_string()),
+    ]);
+    env.extend(source.build.env.iter().map(|(name, value)| (name.clone(), value.clone())));
+    env
+}
+
+#[expect(clippy::too_many_arguments, reason = "one call, and each is a different thing of the build at hand")]
+async fn push(
+    world: &World,
+    journal: &Journal,
+    source: &Source,
+    commit: CommitId,
+    image: &ImageRef,
+    checkout: &Path,
+    layout: &Path,
+    committed: Timestamp,
+) -> Result<Pushed, Stop> {
+    let (registry, request) = (Arc::clone(&world.registry), source.build.pack.clone());
+    let (name, tag) = (image.name().to_owned(), image.tag().unwrap_or_default().to_owned());
+    let (checkout, layout) = (checkout.to_owned(), layout.to_owned());
+    let labels = [
+        ("org.opencontainers.image.revision".to_owned(), commit.to_string()),
+        ("org.opencontainers.image.source".to_owned(), source.url.to_string()),
+    ]
+    .into();
+    // A tag that points to another image is refused: the same commit makes the same bits, or somebody else made the tag.
+    let made = tokio::task::spawn_blocking(move || match &request {
+        Some(pack) => {
+            let request = PackRequest {
+                pack,
+                checkout: &checkout,
+                created: committed,
+                labels,
+                platform: Platform::host(),
+                tag_move: TagMove::Refuse,
+            };
+            towpath_registry::pack(&request, &registry, &name, &tag)
+        }
+        None => {
+            let request = ImportRequest { layout: &layout, platform: Platform::host(), tag_move: TagMove::Refuse };
+            towpath_registry::import(&request, &registry, &name, &tag)
+        }
+    });
+    let packed = match made.await {
+        Ok(packed) => packed.map_err(|e| Stop::failed(e.class(), e))?,
+        Err(e) => return Err(Stop::failed(FailureClass::Unknown, format!("packing ended badly: {e}"))),
+    };
+    journal.note(format!("pushed {image} as {}, {} bytes", packed.digest, packed.size));
+    Ok(Pushed { digest: packed.digest })
+}

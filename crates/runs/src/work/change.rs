@@ -1,0 +1,176 @@
+//! Carries a change into the config repository: propose, check on the merged result, merge.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use towpath_catalog::Severity;
+use towpath_domain::{CommitId, FailureClass};
+use towpath_engine::{ChangeKind, ChangeSpec, ConfigEdit, Outcome};
+use towpath_forge::{MergeOrder, MergeOutcome, MergeResult, Proposal, Proposed as Answer};
+
+use super::edits;
+use crate::journal::{Journal, Stop};
+use crate::world::{Snapshot, World};
+
+/// How often a config repository that moves meanwhile is followed before the change waits for a calmer moment.
+const ROUNDS: u32 = 20;
+
+/// What proposing came to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+enum Proposed {
+    /// The branch stands at this commit.
+    Open(CommitId),
+    /// The config repository, at this commit, says all of it already.
+    Nothing(CommitId),
+}
+
+/// What checking came to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+enum Checked {
+    /// All passed on this merge of base and branch.
+    Passed { base: CommitId, merge: CommitId },
+    /// It does not merge with where the config repository is by now.
+    Conflict,
+    /// It is merged already: a worker that died had come as far.
+    Merged(CommitId),
+}
+
+/// What merging came to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+enum Ended {
+    Merged(CommitId),
+    Moved,
+}
+
+/// Carries a change out.
+pub(crate) async fn run(world: &World, journal: &Journal, spec: &ChangeSpec) -> Result<Outcome, Stop> {
+    for round in 1..=ROUNDS {
+        let name = |step: &str| if round == 1 { step.to_owned() } else { format!("{step}-{round}") };
+        let head = match journal.step(&name("propose"), || propose(world, journal, spec)).await? {
+            Proposed::Open(head) => head,
+            Proposed::Nothing(commit) => return Ok(Outcome::Merged { commit }),
+        };
+        let (base, merge) = match journal.step(&name("check"), || check(world, journal, spec, head)).await? {
+            Checked::Passed { base, merge } => (base, merge),
+            Checked::Merged(commit) => return Ok(Outcome::Merged { commit }),
+            Checked::Conflict => {
+                journal.note("the config repository moved, and this change does not merge with it: it is made anew");
+                continue;
+            }
+        };
+        let order = MergeOrder { id: spec.id.clone(), base, head, commit: merge };
+        match journal.step(&name("merge"), || land(world, journal, &order)).await? {
+            Ended::Merged(commit) => return Ok(Outcome::Merged { commit }),
+            Ended::Moved => journal.note("the config repository moved meanwhile: checking again"),
+        }
+    }
+    Err(Stop::failed(FailureClass::Environment, format!("the config repository moved {ROUNDS} times while this change was checked; it is tried again")))
+}
+
+fn git(error: impl Into<towpath_forge::ForgeError>) -> Stop {
+    let error = error.into();
+    Stop::failed(error.class(), error)
+}
+
+/// Makes the branch, from the config repository's head as it is now.
+async fn propose(world: &World, journal: &Journal, spec: &ChangeSpec) -> Result<Proposed, Stop> {
+    let mirror = world.mirrors.get(&world.config.url).await.map_err(git)?;
+    mirror.fetch().await.map_err(git)?;
+    let Some(base) = mirror.resolve(&world.config.branch).await.map_err(git)? else {
+        return Err(Stop::failed(FailureClass::Environment, format!("{} has no branch {}", world.config.url, world.config.branch)));
+    };
+    let snapshot = world.catalogs.at(&mirror, base).await.map_err(|e| Stop::failed(e.source.class(), e))?;
+    let edits = edits::files(&mirror, base, &snapshot, spec).await?;
+    if edits.is_empty() {
+        journal.note("the config repository says so already");
+        return Ok(Proposed::Nothing(base));
+    }
+    let proposal = Proposal {
+        id: spec.id.clone(),
+        base,
+        edits,
+        title: spec.title.clone(),
+        description: spec.description.clone(),
+        author: edits::author(world, spec),
+        at: world.queued_at(journal.run()).await?,
+    };
+    match world.config.forge.propose(&proposal).await.map_err(git)? {
+        Answer::Open { head } => {
+            journal.note(format!("proposed {} on {}", head.short(12), base.short(12)));
+            Ok(Proposed::Open(head))
+        }
+        Answer::Merged { .. } => Ok(Proposed::Nothing(base)),
+        Answer::TakenOver { head } => Err(taken_over(Some(head))),
+    }
+}
+
+/// Commits of people on a change's branch are never overwritten.
+fn taken_over(now: Option<CommitId>) -> Stop {
+    Stop::own(format!(
+        "somebody pushed to this change's branch (it is at {} now), so Towpath steps back; merge it yourself, or delete the branch and retry",
+        now.map_or_else(|| "nothing".to_owned(), |now| now.short(12))
+    ))
+}
+
+/// Validation and the promotion gate, on what the config repository would be.
+async fn check(world: &World, journal: &Journal, spec: &ChangeSpec, head: CommitId) -> Result<Checked, Stop> {
+    let (base, merge) = match world.config.forge.merged_result(&spec.id, head).await.map_err(git)? {
+        MergeResult::Clean { base, commit } => (base, commit),
+        MergeResult::Conflict { base, paths } => {
+            journal.note(format!("conflict with {} in {}", base.short(12), paths.join(", ")));
+            return Ok(Checked::Conflict);
+        }
+        MergeResult::Merged { base } => return Ok(Checked::Merged(base)),
+        MergeResult::HeadMoved { now } => return Err(taken_over(now)),
+    };
+    let mirror = world.mirrors.get(&world.config.url).await.map_err(git)?;
+    let at = |commit| world.catalogs.at(&mirror, commit);
+    let before = at(base).await.map_err(|e| Stop::failed(e.source.class(), e))?;
+    let after = at(merge).await.map_err(|e| Stop::failed(e.source.class(), e))?;
+    let refused = preview(world, &before, &after, spec);
+    if !refused.is_empty() {
+        return Err(Stop::own(refused.join("; ")));
+    }
+    journal.note(format!("checks passed on {} merged with {}", head.short(12), base.short(12)));
+    Ok(Checked::Passed { base, merge })
+}
+
+/// What speaks against a change, given the config repository before and after it. Empty when it passes.
+pub fn preview(world: &World, before: &Arc<Snapshot>, after: &Arc<Snapshot>, spec: &ChangeSpec) -> Vec<String> {
+    let mut refused: Vec<String> = after
+        .diagnostics
+        .iter()
+        .filter(|new| new.severity == Severity::Error)
+        .filter(|new| !before.diagnostics.iter().any(|old| old.rule == new.rule && old.message == new.message))
+        .map(|new| format!("{}: {}: {}", new.place, new.rule, new.message))
+        .collect();
+    // A rollback leads to what ran well before; the gate vouches for what is new.
+    if spec.kind == ChangeKind::Promotion {
+        let facts = world.ledger.facts();
+        for edit in &spec.edits {
+            let ConfigEdit::SetRef { target, to, .. } = edit else { continue };
+            let Some(target) = after.catalog.targets.get(target) else {
+                refused.push(format!("the target {target} is no longer there"));
+                continue;
+            };
+            // Policies are read from where the change lands, never from the change itself.
+            if let Err(holds) = towpath_engine::gate(&before.catalog, &facts, world.clock.now(), target, *to) {
+                for hold in holds {
+                    refused.push(format!("{}: {}", target.title(), towpath_engine::hold_text(&hold, &*before.catalog)));
+                }
+            }
+        }
+    }
+    refused
+}
+
+async fn land(world: &World, journal: &Journal, order: &MergeOrder) -> Result<Ended, Stop> {
+    match world.config.forge.merge(order).await.map_err(git)? {
+        MergeOutcome::Merged { commit } => {
+            journal.note(format!("merged as {}", commit.short(12)));
+            Ok(Ended::Merged(commit))
+        }
+        MergeOutcome::Moved { .. } => Ok(Ended::Moved),
+        MergeOutcome::HeadMoved { now } => Err(taken_over(now)),
+    }
+}

@@ -1,0 +1,256 @@
+//! Deploys a target at a commit, or runs its jobs: render, gate, images, apply, wait, prune.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use towpath_catalog::{Catalog, Target};
+use towpath_cluster::{ObjectKey, Owner, Progress};
+use towpath_domain::{Digest, FailureClass, ImageRef, TargetId};
+use towpath_engine::{DeployWork, Outcome};
+use towpath_template::{Recorded, objects};
+
+use crate::journal::{Journal, Stop};
+use crate::render;
+use crate::world::World;
+
+/// What the first step finds: values are drawn once a run, and kept.
+#[derive(Debug, Serialize, Deserialize)]
+struct Drawn {
+    generated: BTreeMap<String, String>,
+}
+
+/// Carries a deploy out.
+pub(crate) async fn run(world: &World, journal: &Journal, work: &DeployWork) -> Result<Outcome, Stop> {
+    let snapshot = world.snapshot().await?;
+    let target = known_target(&snapshot.catalog, &work.target)?;
+    if *target.input_hash != work.input_hash {
+        return Err(Stop::Superseded { by: "the target's configuration changed since this run was queued".to_owned() });
+    }
+    let objects = render_once(world, journal, &target, work).await?;
+    let digests = journal.step("images", || images(world, journal, work, &objects)).await?;
+    let pinned = pin(objects, &digests);
+    let keys = keys(&pinned)?;
+    journal.step("gate", || gate(world, &target, work)).await?;
+    journal.step("apply", || apply(world, journal, &target, work, &pinned)).await?;
+    let running = journal.step("wait", || wait(world, journal, &target, work, &keys, &digests)).await?;
+    journal.step("prune", || prune(world, journal, &target, &keys)).await?;
+    Ok(Outcome::Deployed { digests: running })
+}
+
+/// The target as the catalog has it now.
+pub(crate) fn known_target(catalog: &Catalog, id: &TargetId) -> Result<Arc<Target>, Stop> {
+    catalog.targets.get(id).cloned().ok_or_else(|| Stop::Superseded { by: "the target is no longer in the config repository".to_owned() })
+}
+
+async fn render_once(world: &World, journal: &Journal, target: &Arc<Target>, work: &DeployWork) -> Result<Vec<Value>, Stop> {
+    let stop = |e: render::RenderError| Stop::failed(e.class, e);
+    let drawn: Drawn = journal
+        .step("render", || async {
+            let as_decided = render::fact(&world.mirrors, target, work.commit).await.map_err(stop)?;
+            match as_decided.outcome {
+                towpath_engine::RenderOutcome::Rendered { fingerprint, .. } if fingerprint == work.fingerprint => {}
+                towpath_engine::RenderOutcome::Rendered { .. } => {
+                    return Err(Stop::Superseded { by: "the objects differ from those that were decided on".to_owned() });
+                }
+                towpath_engine::RenderOutcome::Failed { class, message } => return Err(Stop::failed(class, message)),
+            }
+            let mut draw = Recorded::new(BTreeMap::new());
+            let rendered = render::render(&world.mirrors, target, work.commit, &mut draw).await.map_err(stop)?;
+            for line in &rendered.left_out {
+                journal.note(line);
+            }
+            journal.note(format!("{} objects at {}", rendered.objects.len(), work.commit.short(12)));
+            Ok(Drawn { generated: rendered.generated })
+        })
+        .await?;
+    let mut draw = Recorded::new(drawn.generated);
+    Ok(render::render(&world.mirrors, target, work.commit, &mut draw).await.map_err(stop)?.objects)
+}
+
+/// The digest of every image; one that the channels vouch for must be that one (law 4).
+async fn images(world: &World, journal: &Journal, work: &DeployWork, objects: &[Value]) -> Result<BTreeMap<ImageRef, Digest>, Stop> {
+    let mut digests = BTreeMap::new();
+    for named in objects::images(objects) {
+        let image: ImageRef = named.image.parse().map_err(Stop::own)?;
+        let found = world.registry.resolve(&image).map_err(|e| Stop::failed(e.class(), e))?;
+        let Some(digest) = found else {
+            return Err(Stop::failed(
+                FailureClass::Environment,
+                format!("{}: the image {image} is not in the registry; it is looked for again, or build it", named.object),
+            ));
+        };
+        if let Some(vouched) = work.release.get(&image).filter(|vouched| **vouched != digest) {
+            return Err(Stop::own(format!(
+                "{image} is {digest} now, but what was tested is {vouched}: the tag was moved after the tests; \
+                 build a new commit, or put the tag back"
+            )));
+        }
+        journal.note(format!("{image} is {digest}"));
+        digests.insert(image, digest);
+    }
+    Ok(digests)
+}
+
+/// Names every image by its digest, so that what was tested is what runs.
+fn pin(mut rendered: Vec<Value>, digests: &BTreeMap<ImageRef, Digest>) -> Vec<Value> {
+    objects::replace_images(&mut rendered, &|name: &str| {
+        let image: ImageRef = name.parse().ok()?;
+        digests.get(&image).map(|digest| image.pinned(*digest).to_string())
+    });
+    rendered
+}
+
+fn keys(objects: &[Value]) -> Result<Vec<ObjectKey>, Stop> {
+    objects
+        .iter()
+        .map(|object| {
+            let text = |at: &str| object.pointer(at).and_then(Value::as_str).unwrap_or_default();
+            let group = text("/apiVersion").split_once('/').map_or("", |(group, _)| group);
+            let kind = if group.is_empty() { text("/kind").to_owned() } else { format!("{}.{group}", text("/kind")) };
+            format!("{kind}/{}", text("/metadata/name")).parse().map_err(Stop::own)
+        })
+        .collect()
+}
+
+/// The gate once more, right before anything is touched, with what is known now.
+async fn gate(world: &World, target: &Arc<Target>, work: &DeployWork) -> Result<(), Stop> {
+    let snapshot = world.snapshot().await?;
+    let target_now = known_target(&snapshot.catalog, &target.id)?;
+    let facts = world.ledger.facts();
+    let passed = towpath_engine::may_deploy(&snapshot.catalog, &facts, world.clock.now(), &target_now, work.commit);
+    match passed {
+        Ok(_) => Ok(()),
+        Err(holds) => {
+            let why: Vec<String> = holds.iter().map(|hold| towpath_engine::hold_text(hold, &*snapshot.catalog)).collect();
+            Err(Stop::Superseded { by: format!("it may not go now: {}", why.join("; ")) })
+        }
+    }
+}
+
+async fn apply(world: &World, journal: &Journal, target: &Arc<Target>, work: &DeployWork, objects: &[Value]) -> Result<(), Stop> {
+    let owner = Owner {
+        target: target.id.clone(),
+        title: target.title(),
+        run: journal.run().clone(),
+        commit: work.commit,
+        saas_file: target.saas_file.name.to_string(),
+        environment: target.environment.to_string(),
+    };
+    let cluster = world.clusters.get(&target.cluster);
+    let stop = |e: towpath_cluster::ClusterError| Stop::failed(e.class(), e);
+    for note in cluster.check(&target.namespace, &owner, objects).await.map_err(stop)? {
+        journal.note(note);
+    }
+    let applied = cluster.apply(&target.namespace, &owner, objects).await.map_err(stop)?;
+    for object in applied.objects {
+        journal.note(format!("{} {}", object.key, match object.change {
+            towpath_cluster::Change::Created => "created",
+            towpath_cluster::Change::Changed => "changed",
+            towpath_cluster::Change::Unchanged => "unchanged",
+        }));
+    }
+    for note in applied.notes {
+        journal.note(note);
+    }
+    Ok(())
+}
+
+async fn wait(
+    world: &World,
+    journal: &Journal,
+    target: &Arc<Target>,
+    work: &DeployWork,
+    keys: &[ObjectKey],
+    digests: &BTreeMap<ImageRef, Digest>,
+) -> Result<BTreeMap<ImageRef, Digest>, Stop> {
+    let cluster = world.clusters.get(&target.cluster);
+    let sink = journal.sink();
+    let progress = move |p: Progress| sink.line("wait", "towpath", &format!("{}: {}", p.object, p.message));
+    let within = target.saas_file.timeout.to_std();
+    let waited = cluster.wait(&target.namespace, keys, journal.run(), within, &progress).await;
+    if work.only_jobs {
+        keep_job_logs(world, journal, target, keys).await;
+    }
+    let ready = waited.map_err(|failure| {
+        for line in &failure.log_tail {
+            journal.output("pod", line);
+        }
+        let tail = failure.log_tail.iter().rev().take(3).rev().cloned().collect::<Vec<_>>().join(" | ");
+        let last = if tail.is_empty() { String::new() } else { format!("; it last said: {tail}") };
+        Stop::failed(failure.class, format!("{failure}{last}"))
+    })?;
+    for note in &ready.notes {
+        journal.note(note);
+    }
+    let running = same_bits(digests, &ready.digests)?;
+    still_what_was_tested(world, work)?;
+    Ok(running)
+}
+
+/// What really runs must be what was to run (law 4).
+fn same_bits(wanted: &BTreeMap<ImageRef, Digest>, running: &BTreeMap<String, Digest>) -> Result<BTreeMap<ImageRef, Digest>, Stop> {
+    for (image, digest) in wanted {
+        let pinned = image.pinned(*digest).to_string();
+        if let Some(other) = running.get(&pinned).filter(|other| *other != digest) {
+            return Err(Stop::own(format!("{image} runs as {other}, but {digest} was deployed: somebody moved the tag")));
+        }
+    }
+    Ok(wanted.clone())
+}
+
+/// A test says something only of what ran from its beginning to its end.
+fn still_what_was_tested(world: &World, work: &DeployWork) -> Result<(), Stop> {
+    if !work.only_jobs {
+        return Ok(());
+    }
+    let facts = world.ledger.facts();
+    for voucher in &work.vouchers {
+        let now = facts.targets.get(&voucher.target);
+        if now.is_none_or(|now| now.runs != voucher.runs) {
+            return Err(Stop::Superseded { by: "what was tested was deployed anew while the test ran".to_owned() });
+        }
+    }
+    Ok(())
+}
+
+async fn keep_job_logs(world: &World, journal: &Journal, target: &Arc<Target>, keys: &[ObjectKey]) {
+    let cluster = world.clusters.get(&target.cluster);
+    for key in keys.iter().filter(|key| key.kind == "Job") {
+        let request = towpath_cluster::LogRequest {
+            namespace: target.namespace.clone(),
+            source: towpath_cluster::LogSource::Object(key.clone()),
+            container: None,
+            from: 0,
+            follow: false,
+        };
+        match cluster.logs(request).await {
+            Ok(mut chunks) => {
+                let mut text: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+                while let Some(chunk) = chunks.recv().await {
+                    text.entry(format!("{}/{}", chunk.pod, chunk.container)).or_default().extend(chunk.bytes);
+                }
+                for (stream, bytes) in text {
+                    for line in String::from_utf8_lossy(&bytes).lines() {
+                        journal.output(&stream, line);
+                    }
+                }
+            }
+            Err(error) => journal.note(format!("the log of {key} cannot be read: {error}")),
+        }
+    }
+}
+
+async fn prune(world: &World, journal: &Journal, target: &Arc<Target>, keep: &[ObjectKey]) -> Result<(), Stop> {
+    if keep.is_empty() {
+        journal.note("nothing was rendered, so nothing is pruned; `delete: true` deletes a target's objects");
+        return Ok(());
+    }
+    let cluster = world.clusters.get(&target.cluster);
+    let gone = cluster.prune(&target.namespace, &target.id, keep).await.map_err(|e| Stop::failed(e.class(), e))?;
+    for key in gone {
+        journal.note(format!("{key} deleted: the template no longer has it"));
+    }
+    Ok(())
+}

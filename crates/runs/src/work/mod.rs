@@ -1,0 +1,8 @@
+//! One module per kind of work.
+
+pub(crate) mod build;
+pub(crate) mod change;
+pub(crate) mod delete;
+pub(crate) mod deploy;
+mod edits;
+mod process;

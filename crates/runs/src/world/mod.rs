@@ -1,0 +1,121 @@
+//! Everything that runs reach for: the ledger, repositories, images, clusters, and where files are kept.
+
+mod catalogs;
+mod clock;
+mod images;
+mod log;
+mod mirrors;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use towpath_cluster::Cluster;
+use towpath_domain::{BranchName, ClusterName, FailureClass, RepoUrl, RunId, Timestamp};
+use towpath_forge::Forge;
+use towpath_ledger::Ledger;
+use towpath_registry::LayoutRegistry;
+
+use crate::journal::Stop;
+
+pub use catalogs::{CatalogError, Catalogs, Snapshot};
+pub use clock::Clock;
+pub use images::Images;
+pub use log::LogSink;
+pub use mirrors::{MirrorError, Mirrors};
+
+/// Everything that runs reach for. Shared by all of them.
+pub struct World {
+    /// The catalog that counts now.
+    pub current: Current,
+    /// What happened, and what is queued.
+    pub ledger: Ledger,
+    /// Copies of repositories.
+    pub mirrors: Mirrors,
+    /// The config repository.
+    pub config: ConfigRepository,
+    /// Catalogs by commit of the config repository.
+    pub catalogs: Catalogs,
+    /// Images.
+    pub registry: Arc<LayoutRegistry>,
+    /// Where objects run.
+    pub clusters: Clusters,
+    /// What time it is.
+    pub clock: Clock,
+    /// Where builds work: one folder a run, deleted with the run.
+    pub builds: PathBuf,
+    /// Where logs of runs are kept.
+    pub logs: PathBuf,
+    /// The environment that commands of builds get, beside what Towpath and the source set: `PATH`, `HOME` and their like.
+    pub host_env: Vec<(String, String)>,
+}
+
+/// The config repository and how changes get into it.
+pub struct ConfigRepository {
+    /// Its URL.
+    pub url: RepoUrl,
+    /// The branch that counts.
+    pub branch: BranchName,
+    /// Where changes are made.
+    pub forge: Arc<dyn Forge>,
+}
+
+/// Clusters by the catalog's names.
+pub struct Clusters {
+    named: HashMap<ClusterName, Arc<dyn Cluster>>,
+    otherwise: Arc<dyn Cluster>,
+}
+
+impl Clusters {
+    /// `named` ones, and `otherwise` for every other name: the embedded runtime.
+    pub fn new(named: HashMap<ClusterName, Arc<dyn Cluster>>, otherwise: Arc<dyn Cluster>) -> Self {
+        Self { named, otherwise }
+    }
+
+    /// The cluster of this name.
+    pub fn get(&self, name: &ClusterName) -> &Arc<dyn Cluster> {
+        self.named.get(name).unwrap_or(&self.otherwise)
+    }
+
+    /// Every cluster once.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<dyn Cluster>> {
+        self.named.values().chain(std::iter::once(&self.otherwise))
+    }
+}
+
+/// The catalog that counts now: the config repository's head as control adopted it.
+#[derive(Default)]
+pub struct Current(RwLock<Arc<Snapshot>>);
+
+impl World {
+    /// The catalog that counts now; empty before the config repository was read.
+    pub fn current(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.current.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Makes `snapshot` the one that counts.
+    pub fn set_current(&self, snapshot: Arc<Snapshot>) {
+        *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
+    }
+
+    /// The catalog that counts, read when nobody has yet: a run that is taken up again after a start must not take an empty
+    /// catalog for a removed target.
+    pub(crate) async fn snapshot(&self) -> Result<Arc<Snapshot>, Stop> {
+        let current = self.current();
+        if current.commit.is_some() {
+            return Ok(current);
+        }
+        let known = self.ledger.facts().config;
+        let Some(commit) = known else {
+            return Err(Stop::failed(FailureClass::Environment, format!("the config repository {} was never read", self.config.url)));
+        };
+        let mirror = self.mirrors.with_commit(&self.config.url, commit).await.map_err(|e| Stop::failed(e.class(), e))?;
+        self.catalogs.at(&mirror, commit).await.map_err(|e| Stop::failed(e.source.class(), e))
+    }
+
+    /// When a run was queued: the moment that everything it makes is dated with, so that making it again makes the same.
+    pub(crate) async fn queued_at(&self, run: &RunId) -> Result<Timestamp, Stop> {
+        let row = self.ledger.run(run).await?;
+        row.map(|row| row.queued_at).ok_or_else(|| Stop::failed(FailureClass::Unknown, format!("the ledger does not know the run {run}")))
+    }
+}
