@@ -85,16 +85,19 @@ async fn edits_that_make_no_sense_are_refused_by_name() {
 #[tokio::test]
 async fn a_merge_joins_both_sides_and_is_always_the_same_commit() {
     let lab = Lab::new();
-    let base = lab.people_push("main", &[("a", "1\n"), ("b", "1\n")]);
+    let base = lab.people_push("main", &[("a", "1\n"), ("b", "1\n"), ("old", "one\ntwo\nthree\nfour\n")]);
+    fs::rename(lab.path("people/old"), lab.path("people/new")).unwrap();
     let main = lab.people_push("main", &[("a", "2\n")]);
     let mirror = lab.mirror("m").await;
-    let head = mirror.commit(&request(base, vec![edit("b", "2\n")])).await.unwrap();
+    let head = mirror.commit(&request(base, vec![edit("b", "2\n"), edit("old", "one\ntwo\nthree\n4\n")])).await.unwrap();
     let merge =
         MergeRequest { base: main, head, message: "Merge it".to_owned(), who: towpath(), at: Timestamp::from_millis(1_700_000_000_000) };
     let Merged::Commit(merged) = mirror.merge_commit(&merge).await.unwrap() else { panic!("a conflict") };
     assert_eq!(mirror.commit_info(merged).await.unwrap().parents, [main, head]);
     assert_eq!(mirror.read_file(merged, "a").await.unwrap().as_deref(), Some(&b"2\n"[..]));
     assert_eq!(mirror.read_file(merged, "b").await.unwrap().as_deref(), Some(&b"2\n"[..]));
+    let renamed = mirror.read_file(merged, "new").await.unwrap();
+    assert_eq!(renamed.as_deref(), Some(&b"one\ntwo\nthree\n4\n"[..]), "an edit follows a renamed file");
     fs::write(lab.path("home/.gitconfig"), "[merge]\n\trenames = false\n\tconflictStyle = zdiff3\n\tdirectoryRenames = true\n").unwrap();
     assert_eq!(lab.mirror("m").await.merge_commit(&merge).await.unwrap(), Merged::Commit(merged));
 }

@@ -42,6 +42,7 @@ async fn nothing_that_people_wrote_becomes_an_option_or_a_program() {
     lab.people_push("main", &[("a", "1")]);
     let mirror = lab.mirror("m").await;
     let witness = lab.path("witness");
+    std::fs::write(lab.path("home/.gitconfig"), "[protocol \"ext\"]\n\tallow = always\n").unwrap();
     for name in [format!("--upload-pack=touch {}", witness.display()), "-x".to_owned(), "$(touch x)".to_owned()] {
         let bad = branch(&name);
         assert!(mirror.git().ls_remote(&lab.url(), &bad).await.is_err() || name.starts_with('$'), "{name}");
