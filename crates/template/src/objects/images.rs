@@ -45,6 +45,27 @@ pub fn image_allowed(image: &str, patterns: &[String]) -> bool {
     patterns.iter().any(|pattern| image.starts_with(pattern.as_str()))
 }
 
+/// Gives every image of flat objects (see [`super::flatten`]) the name that `rename` answers with; `None` keeps it.
+pub fn rename_images(objects: &mut [Value], rename: &dyn Fn(&str) -> Option<String>) {
+    for object in objects {
+        let mut places = Vec::new();
+        collect(object, "", &mut |path, image| places.push((pointer(&path), rename(image))));
+        for (place, new) in places {
+            if let (Some(image), Some(new)) = (object.pointer_mut(&place), new) {
+                *image = Value::String(new);
+            }
+        }
+    }
+}
+
+/// The JSON pointer of the image that is used at `path`.
+fn pointer(path: &str) -> String {
+    let place = path.replace(['.', '['], "/").replace(']', "");
+    // Image volumes name their image one level deeper than containers do.
+    let field = if place.ends_with("/image") { "reference" } else { "image" };
+    format!("/{place}/{field}")
+}
+
 /// Calls `found` with path and image for each image of one object.
 fn collect(object: &Value, at: &str, found: &mut dyn FnMut(String, &str)) {
     for place in POD_SPECS {
@@ -145,6 +166,24 @@ mod tests {
         ] {
             assert!(found(nonsense).is_empty());
         }
+    }
+
+    #[test]
+    fn each_image_is_renamed_where_it_is_found_and_nothing_else_is() {
+        let pod = json!({"containers": [{"name": "a", "image": "c"}], "initContainers": [{"name": "b", "image": "i"}],
+            "volumes": [{"name": "v", "image": {"reference": "d"}}]});
+        let before = vec![
+            json!({"kind": "Deployment", "spec": {"template": {"spec": pod}}}),
+            json!({"kind": "CatalogSource", "spec": {"image": "cat"}}),
+            json!({"kind": "ClowdApp", "spec": {"jobs": [{"podSpec": {"image": "job", "sidecars": [{"image": "side"}]}}]}}),
+            json!({"kind": "ConfigMap", "data": {"image": "c"}}),
+        ];
+        let mut after = before.clone();
+        rename_images(&mut after, &|image| (image != "side").then(|| format!("{image}@new")));
+        let names: Vec<String> = images(&after).into_iter().map(|at| at.image).collect();
+        assert_eq!(names, ["c@new", "i@new", "d@new", "cat@new", "job@new", "side"]);
+        rename_images(&mut after, &|image| image.strip_suffix("@new").map(str::to_owned));
+        assert_eq!(after, before);
     }
 
     #[test]
