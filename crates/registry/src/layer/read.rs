@@ -40,6 +40,9 @@ pub(crate) struct Layer<'a> {
     pub(crate) place: &'a str,
 }
 
+/// Everything in a tar begins at a multiple of this.
+const TAR_BLOCK: u64 = 512;
+
 type SharedMeter = Rc<RefCell<Meter>>;
 
 /// Calls `visit` for each entry of the layer, with a reader for its content.
@@ -66,10 +69,10 @@ pub(crate) fn read_layer(
         Compression::None => Box::new(source),
         Compression::Gzip => Box::new(MultiGzDecoder::new(source)),
     };
-    let reader = MeteredReader::new(plain, Rc::clone(&unpacked));
+    let reader = Padded { inner: MeteredReader::new(plain, Rc::clone(&unpacked)), ended: false, size: 0 };
 
     let mut archive = tar::Archive::new(reader);
-    let outcome = visit_entries(&mut archive, budget, visit, layer).and_then(|()| {
+    let outcome = visit_entries(&mut archive, budget, visit, layer, &unpacked).and_then(|()| {
         // What follows the archive's end is part of the layer's digest, too.
         io::copy(&mut archive.into_inner(), &mut io::sink()).map(drop).map_err(|error| Stop::Malformed(error.to_string()))
     });
@@ -103,6 +106,7 @@ fn visit_entries<R: Read>(
     budget: &mut Budget,
     visit: &mut dyn FnMut(&LayerEntry, &mut dyn Read) -> Result<(), RegistryError>,
     layer: Layer<'_>,
+    unpacked: &SharedMeter,
 ) -> Result<(), Stop> {
     let broken = |error: io::Error| Stop::Malformed(error.to_string());
     let mut extensions = Extensions::default();
@@ -127,8 +131,33 @@ fn visit_entries<R: Read>(
             }
             other => Stop::Visit(other),
         })?;
+        io::copy(&mut entry, &mut io::sink()).map_err(broken)?;
+        if entry.raw_file_position().saturating_add(size) > unpacked.borrow().size() {
+            return Err(Stop::Malformed("it ends in the middle of a file".to_owned()));
+        }
     }
     Ok(())
+}
+
+/// Fills the last block of a tar up. Some builders (umoci 0.4 among them) end a tar with its last file's last byte, and
+/// other tools accept that; the tar crate does not.
+struct Padded<R> {
+    inner: R,
+    ended: bool,
+    size: u64,
+}
+
+impl<R: Read> Read for Padded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut count = if self.ended { 0 } else { self.inner.read(buffer)? };
+        if count == 0 && !buffer.is_empty() {
+            self.ended = true;
+            let missing = self.size.next_multiple_of(TAR_BLOCK) - self.size;
+            count = io::repeat(0).take(missing).read(buffer)?;
+        }
+        self.size = self.size.saturating_add(count as u64);
+        Ok(count)
+    }
 }
 
 /// An entry's content. Keeps a read error apart, so that it is not taken for one of the place that is written to.

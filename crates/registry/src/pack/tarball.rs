@@ -44,9 +44,9 @@ pub(super) fn write(files: &Collected, seconds: u64, to: &mut dyn Write) -> Resu
                 let file = files.root.file_at(source.iter().map(Vec::as_slice)).map_err(failed(&shown))?;
                 let now = file.metadata().map_err(failed(&shown))?.len();
                 let mut header = header(EntryType::Regular, *mode, *size, seconds);
-                let mut content = Exactly { left: *size, inner: file };
+                let mut content = Exactly { left: *size, ended: false, inner: file };
                 let outcome = tar.append_data(&mut header, in_image, &mut content);
-                if now != *size || content.left > 0 {
+                if now != *size || content.ended {
                     let path = String::from_utf8_lossy(&shown);
                     return Err(pack_error(&path, "changed while it was packed", "Have the build's command wait for what it starts"));
                 }
@@ -72,12 +72,15 @@ fn header(kind: EntryType, mode: u32, size: u64, seconds: u64) -> Header {
 /// A file's content, as long as its header says and no longer.
 struct Exactly<R> {
     left: u64,
+    /// The file ended before its time.
+    ended: bool,
     inner: R,
 }
 
 impl<R: Read> Read for Exactly<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = (&mut self.inner).take(self.left).read(buffer)?;
+        self.ended |= count == 0 && self.left > 0 && !buffer.is_empty();
         self.left = self.left.saturating_sub(count as u64);
         Ok(count)
     }
