@@ -132,6 +132,7 @@ impl Facts {
             active: None,
             merged: None,
             failure: None,
+            superseded: None,
             opened_at: at,
         });
         if fact.merged.take().is_some() {
@@ -139,6 +140,7 @@ impl Facts {
             fact.opened_at = at;
         }
         fact.spec = change.clone();
+        fact.superseded = None;
         fact.runs += 1;
         fact.active = Some(run.clone());
     }
@@ -208,6 +210,7 @@ impl Facts {
                             fact.merged = Some((*commit, at));
                             fact.failure = None;
                         }
+                        Outcome::Superseded { .. } => fact.superseded = Some(tried),
                         other => settle(&mut fact.failure, failure(at, run, None, &tried, other)),
                     }
                     touched.push(FactKey::Change(change.id.clone()));
@@ -280,13 +283,13 @@ impl Facts {
                     }
                 }
                 for (id, fact) in &mut self.changes {
-                    if fact.merged.is_none() && moves(&fact.spec, target) && fact.failure.take().is_some() {
+                    if fact.merged.is_none() && moves(&fact.spec, target) && renew(fact) {
                         touched.push(FactKey::Change(id.clone()));
                     }
                 }
             }
             Subject::Change(id) => {
-                if self.changes.get_mut(id).is_some_and(|fact| fact.failure.take().is_some()) {
+                if self.changes.get_mut(id).is_some_and(renew) {
                     touched.push(FactKey::Change(id.clone()));
                 }
             }
@@ -372,6 +375,12 @@ fn settle(old: &mut Option<Failure>, new: Option<Failure>) {
         new.attempts = old.attempts.saturating_add(1);
     }
     *old = Some(new);
+}
+
+/// Forgets how the change ended short of merging. Returns whether there was something to forget.
+fn renew(fact: &mut ChangeFact) -> bool {
+    let (failure, superseded) = (fact.failure.take(), fact.superseded.take());
+    failure.is_some() || superseded.is_some()
 }
 
 fn clear(active: &mut Option<RunId>, run: &RunId) {

@@ -189,6 +189,9 @@ pub struct ChangeFact {
     pub merged: Option<(CommitId, Timestamp)>,
     /// The last failure since the last request to retry.
     pub failure: Option<Failure>,
+    /// Its last run gave way, and the config repository's head at that time: until that moves there is nothing to try.
+    #[serde(default)]
+    pub superseded: Option<String>,
     /// When it was first queued.
     pub opened_at: Timestamp,
 }

@@ -1,15 +1,42 @@
 //! The planner: one pure function from catalog, facts and time to verdicts.
+//!
+//! [`Facts::apply`] adds events up to what is known. [`plan`] says what follows; [`Planner`] says the same at a cost that
+//! grows with what changed. [`gate`] is the one place where it is decided whether a commit may come to a target.
+//!
+//! No clock, no I/O, no async, no randomness: the same input gives the same verdicts and names in every process.
 
 pub mod event;
 pub mod facts;
 pub mod verdict;
 
 mod apply;
+mod build;
+mod candidates;
+mod change;
+mod clock;
+mod dependants;
+mod deploy;
+mod gate;
+mod group;
 mod ids;
+mod index;
+mod order;
+mod planner;
+mod policy;
+mod promotion;
+mod retry;
+mod rollback;
+mod rules;
 mod store;
+mod target;
+mod under_test;
+mod world;
 
+pub use change::change_run;
 pub use event::*;
 pub use facts::*;
+pub use gate::{Passed, gate};
 pub use ids::{change_id, change_spec};
+pub use planner::{Plan, Planner, plan};
 pub use store::FactError;
 pub use verdict::*;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use towpath_catalog::Place;
-use towpath_domain::{BranchName, ChangeId, Channel, CommitId, FailureClass, RepoUrl, RunId, Span, TargetId, Timestamp};
+use towpath_domain::{BranchName, ChangeId, Channel, CommitId, Digest, FailureClass, ImageRef, RepoUrl, RunId, Span, TargetId, Timestamp};
 
 use crate::event::{RunSpec, Subject};
 
@@ -129,6 +129,17 @@ pub enum Hold {
         reason: String,
         /// Where that is written.
         place: Place,
+    },
+    /// Two publishers vouch for the commit, but with different bits under one name: a tag moved between their tests.
+    TagMoved {
+        /// The commit.
+        commit: CommitId,
+        /// The image.
+        image: ImageRef,
+        /// What the one vouches for.
+        one: Digest,
+        /// What the other vouches for.
+        other: Digest,
     },
     /// The commit has not stood well for long enough.
     Soaking {
@@ -283,6 +294,11 @@ pub enum Hold {
 pub enum Unvouched {
     /// No target publishes to the channel, or all that do are disabled.
     NoPublisher,
+    /// It published to the channel before, and is missing from the catalog while a saas file is broken: it may well be in that file.
+    FileBroken {
+        /// The broken file.
+        path: String,
+    },
     /// It has not deployed that commit yet.
     NotYet,
     /// It is deploying that commit now.

@@ -1,0 +1,182 @@
+//! Changes to the config repository: which are under way, and what follows when one did not pass.
+
+use rustc_hash::FxHashMap;
+use towpath_catalog::Retries;
+use towpath_domain::{ChangeId, CommitId, GitRef, TargetId};
+
+use crate::event::{ChangeKind, ChangeSpec, ConfigEdit, RunSpec, Work};
+use crate::facts::{ChangeFact, Facts};
+use crate::ids;
+use crate::index::TargetView;
+use crate::retry::{Again, again};
+use crate::verdict::{Action, Hold, State, Verdict};
+use crate::world::World;
+
+/// Which changes move a target, and what naming the next run of a change takes.
+#[derive(Debug, Default)]
+pub(crate) struct ChangeIndex {
+    by_target: FxHashMap<TargetId, Vec<ChangeId>>,
+    marks: FxHashMap<ChangeId, Mark>,
+}
+
+/// What is kept of a change while it is known.
+#[derive(Debug)]
+struct Mark {
+    targets: Vec<TargetId>,
+    runs: u64,
+    failed: Option<(String, u32)>,
+}
+
+impl ChangeIndex {
+    pub(crate) fn new(facts: &Facts) -> Self {
+        let mut index = Self::default();
+        let mut ids: Vec<_> = facts.changes.keys().collect();
+        ids.sort();
+        for id in ids {
+            index.update(id, facts);
+        }
+        index
+    }
+
+    /// Takes up what `facts` say of a change. Returns the targets that it moves or moved.
+    pub(crate) fn update(&mut self, id: &ChangeId, facts: &Facts) -> Vec<TargetId> {
+        let mut targets = self.marks.remove(id).map(|mark| mark.targets).unwrap_or_default();
+        for target in &targets {
+            if let Some(list) = self.by_target.get_mut(target) {
+                list.retain(|known| known != id);
+            }
+        }
+        if let Some(fact) = facts.changes.get(id) {
+            let moved: Vec<TargetId> = moved(&fact.spec).map(|(target, ..)| target.clone()).collect();
+            for target in &moved {
+                let list = self.by_target.entry(target.clone()).or_default();
+                if let Err(at) = list.binary_search(id) {
+                    list.insert(at, id.clone());
+                }
+            }
+            targets.extend(moved.iter().cloned());
+            let failed = fact.failure.as_ref().map(|failure| (failure.tried.clone(), failure.attempts));
+            self.marks.insert(id.clone(), Mark { targets: moved, runs: fact.runs, failed });
+        }
+        targets
+    }
+
+    /// The changes that move `target`, in the order of their ids.
+    pub(crate) fn of(&self, target: &TargetId) -> &[ChangeId] {
+        self.by_target.get(target).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The next run of `change`, with the config repository at `tried`.
+    pub(crate) fn run(&self, change: ChangeSpec, tried: &str, why: String) -> RunSpec {
+        let mark = self.marks.get(&change.id);
+        let failed = mark.and_then(|mark| mark.failed.as_ref()).filter(|(failed, _)| failed == tried);
+        run(change, mark.map_or(0, |mark| mark.runs), failed.map_or(1, |(_, attempts)| attempts.saturating_add(1)), why)
+    }
+}
+
+fn run(change: ChangeSpec, runs: u64, attempt: u32, why: String) -> RunSpec {
+    let work = Work::Change(change);
+    RunSpec { id: ids::run_id(&work, "", runs), attempt, work, why }
+}
+
+/// The run of a change that a person asked for: named as the planner would name it.
+#[must_use]
+pub fn change_run(facts: &Facts, change: ChangeSpec, why: String) -> RunSpec {
+    let runs = facts.changes.get(&change.id).map_or(0, |fact| fact.runs);
+    run(change, runs, 1, why)
+}
+
+/// The refs that a change sets.
+fn moved(change: &ChangeSpec) -> impl Iterator<Item = (&TargetId, &GitRef, CommitId)> {
+    change.edits.iter().filter_map(|edit| match edit {
+        ConfigEdit::SetRef { target, from, to } => Some((target, from, *to)),
+        ConfigEdit::WriteFile { .. } | ConfigEdit::RemoveFile { .. } => None,
+    })
+}
+
+/// What the changes that move a target let it do.
+pub(crate) enum Standing {
+    /// It may be moved.
+    Free,
+    /// It must wait for a change that is under way, or for the next attempt at one.
+    Wait(Hold),
+    /// The change that would move it did not pass.
+    Failed(Hold),
+}
+
+/// How changes stand that move `view` from its ref to `to`, or anywhere.
+pub(crate) fn standing(world: &World<'_>, view: &TargetView, to: CommitId) -> Standing {
+    let mut standing = Standing::Free;
+    for id in world.changes.of(&view.target.id) {
+        let Some(fact) = world.facts.changes.get(id) else { continue };
+        if fact.active.is_some() {
+            return Standing::Wait(Hold::ChangeOpen { change: id.clone() });
+        }
+        let this = moved(&fact.spec).any(|(target, from, goal)| *target == view.target.id && *from == view.target.git_ref && goal == to);
+        if this {
+            match of_this(world, &view.retries, fact) {
+                Standing::Free => {}
+                other => standing = other,
+            }
+        }
+    }
+    standing
+}
+
+/// How one change stands that would do exactly what is wanted, and has no run.
+pub(crate) fn of_this(world: &World<'_>, retries: &Retries, fact: &ChangeFact) -> Standing {
+    let change = fact.spec.id.clone();
+    if fact.active.is_some() {
+        return Standing::Wait(Hold::ChangeOpen { change });
+    }
+    if let Some((commit, at)) = fact.merged {
+        let undone = world.config_holds(commit, at);
+        return if undone { Standing::Free } else { Standing::Wait(Hold::ChangeOpen { change }) };
+    }
+    if fact.superseded.is_some() && fact.superseded == Some(world.config_tried()) {
+        return Standing::Wait(Hold::ChangeOpen { change });
+    }
+    let Some(failure) = fact.failure.as_ref().filter(|failure| failure.tried == world.config_tried()) else { return Standing::Free };
+    match again(&world.clock, retries, Some(failure)) {
+        Again::Now { .. } => Standing::Free,
+        Again::Later(hold) => Standing::Wait(hold),
+        Again::Never(_) => Standing::Failed(Hold::ChangeFailed { change, message: failure.message.clone() }),
+    }
+}
+
+/// The verdict on a change itself.
+///
+/// Promotions and rollbacks are tried again by the targets that they move, which ask the gate anew each time; what a
+/// person asked for is tried again here.
+pub(crate) fn plan(world: &World<'_>, fact: &ChangeFact) -> Verdict {
+    let state = if fact.merged.is_some() && fact.active.is_none() { State::UpToDate } else { open_state(world, fact) };
+    Verdict { wanted: None, state, passed_over: Vec::new(), valid_until: None }
+}
+
+fn open_state(world: &World<'_>, fact: &ChangeFact) -> State {
+    if let Some(run) = &fact.active {
+        let started = world.facts.open_runs.get(run).is_some_and(|open| open.started);
+        return State::Held { holds: vec![Hold::InProgress { run: run.clone(), commit: None, started }] };
+    }
+    let by_targets = matches!(fact.kind(), ChangeKind::Promotion | ChangeKind::Rollback);
+    if fact.superseded.is_some() || (by_targets && is_moot(world, fact)) {
+        return State::UpToDate;
+    }
+    let retries = Retries::default();
+    let failure = fact.failure.as_ref();
+    let failure = failure.filter(|failure| !failure.class.is_retried() || failure.tried == world.config_tried() || by_targets);
+    match again(&world.clock, &retries, failure) {
+        Again::Later(hold) | Again::Never(hold) => State::Held { holds: vec![hold] },
+        Again::Now { .. } if by_targets => State::UpToDate,
+        Again::Now { attempt } => {
+            let why = if attempt > 1 { "the last attempt failed by the environment's fault" } else { "a person asked for it" };
+            let spec = run(fact.spec.clone(), fact.runs, attempt, why.to_owned());
+            State::Act { action: Action::Run { spec: Box::new(spec) } }
+        }
+    }
+}
+
+/// Whether what a change sets out from is over: some target's ref is another one by now, or the target is gone.
+fn is_moot(world: &World<'_>, fact: &ChangeFact) -> bool {
+    moved(&fact.spec).any(|(target, from, _)| world.index.target(target).is_none_or(|view| view.target.git_ref != *from))
+}

@@ -1,0 +1,127 @@
+//! The gate: whether a commit may come to a target. One function, asked when planning, when checking a change, and
+//! once more right before a deploy.
+
+use std::collections::BTreeMap;
+
+use towpath_catalog::{Catalog, Target};
+use towpath_domain::{CommitId, Digest, ImageRef, Span, Timestamp};
+
+use crate::clock::Clock;
+use crate::event::Voucher;
+use crate::facts::{Evidence, Facts};
+use crate::rules::{Input, Publisher, Rules};
+use crate::verdict::{Hold, Unvouched};
+
+/// What a commit that passed the gate carries along.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// The digests that its publishers vouch for.
+    pub release: BTreeMap<ImageRef, Digest>,
+    /// Who vouches.
+    pub vouchers: Vec<Voucher>,
+    /// A person vouches for it in Git (`hotfixVersions`): channels, soak, windows and schedule are passed.
+    pub hotfix: bool,
+}
+
+/// Asks whether `commit` may come to `target`.
+///
+/// In order: a blocked version is refused; a hotfix passes the rest; every publisher of every subscribed channel must
+/// have succeeded last at exactly this commit, disabled publishers left out; all must vouch for the same bits; and each
+/// must have stood well for the target's `soakDays`. The original adds the publishers' days up, so that two publishers
+/// soak twice as fast: here each one must.
+///
+/// The hashes of `promotion_data` hold nothing: what a publisher's configuration was is part of its evidence.
+///
+/// # Errors
+/// Every hold that stands against it; never empty.
+pub fn gate(catalog: &Catalog, facts: &Facts, now: Timestamp, target: &Target, commit: CommitId) -> Result<Passed, Vec<Hold>> {
+    check(&Rules::of(catalog, facts, target), facts, &Clock::new(now), commit)
+}
+
+/// [`gate`], with the catalog's part gathered before.
+pub(crate) fn check(rules: &Rules, facts: &Facts, clock: &Clock, commit: CommitId) -> Result<Passed, Vec<Hold>> {
+    if let Some(blocked) = rules.blocked(commit) {
+        return Err(vec![Hold::Blocked { commit, reason: blocked.reason, place: blocked.place }]);
+    }
+    let hotfix = rules.is_hotfix(commit);
+    let mut passed = Passed { hotfix, ..Passed::default() };
+    let mut holds = Vec::new();
+    let mut well_since: Option<Timestamp> = None;
+    for input in &rules.inputs {
+        if input.publishers.is_empty() {
+            holds.push(unvouched(commit, input, None, Unvouched::NoPublisher));
+        }
+        for lost in &input.lost {
+            let why = Unvouched::FileBroken { path: rules.broken.as_deref().unwrap_or_default().to_owned() };
+            let (channel, title) = (input.channel.clone(), lost.to_string());
+            holds.push(Hold::Unvouched { commit, channel, publisher: Some(lost.clone()), title, why });
+        }
+        for publisher in &input.publishers {
+            match facts.evidence.get(&publisher.key).and_then(|by_commit| by_commit.get(&commit)) {
+                Some(evidence) if evidence.success => {
+                    well_since = well_since.max(Some(evidence.since));
+                    holds.extend(join(&mut passed.release, evidence, commit));
+                    passed.vouchers.push(voucher(facts, publisher, evidence));
+                }
+                other => holds.push(unvouched(commit, input, Some(publisher), why(facts, publisher, commit, other))),
+            }
+        }
+    }
+    if hotfix {
+        return Ok(passed);
+    }
+    if let Some(since) = well_since.filter(|_| holds.is_empty() && rules.soak_days > 0) {
+        let until = since.plus(Span::from_days(rules.soak_days.into()));
+        if !clock.reached(until) {
+            holds.push(Hold::Soaking { commit, days: rules.soak_days, until });
+        }
+    }
+    if holds.is_empty() { Ok(passed) } else { Err(holds) }
+}
+
+/// Whether it is worth asking [`check`] of one among many candidates: cheap, and true for each that would pass.
+pub(crate) fn may_pass(rules: &Rules, facts: &Facts, commit: CommitId) -> bool {
+    let Some(publisher) = rules.publishers().next() else { return true };
+    rules.is_hotfix(commit)
+        || facts.evidence.get(&publisher.key).and_then(|by_commit| by_commit.get(&commit)).is_some_and(|evidence| evidence.success)
+}
+
+fn voucher(facts: &Facts, publisher: &Publisher, evidence: &Evidence) -> Voucher {
+    Voucher {
+        channel: publisher.key.0.clone(),
+        target: publisher.key.1.clone(),
+        fingerprint: evidence.fingerprint.clone(),
+        runs: facts.targets.get(&publisher.key.1).map_or(0, |fact| fact.runs),
+    }
+}
+
+/// Adds the digests of `evidence` to the release. Returns the hold that follows when another digest is there already.
+fn join(release: &mut BTreeMap<ImageRef, Digest>, evidence: &Evidence, commit: CommitId) -> Option<Hold> {
+    for (image, digest) in &evidence.release {
+        let one = *release.entry(image.clone()).or_insert(*digest);
+        if one != *digest {
+            return Some(Hold::TagMoved { commit, image: image.clone(), one, other: *digest });
+        }
+    }
+    None
+}
+
+fn unvouched(commit: CommitId, input: &Input, publisher: Option<&Publisher>, why: Unvouched) -> Hold {
+    Hold::Unvouched {
+        commit,
+        channel: input.channel.clone(),
+        publisher: publisher.map(|publisher| publisher.target.id.clone()),
+        title: publisher.map(|publisher| publisher.target.title()).unwrap_or_default(),
+        why,
+    }
+}
+
+fn why(facts: &Facts, publisher: &Publisher, commit: CommitId, evidence: Option<&Evidence>) -> Unvouched {
+    let fact = facts.targets.get(&publisher.target.id);
+    if let Some(active) = fact.and_then(|fact| fact.active.as_ref()).filter(|active| active.commit == Some(commit)) {
+        return Unvouched::Running { run: active.run.clone() };
+    }
+    let Some(evidence) = evidence else { return Unvouched::NotYet };
+    let failure = fact.and_then(|fact| fact.failure.as_ref()).filter(|failure| failure.run == evidence.run);
+    Unvouched::Failed { run: evidence.run.clone(), message: failure.map(|failure| failure.message.clone()).unwrap_or_default() }
+}

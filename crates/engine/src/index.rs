@@ -1,0 +1,220 @@
+//! The catalog in the shape that planning asks for: dense indices, and who looks at whom.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use towpath_catalog::{Catalog, Policy, QueuePolicy, Retries, Source, Target};
+use towpath_domain::{BranchName, GitRef, RepoUrl, SourceName, TargetId};
+
+use crate::facts::Facts;
+use crate::ids::short_hash;
+use crate::rules::{Rules, lost_publishers, same, versions_by_url};
+
+/// The catalog, prepared.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    /// By id, so that the same catalog gives the same indices.
+    pub(crate) targets: Vec<TargetView>,
+    pub(crate) target_ids: FxHashMap<TargetId, u32>,
+    /// By name.
+    pub(crate) sources: Vec<SourceView>,
+    pub(crate) source_ids: FxHashMap<SourceName, u32>,
+    /// Who follows a branch.
+    pub(crate) branch_followers: FxHashMap<(RepoUrl, BranchName), Followers>,
+    /// Some saas file is broken: evidence of targets that are not in the catalog counts.
+    pub(crate) any_broken: bool,
+}
+
+/// Who follows a branch.
+#[derive(Debug, Default)]
+pub(crate) struct Followers {
+    pub(crate) targets: Vec<u32>,
+    pub(crate) sources: Vec<u32>,
+}
+
+/// One target, prepared.
+#[derive(Debug)]
+pub(crate) struct TargetView {
+    pub(crate) target: Arc<Target>,
+    pub(crate) rules: Rules,
+    /// Policies with freezes or windows for it, in the order of their names.
+    pub(crate) times: Vec<Arc<Policy>>,
+    pub(crate) queue: QueuePolicy,
+    pub(crate) retries: Retries,
+    pub(crate) automatic_rollback: bool,
+    /// The branch that it follows, or that ranks its candidates.
+    pub(crate) branch: Option<(RepoUrl, BranchName)>,
+    /// Its source builds the very branch that it follows: a commit without image cannot go.
+    pub(crate) needs_build: bool,
+    /// Targets that subscribe to its channels.
+    pub(crate) subscribers: Vec<u32>,
+    /// Targets that publish to the channels it subscribes to and count.
+    pub(crate) publishers: Vec<u32>,
+}
+
+/// One source, prepared.
+#[derive(Debug)]
+pub(crate) struct SourceView {
+    pub(crate) source: Arc<Source>,
+    pub(crate) branch: (RepoUrl, BranchName),
+    /// A hash over how it is built.
+    pub(crate) build_hash: String,
+    /// Some target deploys each of its commits.
+    pub(crate) every: bool,
+    pub(crate) retries: Retries,
+    /// Targets whose image it builds.
+    pub(crate) targets: Vec<u32>,
+}
+
+impl TargetView {
+    pub(crate) fn moving(&self) -> bool {
+        matches!(self.target.git_ref, GitRef::Branch(_))
+    }
+
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        same(&self.target, &other.target)
+            && self.rules.same(&other.rules)
+            && self.times.len() == other.times.len()
+            && self.times.iter().zip(&other.times).all(|(a, b)| same(a, b))
+            && self.queue == other.queue
+            && self.retries == other.retries
+            && self.automatic_rollback == other.automatic_rollback
+            && self.needs_build == other.needs_build
+    }
+}
+
+impl SourceView {
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        self.branch == other.branch
+            && self.build_hash == other.build_hash
+            && self.every == other.every
+            && self.retries == other.retries
+            && self.source.name == other.source.name
+    }
+}
+
+impl Index {
+    pub(crate) fn new(catalog: &Catalog, facts: &Facts) -> Self {
+        let mut targets: Vec<&Arc<Target>> = catalog.targets.values().collect();
+        targets.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        let target_ids: FxHashMap<TargetId, u32> = targets.iter().zip(0..).map(|(target, at)| (target.id.clone(), at)).collect();
+        let policies = Policies::new(catalog);
+        let versions = versions_by_url(catalog, None);
+        let lost = lost_publishers(catalog, facts);
+        let views = targets.iter().map(|target| {
+            let selected = policies.selecting(target);
+            let rules = Rules::new(catalog, target, &selected, versions.get(&target.url).cloned(), &lost);
+            view(catalog, target, &selected, rules)
+        });
+        let mut index = Self { targets: views.collect(), target_ids, any_broken: !catalog.broken_saas_files.is_empty(), ..Self::default() };
+        index.connect();
+        index.add_sources(catalog);
+        index
+    }
+
+    pub(crate) fn target(&self, id: &TargetId) -> Option<&TargetView> {
+        self.target_ids.get(id).map(|at| self.view(*at))
+    }
+
+    /// The view at an index that came from here.
+    pub(crate) fn view(&self, at: u32) -> &TargetView {
+        &self.targets[at as usize]
+    }
+
+    /// The source at an index that came from here.
+    pub(crate) fn source(&self, at: u32) -> &SourceView {
+        &self.sources[at as usize]
+    }
+
+    /// Notes who publishes for whom, and who follows which branch.
+    fn connect(&mut self) {
+        let mut subscribers: Vec<Vec<u32>> = vec![Vec::new(); self.targets.len()];
+        for (view, at) in self.targets.iter_mut().zip(0_u32..) {
+            let known = view.rules.publishers().filter_map(|publisher| self.target_ids.get(&publisher.target.id).copied());
+            view.publishers = known.collect();
+            view.publishers.sort_unstable();
+            view.publishers.dedup();
+            for publisher in &view.publishers {
+                if let Some(list) = subscribers.get_mut(*publisher as usize) {
+                    list.push(at);
+                }
+            }
+            if let Some(branch) = &view.branch {
+                self.branch_followers.entry(branch.clone()).or_default().targets.push(at);
+            }
+        }
+        for (view, subscribers) in self.targets.iter_mut().zip(subscribers) {
+            view.subscribers = subscribers;
+        }
+    }
+
+    fn add_sources(&mut self, catalog: &Catalog) {
+        let mut users: FxHashMap<&SourceName, Vec<u32>> = FxHashMap::default();
+        for (view, at) in self.targets.iter().zip(0_u32..) {
+            if let Some(source) = &view.target.source {
+                users.entry(source).or_default().push(at);
+            }
+        }
+        let mut sources = Vec::with_capacity(catalog.sources.len());
+        for (source, at) in catalog.sources.values().zip(0_u32..) {
+            let branch = (source.url.clone(), source.branch.clone());
+            let targets = users.remove(&source.name).unwrap_or_default();
+            let followers = self.branch_followers.entry(branch.clone()).or_default();
+            followers.sources.push(at);
+            let views = |at: &u32| self.targets.get(*at as usize);
+            let every = followers.targets.iter().filter_map(views).any(|view| view.moving() && view.queue == QueuePolicy::Every);
+            let retries = targets.first().and_then(views).map(|view| view.retries).unwrap_or_default();
+            let build_hash = short_hash([format!("{:?}", source.build), source.image.clone(), source.hash_length.to_string()]);
+            self.source_ids.insert(source.name.clone(), at);
+            sources.push(SourceView { source: source.clone(), branch, build_hash, every, retries, targets });
+        }
+        self.sources = sources;
+    }
+}
+
+fn view(catalog: &Catalog, target: &Arc<Target>, selected: &[&Arc<Policy>], rules: Rules) -> TargetView {
+    let branch = target.git_ref.branch().or(target.branch.as_ref()).map(|branch| (target.url.clone(), branch.clone()));
+    let source = target.source.as_ref().and_then(|source| catalog.sources.get(source));
+    let needs_build = matches!((source, target.git_ref.branch()), (Some(source), Some(branch)) if source.branch == *branch);
+    TargetView {
+        target: target.clone(),
+        rules,
+        times: selected.iter().filter(|policy| !policy.freezes.is_empty() || !policy.windows.is_empty()).map(|p| (*p).clone()).collect(),
+        queue: selected.iter().rev().find_map(|policy| policy.queue).unwrap_or_default(),
+        retries: selected.iter().rev().find_map(|policy| policy.retries).unwrap_or_default(),
+        automatic_rollback: selected.iter().rev().find_map(|policy| policy.automatic_rollback).unwrap_or(false),
+        branch,
+        needs_build,
+        subscribers: Vec::new(),
+        publishers: Vec::new(),
+    }
+}
+
+/// Policies, such that those written for single targets cost nothing to all others.
+struct Policies<'a> {
+    general: Vec<(usize, &'a Arc<Policy>)>,
+    by_target: FxHashMap<&'a TargetId, Vec<(usize, &'a Arc<Policy>)>>,
+}
+
+impl<'a> Policies<'a> {
+    fn new(catalog: &'a Catalog) -> Self {
+        let mut policies = Self { general: Vec::new(), by_target: FxHashMap::default() };
+        for entry in catalog.policies.iter().enumerate() {
+            if entry.1.select.targets.is_empty() {
+                policies.general.push(entry);
+            }
+            for target in &entry.1.select.targets {
+                policies.by_target.entry(target).or_default().push(entry);
+            }
+        }
+        policies
+    }
+
+    fn selecting(&self, target: &Target) -> Vec<&'a Arc<Policy>> {
+        let own = self.by_target.get(&target.id).map(Vec::as_slice).unwrap_or_default();
+        let mut selected: Vec<_> = self.general.iter().chain(own).filter(|(_, policy)| policy.select.selects(target)).copied().collect();
+        selected.sort_unstable_by_key(|(at, _)| *at);
+        selected.dedup_by_key(|(at, _)| *at);
+        selected.into_iter().map(|(_, policy)| policy).collect()
+    }
+}

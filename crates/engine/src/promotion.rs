@@ -1,0 +1,216 @@
+//! The promotion side of a target: which commit its ref should be moved to.
+
+use towpath_catalog::QueuePolicy;
+use towpath_domain::{CommitId, GitRef};
+
+use crate::build::{Image, image};
+use crate::candidates::{PASSED_OVER_MAX, pass_over};
+use crate::change::{Standing, standing};
+use crate::event::{CommitInfo, RenderOutcome};
+use crate::facts::TargetFact;
+use crate::gate;
+use crate::ids;
+use crate::index::TargetView;
+use crate::order::Order;
+use crate::policy::Urgency;
+use crate::retry::is_final;
+use crate::under_test;
+use crate::verdict::{Action, Hold};
+use crate::world::World;
+
+/// What promoting says.
+#[derive(Debug)]
+pub(crate) enum Promotion {
+    /// Nothing to say: no candidate, or none that anybody vouches for.
+    Nothing,
+    /// Move it.
+    Go(Box<Going>),
+    /// It would be moved, but for these.
+    Wait {
+        /// To there.
+        to: CommitId,
+        /// Never empty.
+        holds: Vec<Hold>,
+    },
+    /// A setting keeps it from ever being promoted.
+    Never(Hold),
+}
+
+/// A promotion that is to happen, with what people want to know of it.
+#[derive(Debug)]
+pub(crate) struct Going {
+    pub(crate) action: Action,
+    pub(crate) note: Note,
+}
+
+/// What the change's description tells of one target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Note {
+    pub(crate) title: String,
+    pub(crate) saas_file: String,
+    pub(crate) environment: String,
+    pub(crate) from: GitRef,
+    /// The commits it gets, newest first: short id and subject.
+    pub(crate) commits: Vec<String>,
+    /// Who vouches, by which run, since when.
+    pub(crate) vouchers: Vec<String>,
+}
+
+/// Commits that a description lists per change.
+const COMMITS_LISTED_MAX: usize = 50;
+
+/// Decides on promoting `view`; candidates that were passed over go to `passed_over`.
+pub(crate) fn plan(world: &World<'_>, view: &TargetView, fact: &TargetFact, passed_over: &mut Vec<(CommitId, Vec<Hold>)>) -> Promotion {
+    let target = &view.target;
+    let Some(pinned) = target.git_ref.commit().filter(|_| !target.promotion.subscribe.is_empty()) else { return Promotion::Nothing };
+    if view.branch.is_none() && target.promotion.auto {
+        return Promotion::Never(Hold::NoBranch { url: target.url.clone() });
+    }
+    let Some(order) = world.order(view) else { return Promotion::Nothing };
+    let candidates = order.newer_than(pinned);
+    if candidates.is_empty() {
+        return Promotion::Nothing;
+    }
+    if !target.promotion.auto {
+        if let Some(candidate) = candidates.iter().map(|info| info.id).find(|commit| passes(world, view, *commit)) {
+            pass_over(passed_over, candidate, vec![Hold::NotAutomatic { candidate }]);
+        }
+        return Promotion::Nothing;
+    }
+    let times = Times { ordinary: world.times(view, Urgency::Ordinary), urgent: world.times(view, Urgency::Urgent) };
+    let chosen = match view.queue {
+        QueuePolicy::Latest => choose(world, view, fact, candidates.iter(), &times, passed_over),
+        QueuePolicy::Every => match unfinished(view, fact, world, pinned) {
+            false => choose(world, view, fact, candidates.iter().rev(), &times, passed_over),
+            true => {
+                let next = candidates.iter().rev().map(|info| info.id).find(|commit| passes(world, view, *commit));
+                if let Some(next) = next {
+                    pass_over(passed_over, next, vec![Hold::Queued { behind: pinned }]);
+                }
+                Chosen { go: None, vouched: None }
+            }
+        },
+    };
+    match chosen {
+        Chosen { go: Some(to), .. } => match standing(world, view, to) {
+            Standing::Free => Promotion::Go(Box::new(going(world, view, order, pinned, to))),
+            Standing::Wait(hold) | Standing::Failed(hold) => Promotion::Wait { to, holds: vec![hold] },
+        },
+        Chosen { go: None, vouched: Some((to, holds)) } => Promotion::Wait { to, holds },
+        Chosen { go: None, vouched: None } => under_way(world, view, pinned),
+    }
+}
+
+/// With no candidate any more, a change may still be under way that was begun when there was one.
+fn under_way(world: &World<'_>, view: &TargetView, pinned: CommitId) -> Promotion {
+    match standing(world, view, pinned) {
+        Standing::Wait(hold) => Promotion::Wait { to: pinned, holds: vec![hold] },
+        Standing::Free | Standing::Failed(_) => Promotion::Nothing,
+    }
+}
+
+struct Times {
+    ordinary: Vec<Hold>,
+    urgent: Vec<Hold>,
+}
+
+struct Chosen {
+    go: Option<CommitId>,
+    /// The first that all vouch for, and that something else holds.
+    vouched: Option<(CommitId, Vec<Hold>)>,
+}
+
+fn passes(world: &World<'_>, view: &TargetView, commit: CommitId) -> bool {
+    gate::may_pass(&view.rules, world.facts, commit) && world.gate(view, commit).is_ok()
+}
+
+/// The first of `candidates` that nothing holds.
+fn choose<'a>(
+    world: &World<'_>,
+    view: &TargetView,
+    fact: &TargetFact,
+    candidates: impl Iterator<Item = &'a CommitInfo>,
+    times: &Times,
+    passed_over: &mut Vec<(CommitId, Vec<Hold>)>,
+) -> Chosen {
+    let mut vouched = None;
+    for info in candidates {
+        // Once enough is told of, those that surely do not pass cost next to nothing.
+        if passed_over.len() >= PASSED_OVER_MAX && !gate::may_pass(&view.rules, world.facts, info.id) {
+            continue;
+        }
+        let (holds, is_vouched) = holds(world, view, fact, info.id, times);
+        if holds.is_empty() {
+            return Chosen { go: Some(info.id), vouched };
+        }
+        if is_vouched && vouched.is_none() {
+            vouched = Some((info.id, holds.clone()));
+        }
+        pass_over(passed_over, info.id, holds);
+    }
+    Chosen { go: None, vouched }
+}
+
+/// What holds a candidate, and whether it is vouched for all the same: then the target waits for it visibly.
+fn holds(world: &World<'_>, view: &TargetView, fact: &TargetFact, commit: CommitId, times: &Times) -> (Vec<Hold>, bool) {
+    let passed = match world.gate(view, commit) {
+        Ok(passed) => passed,
+        Err(holds) => {
+            let vouched = holds.iter().all(|hold| matches!(hold, Hold::Soaking { .. } | Hold::TagMoved { .. }));
+            return (holds, vouched);
+        }
+    };
+    let mut holds = match image(world, view, commit) {
+        Image::Ready => Vec::new(),
+        Image::Coming(hold) | Image::Missing(hold) => vec![hold],
+    };
+    let mut vouched = true;
+    if world.only_jobs(&view.target.id) == Some(true) {
+        holds.extend(under_test::not_running(world, view, commit));
+        // A test of what does not run (any more) is nothing to wait for.
+        vouched = holds.is_empty();
+    }
+    if passed.hotfix {
+        holds.extend(times.urgent.iter().cloned());
+    } else {
+        holds.extend(if world.urgency(view, commit) == Urgency::Urgent { &times.urgent } else { &times.ordinary }.iter().cloned());
+        holds.extend(under_test::under_test(world, view, fact, commit));
+    }
+    (holds, vouched)
+}
+
+/// Whether the version at `pinned` is still to have its turn (queue policy `every`).
+fn unfinished(view: &TargetView, fact: &TargetFact, world: &World<'_>, pinned: CommitId) -> bool {
+    let deployed = fact.current.as_ref().is_some_and(|current| current.commit == pinned) && !fact.dirty;
+    let given_up = fact.failure.as_ref().is_some_and(|failure| failure.commit == Some(pinned) && is_final(&view.retries, failure));
+    let test = world.only_jobs(&view.target.id) == Some(true);
+    // A version that may not go, or a test of what does not run any more, would hold all that come after it for ever.
+    let broken = world.render(view, pinned).is_some_and(|render| matches!(render.outcome, RenderOutcome::Failed { .. }))
+        || matches!(image(world, view, pinned), Image::Missing(_));
+    let moved_on = test && !under_test::not_running(world, view, pinned).is_empty();
+    let lost = broken || moved_on || world.gate(view, pinned).is_err();
+    !deployed && !given_up && !lost
+}
+
+fn going(world: &World<'_>, view: &TargetView, order: Order<'_>, pinned: CommitId, to: CommitId) -> Going {
+    let target = &view.target;
+    let channels: Vec<&str> = target.promotion.subscribe.iter().map(|channel| channel.as_str()).collect();
+    let together = format!("{} {} {to}", target.url, channels.join(" "));
+    let newer = order.newer_than(pinned);
+    let gained = newer.iter().skip_while(|info| info.id != to).take(COMMITS_LISTED_MAX);
+    let commits = gained.map(|info| format!("{} {}", ids::short(info.id), info.subject)).collect();
+    let vouchers = view.rules.publishers().filter_map(|publisher| {
+        let evidence = world.facts.evidence.get(&publisher.key)?.get(&to).filter(|evidence| evidence.success)?;
+        let (title, channel) = (publisher.target.title(), &publisher.key.0);
+        Some(format!("{title} for channel {channel}, run {}, well since {}", evidence.run, evidence.since))
+    });
+    let note = Note {
+        title: target.title(),
+        saas_file: target.saas_file.name.to_string(),
+        environment: target.environment.to_string(),
+        from: target.git_ref.clone(),
+        commits,
+        vouchers: vouchers.collect(),
+    };
+    Going { action: Action::Promote { target: target.id.clone(), to, together }, note }
+}

@@ -1,0 +1,47 @@
+//! Whether to try again after a failure, and when.
+
+use towpath_catalog::Retries;
+use towpath_domain::{Span, Timestamp};
+
+use crate::clock::Clock;
+use crate::facts::Failure;
+use crate::verdict::Hold;
+
+/// What follows from how the same went before.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Again {
+    /// It may be tried now.
+    Now {
+        /// Which attempt that is, from 1.
+        attempt: u32,
+    },
+    /// It is tried again later.
+    Later(Hold),
+    /// It is not tried again by itself.
+    Never(Hold),
+}
+
+/// What follows from the last failure at the same, if there was one.
+pub(crate) fn again(clock: &Clock, retries: &Retries, failure: Option<&Failure>) -> Again {
+    let Some(failure) = failure else { return Again::Now { attempt: 1 } };
+    let (run, message, attempts) = (failure.run.clone(), failure.message.clone(), failure.attempts);
+    if is_final(retries, failure) {
+        return Again::Never(Hold::Failed { run, class: failure.class, attempts, message });
+    }
+    let until = next_try(retries, attempts, failure.at);
+    if clock.reached(until) {
+        return Again::Now { attempt: attempts.saturating_add(1) };
+    }
+    Again::Later(Hold::Backoff { run, until, attempts, of: retries.attempts, message })
+}
+
+/// Whether Towpath does not try this again by itself.
+pub(crate) fn is_final(retries: &Retries, failure: &Failure) -> bool {
+    !failure.class.is_retried() || failure.attempts >= retries.attempts
+}
+
+/// When the next attempt is due, after `attempts` of them, the last of which failed at `at`: the wait doubles each time.
+pub(crate) fn next_try(retries: &Retries, attempts: u32, at: Timestamp) -> Timestamp {
+    let doubled = retries.backoff.as_millis().saturating_mul(1_u64.checked_shl(attempts.saturating_sub(1)).unwrap_or(u64::MAX));
+    at.plus(Span::from_millis(doubled.min(retries.backoff_limit.as_millis())))
+}

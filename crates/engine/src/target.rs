@@ -1,0 +1,127 @@
+//! The verdict on a target: its sides, put together.
+
+use crate::deploy::{self, Side};
+use crate::event::Work;
+use crate::facts::{ActiveDeploy, TargetFact};
+use crate::ids;
+use crate::index::TargetView;
+use crate::promotion::{self, Note, Promotion};
+use crate::rollback::{self, Rollback};
+use crate::verdict::{Action, Hold, State, Verdict};
+use crate::world::World;
+
+/// The verdict on a target, and what a change would tell of it.
+pub(crate) fn plan(world: &World<'_>, view: &TargetView) -> (Verdict, Option<Note>) {
+    let (target, fact) = (&view.target, world.fact(&view.target.id));
+    let mut stopped = Vec::new();
+    if !target.unsupported.is_empty() {
+        stopped.push(Hold::Unsupported { features: target.unsupported.clone() });
+    }
+    if target.disable {
+        stopped.push(Hold::Disabled { place: target.ref_place.clone() });
+    }
+    if !stopped.is_empty() {
+        stopped.extend(fact.active.as_ref().map(in_progress));
+        return (verdict(Side { wanted: None, state: State::Held { holds: stopped }, passed_over: Vec::new() }), None);
+    }
+    if target.delete {
+        let state = deploy::plan_delete(world, view, fact);
+        let side = Side { wanted: None, state, passed_over: Vec::new() };
+        return (verdict(give_way(world, fact, side)), None);
+    }
+    if fact.active.is_some() {
+        let side = deploy::plan(world, view, fact);
+        return (verdict(give_way(world, fact, side)), None);
+    }
+    moving(world, view, fact)
+}
+
+fn verdict(side: Side) -> Verdict {
+    Verdict { wanted: side.wanted, state: side.state, passed_over: side.passed_over, valid_until: None }
+}
+
+fn in_progress(active: &ActiveDeploy) -> Hold {
+    Hold::InProgress { run: active.run.clone(), commit: active.commit, started: active.started }
+}
+
+/// With a run queued or under way: one at a time, but one that nobody has taken up yet makes room for another decision.
+fn give_way(world: &World<'_>, fact: &TargetFact, side: Side) -> Side {
+    let Some(active) = &fact.active else { return side };
+    let by = match &side.state {
+        State::Act { action: Action::Run { spec } } => superseding(world, active, &spec.work),
+        // Rendering touches nothing outside, so it need not wait for the queue.
+        State::Act { action: Action::Render { .. } } if !active.started => return side,
+        _ => None,
+    };
+    let state = match by.filter(|_| !active.started) {
+        Some(by) => State::Act { action: Action::Supersede { run: active.run.clone(), by } },
+        None => State::Held { holds: vec![in_progress(active)] },
+    };
+    Side { state, ..side }
+}
+
+/// What would take the place of `active`, for people; `None` if it is the very same.
+fn superseding(world: &World<'_>, active: &ActiveDeploy, work: &Work) -> Option<String> {
+    let queued = world.facts.open_runs.get(&active.run).map(|open| &open.spec.work);
+    match (work, queued) {
+        (Work::Deploy(new), Some(Work::Deploy(old))) if new.commit == old.commit && new.fingerprint == old.fingerprint => None,
+        (Work::Deploy(new), Some(_)) => Some(format!("the deploy of {}", ids::short(new.commit))),
+        (Work::Delete { .. }, Some(Work::Deploy(_))) => Some("the deletion of the target".to_owned()),
+        _ => None,
+    }
+}
+
+/// With no run: rollback, then promotion, then deploy.
+fn moving(world: &World<'_>, view: &TargetView, fact: &TargetFact) -> (Verdict, Option<Note>) {
+    let current = fact.current.as_ref().map(|current| current.commit);
+    let mut extra = Vec::new();
+    match rollback::plan(world, view, fact) {
+        Rollback::Nothing => {}
+        Rollback::Go(action) => {
+            let side = Side { wanted: current, state: State::Act { action: *action }, passed_over: Vec::new() };
+            return (verdict(side), None);
+        }
+        Rollback::Wait(holds) => {
+            let side = Side { wanted: current, state: State::Held { holds }, passed_over: Vec::new() };
+            return (verdict(side), None);
+        }
+        Rollback::Stuck(hold) => extra.push(hold),
+    }
+    let mut passed_over = Vec::new();
+    let promotion = promotion::plan(world, view, fact, &mut passed_over);
+    let mut side = deploy::plan(world, view, fact);
+    side.passed_over.extend(passed_over);
+    // Whether it is a test decides which commits may go at all, so that must be known first.
+    let unknown = world.facts.renders.get(&view.target.id).is_none_or(Vec::is_empty);
+    if unknown && matches!(side.state, State::Act { action: Action::Render { .. } }) {
+        return (verdict(side), None);
+    }
+    match promotion {
+        Promotion::Nothing => {}
+        Promotion::Go(going) => {
+            if let Action::Promote { to, .. } = &going.action {
+                side.wanted = Some(*to);
+            }
+            side.state = State::Act { action: going.action };
+            return (verdict(side), Some(going.note));
+        }
+        Promotion::Wait { to, holds } => {
+            if side.state == State::UpToDate {
+                side.wanted = Some(to);
+            }
+            extra.extend(holds);
+        }
+        Promotion::Never(hold) => extra.push(hold),
+    }
+    if !extra.is_empty() {
+        side.state = match side.state {
+            State::UpToDate => State::Held { holds: extra },
+            State::Held { mut holds } => {
+                holds.extend(extra);
+                State::Held { holds }
+            }
+            act => act,
+        };
+    }
+    (verdict(side), None)
+}

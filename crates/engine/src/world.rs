@@ -1,0 +1,116 @@
+//! All that one planning looks at, and what it notes while looking.
+
+use std::cell::{Cell, RefCell};
+
+use towpath_domain::{ChangeId, CommitId, TargetId, Timestamp};
+
+use crate::change::ChangeIndex;
+use crate::clock::Clock;
+use crate::event::{Render, RenderOutcome};
+use crate::facts::{Facts, TargetFact};
+use crate::gate::{self, Passed};
+use crate::ids;
+use crate::index::{Index, TargetView};
+use crate::order::Order;
+use crate::policy::{Times, Urgency};
+use crate::verdict::Hold;
+
+/// All that planning looks at. What depends on time goes through `clock`, what depends on the config repository's head
+/// through [`World::config_tried`], so that both are noted.
+pub(crate) struct World<'a> {
+    pub(crate) index: &'a Index,
+    pub(crate) facts: &'a Facts,
+    pub(crate) changes: &'a ChangeIndex,
+    pub(crate) clock: Clock,
+    times: Times,
+    read_config: Cell<bool>,
+    watched: RefCell<Vec<ChangeId>>,
+    unknown: TargetFact,
+}
+
+/// What planning one subject noted.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    /// When time alone may change the verdict.
+    pub(crate) valid_until: Option<Timestamp>,
+    /// The config repository's head was asked for.
+    pub(crate) read_config: bool,
+    /// Changes that were looked up by their id.
+    pub(crate) watched: Vec<ChangeId>,
+}
+
+impl<'a> World<'a> {
+    pub(crate) fn new(index: &'a Index, facts: &'a Facts, changes: &'a ChangeIndex, now: Timestamp) -> Self {
+        Self {
+            index,
+            facts,
+            changes,
+            clock: Clock::new(now),
+            times: Times::default(),
+            read_config: Cell::new(false),
+            watched: RefCell::default(),
+            unknown: TargetFact::default(),
+        }
+    }
+
+    /// What was noted since the last call.
+    pub(crate) fn take_notes(&self) -> Notes {
+        Notes { valid_until: self.clock.take_next(), read_config: self.read_config.take(), watched: self.watched.take() }
+    }
+
+    /// What is known of a target's deploys; nothing, if there were none.
+    pub(crate) fn fact(&self, target: &TargetId) -> &TargetFact {
+        self.facts.targets.get(target).unwrap_or(&self.unknown)
+    }
+
+    pub(crate) fn order(&self, view: &TargetView) -> Option<Order<'a>> {
+        Order::of(view.branch.as_ref().and_then(|branch| self.facts.branches.get(branch)))
+    }
+
+    pub(crate) fn gate(&self, view: &TargetView, commit: CommitId) -> Result<Passed, Vec<Hold>> {
+        gate::check(&view.rules, self.facts, &self.clock, commit)
+    }
+
+    /// Freezes, windows and schedule that hold `view` now.
+    pub(crate) fn times(&self, view: &TargetView, urgency: Urgency) -> Vec<Hold> {
+        self.times.holds(&self.clock, &view.times, view.target.promotion.schedule.as_ref(), urgency)
+    }
+
+    /// How urgent it is that `view` comes to `commit`.
+    pub(crate) fn urgency(&self, view: &TargetView, commit: CommitId) -> Urgency {
+        let current = self.fact(&view.target.id).current.as_ref().map(|current| current.commit);
+        let leaves_blocked = current.is_some_and(|current| current != commit && view.rules.is_blocked(current));
+        if leaves_blocked || view.rules.is_hotfix(commit) { Urgency::Urgent } else { Urgency::Ordinary }
+    }
+
+    /// What a change is tried at now.
+    pub(crate) fn config_tried(&self) -> String {
+        self.read_config.set(true);
+        ids::change_tried(self.facts.config)
+    }
+
+    /// Whether the catalog is known to hold what was merged as `commit` at `at`.
+    pub(crate) fn config_holds(&self, commit: CommitId, at: Timestamp) -> bool {
+        self.read_config.set(true);
+        self.facts.config == Some(commit) || self.facts.config_at.is_some_and(|read| read > at)
+    }
+
+    /// Notes that the verdict depends on a change that no edit ties to the subject.
+    pub(crate) fn watch(&self, change: &ChangeId) {
+        self.watched.borrow_mut().push(change.clone());
+    }
+
+    /// What a target's objects at `commit` come to, with its parameters as they are.
+    pub(crate) fn render(&self, view: &TargetView, commit: CommitId) -> Option<&'a Render> {
+        let renders = self.facts.renders.get(&view.target.id)?;
+        renders.iter().rev().find(|render| render.commit == commit && *render.input_hash == *view.target.input_hash)
+    }
+
+    /// Whether the target is a post-deploy test, as its newest rendering tells; `None` when it was never rendered.
+    pub(crate) fn only_jobs(&self, target: &TargetId) -> Option<bool> {
+        self.facts.renders.get(target)?.iter().rev().find_map(|render| match render.outcome {
+            RenderOutcome::Rendered { only_jobs, .. } => Some(only_jobs),
+            RenderOutcome::Failed { .. } => None,
+        })
+    }
+}
