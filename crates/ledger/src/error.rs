@@ -162,6 +162,11 @@ impl Error {
         }
     }
 
+    /// The ledger said no, in good order; nothing is wrong with the connection.
+    pub(crate) fn is_refusal(&self) -> bool {
+        !matches!(self, Self::Environment { .. } | Self::Damaged { .. } | Self::Closed)
+    }
+
     pub(crate) fn io(doing: &'static str, path: &Path, error: &std::io::Error) -> Self {
         Self::Environment { doing, path: path.to_path_buf(), why: error.to_string() }
     }

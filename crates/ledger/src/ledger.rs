@@ -197,7 +197,9 @@ impl std::fmt::Debug for Ledger {
 impl Inner {
     pub(crate) async fn writer(&self) -> Result<MappedMutexGuard<'_, Writer>> {
         let closed = if self.read_only { Error::ReadOnly } else { Error::Closed };
-        MutexGuard::try_map(self.writer.lock().await, Option::as_mut).map_err(|_| closed)
+        let mut writer = MutexGuard::try_map(self.writer.lock().await, Option::as_mut).map_err(|_| closed)?;
+        writer.ready(&self.published).await?;
+        Ok(writer)
     }
 }
 

@@ -3,7 +3,8 @@
 //! A row is written in the transaction of its event. A sink (one way of telling people) goes through the rows in order
 //! and keeps its place here, so it tells each event at least once, and after a crash goes on where it was.
 
-use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection as _, Row};
 use towpath_domain::Timestamp;
 
 use crate::db::rows;
@@ -120,7 +121,12 @@ impl Ledger {
                     .fetch_optional(&mut writer.db)
                     .await
                     .map_err(failed)?;
-            attempts(&row.ok_or(Error::UnknownSink { name })?).map_err(failed)
+            if let Some(row) = row {
+                return attempts(&row).map_err(failed);
+            }
+            let known = sqlx::query("SELECT name FROM sinks WHERE name = $1").bind(&name).fetch_optional(&mut writer.db).await;
+            // Settled meanwhile: there is no attempt to count.
+            known.map_err(failed)?.map(|_| 0).ok_or(Error::UnknownSink { name })
         })
         .await
     }
@@ -185,46 +191,53 @@ impl Ledger {
         found.iter().map(read).collect::<std::result::Result<_, _>>().map_err(self.reading())
     }
 
-    /// Moves a sink past an event, in one transaction with the dead letter if there is one. Past it already: nothing.
     async fn settle(&self, sink: &str, event: EventId, dead: Option<(String, Timestamp)>) -> Result<()> {
         let (inner, sink) = (self.inner.clone(), sink.to_owned());
         detached(async move {
-            use sqlx::Connection as _;
-            let failed = |error: sqlx::Error| Error::database("write to", &inner.file, &error);
             let mut writer = inner.writer().await?;
-            let mut tx = writer.db.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-            let before = sqlx::query("SELECT settled, attempts FROM sinks WHERE name = $1")
-                .bind(&sink)
-                .fetch_optional(&mut *tx)
-                .await
-                .map_err(failed)?
-                .ok_or_else(|| Error::UnknownSink { name: sink.clone() })?;
-            if before.try_get::<i64, _>("settled").map_err(failed)? >= event.get() {
-                return Ok(());
-            }
-            if let Some((error, at)) = dead {
-                sqlx::query(
-                    "INSERT INTO dead_letters (sink, event, at, attempts, error) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-                )
-                .bind(&sink)
-                .bind(event.get())
-                .bind(at.as_millis())
-                .bind(before.try_get::<i64, _>("attempts").map_err(failed)?)
-                .bind(error)
-                .execute(&mut *tx)
-                .await
-                .map_err(failed)?;
-            }
-            sqlx::query("UPDATE sinks SET settled = $2, attempts = 0, error = NULL WHERE name = $1")
-                .bind(&sink)
-                .bind(event.get())
-                .execute(&mut *tx)
-                .await
-                .map_err(failed)?;
-            tx.commit().await.map_err(failed)
+            let done = settle(&mut writer.db, &sink, event, dead).await;
+            let done = match done {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(Error::UnknownSink { name: sink }),
+                Err(error) => Err(Error::database("write to", &inner.file, &error)),
+            };
+            writer.settle(&inner.published, done).await
         })
         .await
     }
+}
+
+/// Moves a sink past an event, in one transaction with the dead letter if there is one. Past it already: nothing. False
+/// when there is no such sink.
+async fn settle(
+    db: &mut SqliteConnection,
+    sink: &str,
+    event: EventId,
+    dead: Option<(String, Timestamp)>,
+) -> std::result::Result<bool, sqlx::Error> {
+    let mut tx = db.begin_with("BEGIN IMMEDIATE").await?;
+    let before = sqlx::query("SELECT settled, attempts FROM sinks WHERE name = $1").bind(sink).fetch_optional(&mut *tx).await?;
+    let Some(before) = before else { return Ok(false) };
+    if before.try_get::<i64, _>("settled")? >= event.get() {
+        return Ok(true);
+    }
+    if let Some((error, at)) = dead {
+        sqlx::query("INSERT INTO dead_letters (sink, event, at, attempts, error) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING")
+            .bind(sink)
+            .bind(event.get())
+            .bind(at.as_millis())
+            .bind(before.try_get::<i64, _>("attempts")?)
+            .bind(error)
+            .execute(&mut *tx)
+            .await?;
+    }
+    sqlx::query("UPDATE sinks SET settled = $2, attempts = 0, error = NULL WHERE name = $1")
+        .bind(sink)
+        .bind(event.get())
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(true)
 }
 
 fn attempts(row: &sqlx::sqlite::SqliteRow) -> std::result::Result<u32, sqlx::Error> {

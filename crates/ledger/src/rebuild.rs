@@ -22,8 +22,8 @@ impl Ledger {
         let inner = self.inner.clone();
         detached(async move {
             let mut writer = inner.writer().await?;
-            let done = rebuild(&mut writer.db).await;
-            let (_, differences) = done.map_err(|error| Error::database("count anew", &inner.file, &error))?;
+            let done = rebuild(&mut writer.db).await.map_err(|error| Error::database("count anew", &inner.file, &error));
+            let (_, differences) = writer.settle(&inner.published, done).await?;
             writer.reload(&inner.published).await?;
             Ok(differences)
         })

@@ -9,6 +9,7 @@ use sqlx::sqlite::SqliteConnection;
 use towpath_domain::{RunId, Timestamp};
 use towpath_engine::{Event, Facts, Outcome};
 
+use crate::db;
 use crate::db::rows::{self, Head};
 use crate::error::{Error, Result};
 use crate::ledger::Published;
@@ -52,7 +53,7 @@ pub(crate) struct Writer {
     pub(crate) db: SqliteConnection,
     facts: Facts,
     head: Head,
-    /// `facts` and `head` are what the database holds. Not so after an error in mid-air: then they are read again.
+    /// The connection is sound, and `facts` and `head` are what the database holds. Not so after an error in mid-air.
     clean: bool,
 }
 
@@ -62,23 +63,27 @@ impl Writer {
     }
 
     pub(crate) async fn record(&mut self, published: &Published, request: Request) -> Result<Receipt> {
-        if !self.clean {
-            self.reload(published).await?;
+        let result = self.transact(request).await;
+        if let Ok(receipt) = &result {
+            self.publish(published, &receipt.recorded);
         }
-        match self.transact(request).await {
-            Ok(receipt) => {
-                self.publish(published, &receipt.recorded);
-                Ok(receipt)
-            }
-            Err(error) => {
-                if !self.clean
-                    && let Err(again) = self.reload(published).await
-                {
-                    tracing::warn!(error = %again, "The ledger's facts could not be read again after a failed write; the next write tries first.");
-                }
-                Err(error)
+        self.settle(published, result).await
+    }
+
+    /// Makes good what a failed write may have left behind; to be called with the result of each one.
+    pub(crate) async fn settle<T>(&mut self, published: &Published, result: Result<T>) -> Result<T> {
+        if let Err(error) = &result {
+            self.clean &= error.is_refusal();
+            if let Err(again) = self.ready(published).await {
+                tracing::warn!(error = %again, "The ledger could not be read again after a failed write; the next use tries first.");
             }
         }
+        result
+    }
+
+    /// To be called before each use.
+    pub(crate) async fn ready(&mut self, published: &Published) -> Result<()> {
+        if self.clean { Ok(()) } else { self.reload(published).await }
     }
 
     async fn transact(&mut self, request: Request) -> Result<Receipt> {
@@ -120,8 +125,15 @@ impl Writer {
         published.announce(self.head.event);
     }
 
-    /// Takes over what the database holds: after a failed commit nobody else can tell whether it took place.
+    /// Takes over what the database holds, by a new connection: after a failed commit nobody else can tell whether it took
+    /// place; and SQLite ends a transaction by itself when the disk is full, of which the driver learns nothing, so that it
+    /// would take the next one for a nested one.
     pub(crate) async fn reload(&mut self, published: &Published) -> Result<()> {
+        self.clean = false;
+        let broken = std::mem::replace(&mut self.db, db::writer(&self.file).await?);
+        if let Err(error) = broken.close().await {
+            tracing::debug!(%error, "A connection was given up.");
+        }
         let failed = |error: sqlx::Error| Error::database("read", &self.file, &error);
         let mut tx = self.db.begin().await.map_err(failed)?;
         let head = rows::head(&mut tx).await.map_err(failed)?;
@@ -247,4 +259,69 @@ async fn load(db: &mut SqliteConnection, events: &[Event]) -> std::result::Resul
         }
     }
     Ok(projection)
+}
+
+#[cfg(test)]
+mod tests {
+    use towpath_domain::FailureClass;
+
+    use super::*;
+    use crate::Ledger;
+
+    fn seen(number: u32) -> Event {
+        Event::ConfigSeen { commit: format!("{number:040x}").parse().unwrap(), errors: 0 }
+    }
+
+    fn step(number: u32, bytes: usize) -> Event {
+        Event::BranchUnreachable {
+            url: towpath_domain::RepoUrl::new("https://git.example.com/api").unwrap(),
+            branch: towpath_domain::BranchName::new(format!("b{number}")).unwrap(),
+            error: "x".repeat(bytes),
+        }
+    }
+
+    async fn limit_pages(ledger: &Ledger, pages: &'static str) {
+        let mut writer = ledger.inner.writer().await.unwrap();
+        sqlx::raw_sql(pages).execute(&mut writer.db).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_changes_neither_memory_nor_file_and_is_the_environments_fault() {
+        let directory = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(directory.path()).await.unwrap();
+        let now = Timestamp::from_millis(1);
+        ledger.append(None, "c", now, vec![seen(1)]).await.unwrap();
+        let before = ledger.facts().clone();
+        limit_pages(&ledger, "PRAGMA max_page_count = 1").await;
+
+        let full = ledger.append(None, "c", now, vec![seen(2), step(1, 100_000)]).await.unwrap_err();
+
+        assert!(matches!(&full, Error::Environment { path, .. } if path == ledger.file()), "{full}");
+        assert!(full.to_string().contains("full"), "{full}");
+        assert_eq!(full.class(), FailureClass::Environment);
+        assert_eq!((ledger.facts().clone(), ledger.latest()), (before, EventId::new(1)));
+        let recorded = ledger.append(None, "c", now, vec![seen(3)]).await.unwrap();
+        assert_eq!(recorded.first().map(|recorded| recorded.id), Some(EventId::new(2)));
+        assert_eq!(ledger.facts().config, Some(format!("{:040x}", 3).parse().unwrap()));
+        assert!(ledger.verify().await.unwrap().is_clean());
+    }
+
+    #[tokio::test]
+    async fn a_commit_of_which_nobody_can_tell_is_settled_by_what_the_file_holds() {
+        let directory = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(directory.path()).await.unwrap();
+        let now = Timestamp::from_millis(1);
+        ledger.append(None, "c", now, vec![seen(1)]).await.unwrap();
+        {
+            // As if the commit of event 2 had reached the disk, and its answer had not reached us.
+            let mut writer = ledger.inner.writer().await.unwrap();
+            writer.transact(Request::Append { cause: None, actor: "c".into(), at: now, events: vec![seen(2)] }).await.unwrap();
+            assert!(!writer.clean);
+        }
+        assert_eq!(ledger.latest(), EventId::new(1));
+        let next = ledger.append(None, "c", now, vec![step(1, 10)]).await.unwrap();
+        assert_eq!(next.first().map(|recorded| recorded.id), Some(EventId::new(3)));
+        assert_eq!(ledger.facts().config, Some(format!("{:040x}", 2).parse().unwrap()));
+        assert!(ledger.verify().await.unwrap().is_clean());
+    }
 }
