@@ -29,6 +29,7 @@ mod rollback;
 mod rules;
 mod store;
 mod target;
+mod text;
 mod under_test;
 mod world;
 
@@ -39,4 +40,5 @@ pub use gate::{Passed, gate};
 pub use ids::{change_id, change_spec};
 pub use planner::{Plan, Planner, plan};
 pub use store::FactError;
+pub use text::{Names, action_text, hold_text, lift_text, verdict_text};
 pub use verdict::*;

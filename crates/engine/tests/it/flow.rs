@@ -1,0 +1,42 @@
+//! The way of a commit from the branch to production.
+
+use towpath_domain::FailureClass;
+use towpath_engine::*;
+
+use crate::install::*;
+use crate::sim::Sim;
+
+#[test]
+fn a_merge_goes_all_the_way_by_itself() {
+    let mut sim = Sim::chain();
+    sim.settle();
+    for name in ["stage", "test", "prod"] {
+        assert_eq!((sim.runs(name), &sim.verdict(name).state), (Some(commit(1)), &State::UpToDate), "{name}");
+    }
+    let second = sim.push();
+    sim.settle();
+    for name in ["stage", "test", "prod"] {
+        assert_eq!((sim.runs(name), &sim.verdict(name).state), (Some(second), &State::UpToDate), "{name}");
+    }
+    assert_eq!((sim.pinned("test"), sim.pinned("prod")), (Some(second), Some(second)));
+}
+
+#[test]
+fn what_failed_its_test_stays_out_of_production_and_the_next_one_goes() {
+    let mut sim = Sim::chain();
+    sim.settle();
+    let bad = sim.push();
+    sim.fail("test", bad, FailureClass::Own, 1);
+    sim.settle();
+    assert_eq!(sim.runs("stage"), Some(bad));
+    assert_eq!(sim.runs("prod"), Some(commit(1)));
+    assert!(matches!(sim.holds("test").as_slice(), [Hold::Failed { class: FailureClass::Own, attempts: 1, .. }]));
+    let [(over, holds)] = sim.verdict("prod").passed_over.as_slice() else { panic!("{:?}", sim.verdict("prod")) };
+    assert_eq!(*over, bad);
+    assert!(matches!(holds.as_slice(), [Hold::Unvouched { why: Unvouched::Failed { .. }, .. }]));
+
+    let good = sim.push();
+    sim.settle();
+    assert_eq!(sim.runs("prod"), Some(good));
+    assert!(!sim.deployed.contains(&(target_id("prod"), bad)));
+}

@@ -1,0 +1,5 @@
+//! Stories of the planner, told through its public interface.
+
+mod flow;
+mod install;
+mod sim;
