@@ -11,6 +11,7 @@ mod observe;
 mod plans;
 pub mod request;
 mod requests;
+mod runs;
 mod status;
 mod steer;
 mod story;

@@ -44,9 +44,7 @@ impl Control {
     }
 
     async fn retry_run(&self, run: towpath_domain::RunId, asked: Asked) -> Result<Accepted, Problem> {
-        let Some(run) = self.world.ledger.run(&run).await.map_err(ledger_problem)? else {
-            return Err(problem("unknown-run", 404, "There is no such run", format!("no run is called {run}"), "`towpath runs` lists them"));
-        };
+        let run = self.ledger_run(&run).await?;
         let subject = run.subject();
         let (title, failed) = {
             let facts = self.world.ledger.facts();
@@ -236,7 +234,7 @@ impl Control {
     }
 
     async fn queue(&self, spec: ChangeSpec, asked: &Asked) -> Result<Accepted, Problem> {
-        let run = change_run(&spec, &self.world.ledger.facts(), &format!("{} asked: {}", asked.by, asked.why));
+        let run = change_run(&self.world.ledger.facts(), spec.clone(), format!("{} asked: {}", asked.by, asked.why));
         let (change, id, text) = (spec.id.clone(), run.id.clone(), spec.title.clone());
         match self.world.ledger.append(None, &asked.by, self.world.clock.now(), vec![Event::RunQueued(run)]).await {
             Ok(_) | Err(LedgerError::AlreadyQueued { .. }) => Ok(Accepted { text, change: Some(change), run: Some(id) }),

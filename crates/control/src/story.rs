@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use towpath_catalog::Catalog;
 use towpath_domain::{Channel, ChangeId, CommitId, RunId};
 use towpath_engine::{Event, Facts, Outcome, Subject, Verdict, Work};
-use towpath_ledger::{EventFilter, Order, Recorded, RunFilter, RunState};
+use towpath_ledger::{EventFilter, Order, Recorded, Run, RunFilter, RunState};
 
 use crate::find::{self, Found, problem};
 use crate::status::{commit_anywhere, kind_name, ledger_problem, verdict_view};
@@ -171,9 +171,7 @@ impl Control {
     }
 
     async fn explain_run(&self, id: &RunId) -> Result<ExplainView, Problem> {
-        let Some(run) = self.world.ledger.run(id).await.map_err(ledger_problem)? else {
-            return Err(problem("unknown-run", 404, "There is no such run", format!("no run is called {id}"), "`towpath runs` lists them"));
-        };
+        let run = self.ledger_run(id).await?;
         let of_run = EventFilter { run: Some(id.clone()), order: Order::Oldest, ..EventFilter::default() };
         let story = self.lines(self.ledger_events(&of_run).await?).await;
         let catalog = &self.world.current().catalog;
@@ -217,6 +215,16 @@ impl Control {
         Ok(self.world.ledger.events(filter, LONGEST).await.map_err(ledger_problem)?.rows)
     }
 
+    /// The run of this id.
+    pub(crate) async fn ledger_run(&self, id: &RunId) -> Result<Run, Problem> {
+        self.world.ledger.run(id).await.map_err(|error| match error {
+            towpath_ledger::Error::UnknownRun { run } => {
+                problem("unknown-run", 404, "There is no such run", format!("no run is called {run}"), "`towpath runs` lists them")
+            }
+            other => ledger_problem(other),
+        })
+    }
+
     async fn lines(&self, events: Vec<Recorded>) -> Vec<StoryLine> {
         let works = self.works(&events).await;
         let catalog = &self.world.current().catalog;
@@ -235,7 +243,7 @@ impl Control {
         let mut works = BTreeMap::new();
         for id in events.iter().filter_map(|r| towpath_ledger::event_run(&r.event)) {
             if !works.contains_key(id)
-                && let Ok(Some(run)) = self.world.ledger.run(id).await
+                && let Ok(run) = self.world.ledger.run(id).await
             {
                 works.insert(id.clone(), run.spec.work);
             }

@@ -142,7 +142,7 @@ fn sort_out(target: &Target, all: Vec<Value>, generated: BTreeMap<String, String
     let saas = &target.saas_file;
     let mut kept = Vec::new();
     let mut left_out = Vec::new();
-    for object in all {
+    for object in objects::flatten(all) {
         if objects::is_managed(&object, &saas.managed_resource_types, &saas.managed_resource_names) {
             kept.push(object);
         } else {

@@ -74,13 +74,7 @@ impl Workers {
 /// Carries one run out and writes down how it ended.
 async fn carry_out(world: Arc<World>, claimed: Claimed) {
     let run = claimed.spec.id.clone();
-    let log = match LogSink::open(&world.logs, &run) {
-        Ok(log) => log,
-        Err(error) => {
-            tracing::error!(%run, %error, "the run's log cannot be opened; its output is not kept");
-            LogSink::nowhere()
-        }
-    };
+    let log = LogSink::open(&world.logs, &run, &world.clock);
     let journal = Journal::new(world.ledger.clone(), world.clock.clone(), run.clone(), claimed.epoch, log);
     if claimed.resumed {
         journal.note("taken up again where it stopped");

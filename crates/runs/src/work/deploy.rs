@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use towpath_catalog::{Catalog, Target};
@@ -29,6 +31,7 @@ pub(crate) async fn run(world: &World, journal: &Journal, work: &DeployWork) -> 
         return Err(Stop::Superseded { by: "the target's configuration changed since this run was queued".to_owned() });
     }
     let objects = render_once(world, journal, &target, work).await?;
+    journal.sink().mask(secret_values(&objects));
     let digests = journal.step("images", || images(world, journal, work, &objects)).await?;
     let pinned = pin(objects, &digests);
     let keys = keys(&pinned)?;
@@ -56,7 +59,8 @@ async fn render_once(world: &World, journal: &Journal, target: &Arc<Target>, wor
                 }
                 towpath_engine::RenderOutcome::Failed { class, message } => return Err(Stop::failed(class, message)),
             }
-            let mut draw = Recorded::new(BTreeMap::new());
+            let none = BTreeMap::new();
+            let mut draw = Recorded::new(&none);
             let rendered = render::render(&world.mirrors, target, work.commit, &mut draw).await.map_err(stop)?;
             for line in &rendered.left_out {
                 journal.note(line);
@@ -65,8 +69,22 @@ async fn render_once(world: &World, journal: &Journal, target: &Arc<Target>, wor
             Ok(Drawn { generated: rendered.generated })
         })
         .await?;
-    let mut draw = Recorded::new(drawn.generated);
+    let mut draw = Recorded::new(&drawn.generated);
     Ok(render::render(&world.mirrors, target, work.commit, &mut draw).await.map_err(stop)?.objects)
+}
+
+/// Every value of every `Secret`, as written and decoded: none of them may show in a log.
+fn secret_values(objects: &[Value]) -> Vec<String> {
+    let mut values = Vec::new();
+    for secret in objects.iter().filter(|o| objects::kind(o) == "Secret") {
+        for field in ["data", "stringData"] {
+            for value in secret.get(field).and_then(Value::as_object).into_iter().flatten().filter_map(|(_, v)| v.as_str()) {
+                values.push(value.to_owned());
+                values.extend(BASE64.decode(value).ok().and_then(|bytes| String::from_utf8(bytes).ok()));
+            }
+        }
+    }
+    values
 }
 
 /// The digest of every image; one that the channels vouch for must be that one (law 4).
@@ -95,7 +113,7 @@ async fn images(world: &World, journal: &Journal, work: &DeployWork, objects: &[
 
 /// Names every image by its digest, so that what was tested is what runs.
 fn pin(mut rendered: Vec<Value>, digests: &BTreeMap<ImageRef, Digest>) -> Vec<Value> {
-    objects::replace_images(&mut rendered, &|name: &str| {
+    objects::rename_images(&mut rendered, &|name: &str| {
         let image: ImageRef = name.parse().ok()?;
         digests.get(&image).map(|digest| image.pinned(*digest).to_string())
     });

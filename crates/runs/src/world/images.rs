@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use towpath_cluster::{BoxFuture, ImageConfig, ImageError, ImageStore, Unpacked};
 use towpath_domain::{Digest, FailureClass, ImageRef};
-use towpath_registry::{LayoutRegistry, Registry as _, RegistryError, instantiate, unpack};
+use towpath_registry::{LayoutRegistry, RegistryError, instantiate, unpack};
 
 /// Images for the embedded runtime: unpacked once into a cache, copied for each pod.
 pub struct Images {

@@ -14,6 +14,7 @@ use towpath_cluster::Cluster;
 use towpath_domain::{BranchName, ClusterName, FailureClass, RepoUrl, RunId, Timestamp};
 use towpath_forge::Forge;
 use towpath_ledger::Ledger;
+use towpath_ledger::logs::Logs;
 use towpath_registry::LayoutRegistry;
 
 use crate::journal::Stop;
@@ -45,7 +46,7 @@ pub struct World {
     /// Where builds work: one folder a run, deleted with the run.
     pub builds: PathBuf,
     /// Where logs of runs are kept.
-    pub logs: PathBuf,
+    pub logs: Logs,
     /// The environment that commands of builds get, beside what Towpath and the source set: `PATH`, `HOME` and their like.
     pub host_env: Vec<(String, String)>,
 }
@@ -115,7 +116,6 @@ impl World {
 
     /// When a run was queued: the moment that everything it makes is dated with, so that making it again makes the same.
     pub(crate) async fn queued_at(&self, run: &RunId) -> Result<Timestamp, Stop> {
-        let row = self.ledger.run(run).await?;
-        row.map(|row| row.queued_at).ok_or_else(|| Stop::failed(FailureClass::Unknown, format!("the ledger does not know the run {run}")))
+        Ok(self.ledger.run(run).await?.queued_at)
     }
 }

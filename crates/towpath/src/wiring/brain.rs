@@ -1,0 +1,144 @@
+//! The loop as the API asks it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use towpath_control::Control;
+use towpath_control::request::{CancelRequest, HoldRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest};
+use towpath_control::view::{Accepted, ExplainView, Finding, HistoryLine, PlanView, Problem, RunView, StatusView};
+use towpath_ledger::EventFilter;
+use towpath_runs::World;
+use towpath_web::{Answer, Brain, HistoryFilter, LogLine, LogPage, LogQuery, RunFilter};
+
+/// Lines on one page of a log.
+const PAGE: usize = 2000;
+
+/// The running loop, for the API.
+pub struct Wired {
+    pub control: Arc<Control>,
+    pub world: Arc<World>,
+}
+
+impl Wired {
+    async fn page(&self, query: LogQuery) -> Result<LogPage, Problem> {
+        let run = self.control.run(&query.run).await?;
+        let done = run.finished_at.is_some();
+        let id = run.id.clone();
+        let steps = self.world.logs.steps(&id).map_err(|e| problem(&e))?;
+        // Steps in the order in which they began; the page's position counts lines over all of them, oldest first.
+        let mut all: Vec<LogLine> = Vec::new();
+        for step in steps {
+            let mut from = 0;
+            loop {
+                let chunk = self.world.logs.read(&id, &step, from, 1 << 20).map_err(|e| problem(&e))?;
+                if chunk.next == from {
+                    break;
+                }
+                from = chunk.next;
+                all.extend(chunk.lines.into_iter().map(|line| LogLine {
+                    at: line.at.unwrap_or(run.queued_at),
+                    step: step.clone(),
+                    stream: stream_name(line.stream).to_owned(),
+                    text: line.text,
+                }));
+            }
+        }
+        all.sort_by_key(|line| line.at);
+        let total = all.len();
+        let from = usize::try_from(query.from).unwrap_or(usize::MAX).min(total);
+        let to = (from + PAGE).min(total);
+        let wanted = |line: &LogLine| query.search.as_ref().is_none_or(|text| line.text.contains(text));
+        let lines = all.drain(from..to).filter(wanted).collect();
+        Ok(LogPage { lines, next: to as u64, done: done && to == total })
+    }
+}
+
+fn stream_name(stream: towpath_ledger::logs::Stream) -> &'static str {
+    match stream {
+        towpath_ledger::logs::Stream::Out => "stdout",
+        towpath_ledger::logs::Stream::Err => "stderr",
+        towpath_ledger::logs::Stream::Towpath => "towpath",
+    }
+}
+
+fn problem(error: &towpath_ledger::Error) -> Problem {
+    Problem {
+        r#type: "ledger".to_owned(),
+        title: "The ledger or its logs cannot be read".to_owned(),
+        status: 500,
+        detail: error.to_string(),
+        mend: "`towpath doctor` looks at disk and database".to_owned(),
+    }
+}
+
+impl Brain for Wired {
+    fn status(&self) -> Answer<'_, StatusView> {
+        Box::pin(self.control.status())
+    }
+
+    fn plan(&self, branch: Option<String>) -> Answer<'_, PlanView> {
+        Box::pin(async move { self.control.plan(branch.as_deref()).await })
+    }
+
+    fn explain(&self, what: String) -> Answer<'_, ExplainView> {
+        Box::pin(async move { self.control.explain(&what).await })
+    }
+
+    fn runs(&self, filter: RunFilter) -> Answer<'_, Vec<RunView>> {
+        Box::pin(async move { self.control.runs(filter.subject.as_deref(), filter.state.as_deref(), filter.limit).await })
+    }
+
+    fn run(&self, id: String) -> Answer<'_, RunView> {
+        Box::pin(async move { self.control.run(&id).await })
+    }
+
+    fn logs(&self, query: LogQuery) -> Answer<'_, LogPage> {
+        Box::pin(self.page(query))
+    }
+
+    fn history(&self, filter: HistoryFilter) -> Answer<'_, Vec<HistoryLine>> {
+        Box::pin(async move {
+            let events = EventFilter { since: filter.since, until: filter.until, ..EventFilter::default() };
+            self.control.history(filter.about.as_deref(), events, filter.limit).await
+        })
+    }
+
+    fn doctor(&self) -> Answer<'_, Vec<Finding>> {
+        Box::pin(async move { Ok(self.control.doctor().await) })
+    }
+
+    fn retry(&self, request: RetryRequest) -> Answer<'_, Accepted> {
+        Box::pin(self.control.retry(request))
+    }
+
+    fn cancel(&self, request: CancelRequest) -> Answer<'_, Accepted> {
+        Box::pin(self.control.cancel(request))
+    }
+
+    fn promote(&self, request: PromoteRequest) -> Answer<'_, Accepted> {
+        Box::pin(self.control.promote(request))
+    }
+
+    fn rollback(&self, request: RollbackRequest) -> Answer<'_, Accepted> {
+        Box::pin(self.control.rollback(request))
+    }
+
+    fn hold(&self, request: HoldRequest) -> Answer<'_, Accepted> {
+        Box::pin(self.control.hold(request))
+    }
+
+    fn release(&self, request: ReleaseRequest) -> Answer<'_, Accepted> {
+        Box::pin(self.control.release(request))
+    }
+
+    fn backup(&self, dest: String) -> Answer<'_, Accepted> {
+        Box::pin(async move {
+            self.world.ledger.backup(Path::new(&dest)).await.map_err(|e| problem(&e))?;
+            Ok(Accepted { text: format!("the ledger is copied to {dest}"), change: None, run: None })
+        })
+    }
+
+    fn wake(&self) {
+        self.control.wake();
+    }
+}

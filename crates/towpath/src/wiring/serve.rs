@@ -1,0 +1,145 @@
+//! `towpath serve`: the parts put together and kept going.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use towpath_cluster::{Cluster, LocalCluster};
+use towpath_control::{Control, Pace};
+use towpath_forge::PlainGit;
+use towpath_git::{Git, Identity, Settings};
+use towpath_ledger::Ledger;
+use towpath_ledger::logs::{Limits, Logs};
+use towpath_notify::{CommandSink, LogSink, Outbox, Sink};
+use towpath_registry::LayoutRegistry;
+use towpath_runs::world::{Catalogs, Clock, Clusters, ConfigRepository, Current, Images, Mirrors};
+use towpath_runs::{Workers, World};
+use towpath_web::Listener;
+
+use super::brain::Wired;
+use crate::config::Config;
+use crate::server_file::Published;
+
+/// How many runs are carried out at a time. Builds and deploys mostly wait; more would only fight over this machine.
+const LANES: usize = 8;
+
+/// How the installation and this process fit together.
+pub struct Surroundings {
+    /// The environment that builds get, beside what Towpath sets.
+    pub host_env: Vec<(String, String)>,
+    /// The command that starts the process which looks after one pod.
+    pub shim: Vec<String>,
+    /// Ends this process with `kill -9` right after this many events were recorded: how the tests kill it everywhere.
+    pub crash_after: Option<i64>,
+}
+
+/// Serves until `shutdown` turns true.
+///
+/// # Errors
+/// When the state directory, the ledger or the address cannot be had; each names what to do.
+pub async fn serve(config: &Config, around: Surroundings, shutdown: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let ledger = Ledger::open(&config.state).await?;
+    if let Some(last) = around.crash_after {
+        crash_after(&ledger, last);
+    }
+    // Nobody else has this ledger: whoever held a lease is dead.
+    let taken_up = ledger.release_leases().await?;
+    if taken_up > 0 {
+        tracing::info!(runs = taken_up, "runs of an earlier start are taken up again");
+    }
+    let git = git(config)?;
+    git.version().await?;
+    let mirrors = Mirrors::new(git, config.state.join("mirrors"));
+    let registry = Arc::new(LayoutRegistry::open(&config.registry)?);
+    let images = Arc::new(Images::new(Arc::clone(&registry), config.state.join("images")));
+    let local = Arc::new(LocalCluster::open(towpath_cluster::LocalSettings {
+        dir: config.state.join("cluster"),
+        shim_command: around.shim,
+        images,
+        host_path: around.host_env.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone()).unwrap_or_default(),
+    })?);
+    let forge_mirror = mirrors.get(&config.repository.url).await?;
+    let forge = PlainGit::new((*forge_mirror).clone(), config.repository.branch.clone());
+    let cluster: Arc<dyn Cluster> = local;
+    let world = Arc::new(World {
+        current: Current::default(),
+        ledger: ledger.clone(),
+        mirrors,
+        config: ConfigRepository { url: config.repository.url.clone(), branch: config.repository.branch.clone(), forge: Arc::new(forge) },
+        catalogs: Catalogs::default(),
+        registry,
+        clusters: Clusters::new(HashMap::new(), Arc::clone(&cluster)),
+        clock: Clock::system(),
+        builds: config.state.join("builds"),
+        logs: logs(&config.state),
+        host_env: around.host_env,
+    });
+    let control = Control::new(Arc::clone(&world), Pace { local: config.poll.local, remote: config.poll.remote });
+    let listener = Listener::bind(&config.listen).await?;
+    let published = Published::new(&config.state, listener.endpoint())?;
+    tracing::info!(address = %listener.endpoint(), config = %config.repository.url, "listening");
+
+    let brain = Arc::new(Wired { control: Arc::clone(&control), world: Arc::clone(&world) });
+    let controllers = {
+        let (cluster, mut stop) = (Arc::clone(&cluster), shutdown.clone());
+        tokio::spawn(async move {
+            let stopped = Box::pin(async move {
+                let _closed = stop.wait_for(|stop| *stop).await;
+            });
+            cluster.run_controllers(stopped).await;
+        })
+    };
+    let parts = [
+        tokio::spawn(Arc::clone(&control).run(shutdown.clone())),
+        tokio::spawn(Workers::new(Arc::clone(&world), format!("worker-{}", std::process::id()), LANES).run(shutdown.clone())),
+        tokio::spawn(Outbox::new(ledger.clone(), sinks(config)).run(shutdown.clone())),
+        tokio::spawn(async move {
+            if let Err(error) = towpath_web::serve(listener, brain, shutdown).await {
+                tracing::error!(%error, "the API is gone");
+            }
+        }),
+        controllers,
+    ];
+    for part in parts {
+        if let Err(error) = part.await {
+            tracing::error!(%error, "a part of the server ended badly");
+        }
+    }
+    ledger.close().await;
+    drop(published);
+    Ok(())
+}
+
+/// How git is called.
+///
+/// # Errors
+/// When the identity in `towpath.toml` is none that a commit can hold.
+pub fn git(config: &Config) -> anyhow::Result<Git> {
+    Ok(Git::new(Settings::new(Identity::new(config.identity.name.clone(), config.identity.email.clone())?)))
+}
+
+/// Logs of runs, below the state directory.
+pub fn logs(state: &std::path::Path) -> Logs {
+    Logs::new(PathBuf::from(state).join("logs"), Limits::default())
+}
+
+fn sinks(config: &Config) -> Vec<Box<dyn Sink>> {
+    let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(LogSink)];
+    if let Some(command) = &config.notify {
+        sinks.push(Box::new(CommandSink::new(command.clone(), Duration::from_secs(30))));
+    }
+    sinks
+}
+
+/// Kills this process once `last` events are recorded, before anything is done about the last one.
+fn crash_after(ledger: &Ledger, last: i64) {
+    ledger.on_commit(Box::new(move |event| {
+        if event.get() >= last
+            && let Some(own) = rustix::process::Pid::from_raw(std::process::id().cast_signed())
+        {
+            let _dying = rustix::process::kill_process(own, rustix::process::Signal::KILL);
+        }
+    }));
+}
