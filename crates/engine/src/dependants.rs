@@ -15,8 +15,6 @@ pub(crate) struct Dependants {
     targets: FxHashSet<TargetId>,
     sources: FxHashSet<u32>,
     changes: FxHashSet<ChangeId>,
-    /// Evidence came up of a target that the catalog does not know.
-    pub(crate) unknown_publisher: bool,
 }
 
 impl Dependants {
@@ -45,11 +43,7 @@ impl Dependants {
                     self.of_target_and_tested(index, view);
                 }
             }
-            FactKey::Target(target) => self.of_target(index, target),
-            FactKey::Evidence(_, target) => {
-                self.of_target(index, target);
-                self.unknown_publisher |= !index.target_ids.contains_key(target);
-            }
+            FactKey::Target(target) | FactKey::Evidence(_, target) => self.of_target(index, target),
             FactKey::OpenRun(run) => match facts.open_runs.get(run).map(|open| &open.subject) {
                 Some(Subject::Target(target)) => self.of_target(index, target),
                 Some(Subject::Source(source)) => self.sources.extend(index.source_ids.get(source)),

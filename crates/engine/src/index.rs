@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use towpath_catalog::{Catalog, Policy, QueuePolicy, Retries, Source, Target};
-use towpath_domain::{BranchName, GitRef, RepoUrl, SourceName, TargetId};
+use towpath_domain::{BranchName, Channel, GitRef, RepoUrl, SourceName, TargetId};
 
 use crate::facts::Facts;
 use crate::ids::short_hash;
@@ -21,8 +21,8 @@ pub(crate) struct Index {
     pub(crate) source_ids: FxHashMap<SourceName, u32>,
     /// Who follows a branch.
     pub(crate) branch_followers: FxHashMap<(RepoUrl, BranchName), Followers>,
-    /// Some saas file is broken: evidence of targets that are not in the catalog counts.
-    pub(crate) any_broken: bool,
+    /// The first broken saas file, if there is one: then evidence of targets that are not in the catalog counts.
+    broken: Option<Arc<str>>,
 }
 
 /// Who follows a branch.
@@ -106,7 +106,12 @@ impl Index {
             let rules = Rules::new(catalog, target, &selected, versions.get(&target.url).cloned(), &lost);
             view(catalog, target, &selected, rules)
         });
-        let mut index = Self { targets: views.collect(), target_ids, any_broken: !catalog.broken_saas_files.is_empty(), ..Self::default() };
+        let mut index = Self {
+            targets: views.collect(),
+            target_ids,
+            broken: catalog.broken_saas_files.first().map(|file| file.path.clone()),
+            ..Self::default()
+        };
         index.connect();
         index.add_sources(catalog);
         index
@@ -124,6 +129,13 @@ impl Index {
     /// The source at an index that came from here.
     pub(crate) fn source(&self, at: u32) -> &SourceView {
         &self.sources[at as usize]
+    }
+
+    /// Takes up that a target that is not in the catalog publishes to `channel`. Returns whether that counts.
+    pub(crate) fn add_lost(&mut self, channel: &Channel, target: &TargetId) -> bool {
+        let Some(broken) = self.broken.clone().filter(|_| !self.target_ids.contains_key(target)) else { return false };
+        self.targets.iter_mut().for_each(|view| view.rules.add_lost(channel, target, &broken));
+        true
     }
 
     /// Notes who publishes for whom, and who follows which branch.

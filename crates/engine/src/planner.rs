@@ -157,12 +157,10 @@ impl Planner {
                         dependants.of_target(&self.index, &target);
                     }
                 }
+                // A target that no file names, while one is broken: it closes gates, and who is behind them must be found first.
+                FactKey::Evidence(channel, target) if self.index.add_lost(channel, target) => slots.extend(self.all(facts)),
                 other => dependants.of_fact(&self.index, facts, other),
             }
-        }
-        if self.index.any_broken && dependants.unknown_publisher {
-            // Evidence of a target that no file names, while one is broken: it may close gates that the index knows nothing of.
-            slots.extend(self.all(facts));
         }
         slots.extend(dependants.slots(&self.index));
         self.replan(slots, facts, now)

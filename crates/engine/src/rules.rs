@@ -99,6 +99,16 @@ impl Rules {
         Self { versions, blocks, inputs, soak_days: target.promotion.soak_days, broken }
     }
 
+    /// Adds a publisher that is not in the catalog while the file `broken` is broken.
+    pub(crate) fn add_lost(&mut self, channel: &Channel, target: &TargetId, broken: &Arc<str>) {
+        for input in self.inputs.iter_mut().filter(|input| input.channel == *channel) {
+            if let Err(at) = input.lost.binary_search(target) {
+                input.lost.insert(at, target.clone());
+                self.broken = Some(broken.clone());
+            }
+        }
+    }
+
     /// Why `commit` may not come here, if it may not.
     pub(crate) fn blocked(&self, commit: CommitId) -> Option<Blocked> {
         if let Some(block) = self.blocks.iter().find(|block| block.commit == commit) {

@@ -38,6 +38,8 @@ pub struct Install {
     pub apps: BTreeMap<AppName, Arc<App>>,
     pub policies: Vec<Arc<Policy>>,
     pub broken: Vec<BrokenFile>,
+    /// The target that the broken file takes away.
+    pub away: Option<Arc<Target>>,
 }
 
 impl Install {

@@ -2,4 +2,5 @@
 
 mod flow;
 mod install;
+mod props;
 mod sim;

@@ -112,6 +112,12 @@ impl Sim {
         self.check();
     }
 
+    /// Plans what is due now.
+    pub fn tick(&mut self) {
+        self.planner.tick(&self.facts, self.now);
+        self.check();
+    }
+
     /// A new commit on the branch, seen.
     pub fn push(&mut self) -> CommitId {
         let id = commit(self.next_commit);
@@ -229,8 +235,21 @@ impl Sim {
             (None, Work::Delete { .. }) => Outcome::Deleted,
             (None, Work::Change(change)) => self.merge(change),
         };
-        if let Work::Deploy(work) = &work {
-            self.said.insert((work.target.clone(), work.commit), failed.is_none());
+        self.end(run, outcome);
+    }
+
+    /// Ends a run in this way.
+    pub fn end(&mut self, run: &RunId, outcome: Outcome) {
+        let open = self.facts.open_runs[run].clone();
+        if let Work::Deploy(work) = &open.spec.work {
+            let said = match &outcome {
+                Outcome::Superseded { .. } => None,
+                Outcome::Cancelled { .. } if !open.started => None,
+                outcome => Some(matches!(outcome, Outcome::Deployed { .. })),
+            };
+            if let Some(said) = said {
+                self.said.insert((work.target.clone(), work.commit), said);
+            }
         }
         let merged = match &outcome {
             Outcome::Merged { commit } => Some(*commit),
@@ -246,7 +265,9 @@ impl Sim {
         for edit in &change.edits {
             match edit {
                 ConfigEdit::SetRef { target, from, to } => {
-                    let known = self.install.targets.get_mut(target).unwrap();
+                    let Some(known) = self.install.targets.get_mut(target) else {
+                        return Outcome::Superseded { by: "a person".to_owned() };
+                    };
                     if known.git_ref != *from {
                         return Outcome::Superseded { by: "another change".to_owned() };
                     }

@@ -1,0 +1,339 @@
+//! What holds in every world, whatever happens in it.
+//!
+//! The simulated world checks after each event that planning again where it touched gives what planning everything
+//! gives, that each target has one run at a time, that nothing unvouched or blocked moves, and that no two runs share
+//! a name. Here it is driven at random.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use towpath_catalog::{BrokenFile, QueuePolicy, Retries, Schedule, Window};
+use towpath_domain::*;
+use towpath_engine::*;
+
+use crate::install::*;
+use crate::sim::Sim;
+
+const NAMES: [&str; 7] = ["stage", "stage-b", "test", "prod", "prod-b", "smoke", "manual"];
+
+/// One thing that happens.
+#[derive(Debug, Clone)]
+enum Step {
+    Push,
+    Act,
+    Start(Index),
+    Finish(Index, End),
+    Wait(u64),
+    Retry(Index),
+    Cancel(Index),
+    Unreachable,
+    Freeze(Index, Option<u16>),
+    Thaw(Index),
+    Block(Index, Index),
+    Hotfix(Index),
+    Toggle(Index),
+    Delete(Index),
+    Reconfigure(Index),
+    Pin(Index, Index),
+    Break(Index),
+    Publish(Index),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Well,
+    Failed(FailureClass),
+    Cancelled,
+    Superseded,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let class =
+        prop_oneof![Just(FailureClass::Own), Just(FailureClass::Environment), Just(FailureClass::Flaky), Just(FailureClass::Unknown)];
+    let end = prop_oneof![6 => Just(End::Well), 3 => class.prop_map(End::Failed), 1 => Just(End::Cancelled), 1 => Just(End::Superseded)];
+    prop_oneof![
+        6 => Just(Step::Push),
+        20 => Just(Step::Act),
+        8 => any::<Index>().prop_map(Step::Start),
+        16 => (any::<Index>(), end).prop_map(|(run, end)| Step::Finish(run, end)),
+        4 => (1..200_000_000_u64).prop_map(Step::Wait),
+        2 => any::<Index>().prop_map(Step::Retry),
+        1 => any::<Index>().prop_map(Step::Cancel),
+        1 => Just(Step::Unreachable),
+        1 => (any::<Index>(), any::<Option<u16>>()).prop_map(|(target, minutes)| Step::Freeze(target, minutes)),
+        1 => any::<Index>().prop_map(Step::Thaw),
+        1 => (any::<Index>(), any::<Index>()).prop_map(|(target, commit)| Step::Block(target, commit)),
+        1 => any::<Index>().prop_map(Step::Hotfix),
+        1 => any::<Index>().prop_map(Step::Toggle),
+        1 => any::<Index>().prop_map(Step::Delete),
+        2 => any::<Index>().prop_map(Step::Reconfigure),
+        1 => (any::<Index>(), any::<Index>()).prop_map(|(target, commit)| Step::Pin(target, commit)),
+        1 => any::<Index>().prop_map(Step::Break),
+        1 => any::<Index>().prop_map(Step::Publish),
+    ]
+}
+
+/// What an installation is made of.
+#[derive(Debug, Clone)]
+struct Shape {
+    every: [bool; 4],
+    rollback: bool,
+    soak: u32,
+    window: bool,
+    schedule: bool,
+    source: bool,
+}
+
+fn shape() -> impl Strategy<Value = Shape> {
+    (any::<[bool; 4]>(), any::<bool>(), 0..2_u32, any::<bool>(), any::<bool>(), any::<bool>())
+        .prop_map(|(every, rollback, soak, window, schedule, source)| Shape { every, rollback, soak, window, schedule, source })
+}
+
+fn build(shape: &Shape) -> Install {
+    let mut install = Install::chain();
+    if !shape.source {
+        install.sources.clear();
+        for name in ["stage", "test", "prod"] {
+            install.edit(name, |target| target.source = None);
+        }
+    }
+    install.target("stage-b", |target| {
+        target.git_ref = GitRef::Branch(main_branch());
+        target.promotion.publish = vec![channel("stage-ok")];
+    });
+    install.target("prod-b", |target| {
+        target.promotion.subscribe = vec![channel("test-ok")];
+        target.promotion.auto = true;
+        target.promotion.publish = vec![channel("prod-ok")];
+    });
+    install.target("smoke", |target| {
+        target.promotion.subscribe = vec![channel("prod-ok")];
+        target.promotion.auto = true;
+    });
+    install.target("manual", |target| target.promotion.subscribe = vec![channel("prod-ok"), channel("test-ok")]);
+    for (name, every) in ["stage", "test", "prod", "prod-b"].into_iter().zip(shape.every) {
+        install.policy(&format!("queue-{name}"), |policy| {
+            policy.select.targets = vec![target_id(name)];
+            policy.queue = Some(if every { QueuePolicy::Every } else { QueuePolicy::Latest });
+        });
+    }
+    install.policy("all", |policy| {
+        policy.automatic_rollback = Some(shape.rollback);
+        policy.retries = Some(Retries { attempts: 3, backoff: Span::from_secs(10), backoff_limit: Span::from_secs(15) });
+    });
+    install.edit("prod", |target| target.promotion.soak_days = shape.soak);
+    if shape.window {
+        install.policy("hours", |policy| {
+            policy.select.targets = vec![target_id("prod"), target_id("smoke")];
+            let zone = jiff::tz::TimeZone::get("Europe/Berlin").unwrap();
+            let window = |from_minute, until_minute| Window {
+                days: vec![1, 2, 3, 4],
+                from_minute,
+                until_minute,
+                zone: zone.clone(),
+                place: place(60),
+            };
+            policy.windows = vec![window(9 * 60, 17 * 60), window(22 * 60, 2 * 60)];
+        });
+    }
+    if shape.schedule {
+        install.edit("prod-b", |target| target.promotion.schedule = Some(schedule("0-59 */3 * * *")));
+    }
+    install
+}
+
+pub fn schedule(text: &str) -> Schedule {
+    Schedule { text: Arc::from(text), cron: Arc::new(text.parse().unwrap()) }
+}
+
+fn do_step(sim: &mut Sim, step: Step) {
+    let name = |index: &Index| NAMES[index.index(NAMES.len())];
+    match step {
+        Step::Push => {
+            sim.push();
+        }
+        Step::Act => {
+            sim.act();
+        }
+        Step::Start(index) => {
+            if let Some(run) = pick(sim, &index) {
+                sim.start(&run);
+            }
+        }
+        Step::Finish(index, end) => {
+            let Some(run) = pick(sim, &index) else { return };
+            match end {
+                End::Well => sim.finish(&run),
+                End::Failed(class) => sim.end(&run, Outcome::Failed { class, step: "rollout".to_owned(), message: "it broke".to_owned() }),
+                End::Cancelled => sim.end(&run, Outcome::Cancelled { by: "ann".to_owned() }),
+                End::Superseded => sim.end(&run, Outcome::Superseded { by: "another".to_owned() }),
+            }
+        }
+        Step::Wait(ms) => {
+            sim.now = sim.now.plus(Span::from_millis(ms));
+            sim.tick();
+        }
+        Step::Retry(index) => sim.retry(name(&index)),
+        Step::Cancel(index) => {
+            if let Some(run) = pick(sim, &index) {
+                sim.event(Event::CancelRequested { run, by: "ann".to_owned(), why: "wrong".to_owned() });
+            }
+        }
+        Step::Unreachable => sim.event(Event::BranchUnreachable { url: url(), branch: main_branch(), error: "timeout".to_owned() }),
+        config => {
+            let commits: Vec<CommitId> = sim.commits.iter().map(|info| info.id).collect();
+            let now = sim.now;
+            reconfigure(&mut sim.install, config, &commits, now);
+            sim.config_seen();
+        }
+    }
+}
+
+fn pick(sim: &Sim, index: &Index) -> Option<RunId> {
+    let runs: Vec<&RunId> = sim.facts.open_runs.keys().collect();
+    (!runs.is_empty()).then(|| runs[index.index(runs.len())].clone())
+}
+
+fn reconfigure(install: &mut Install, step: Step, commits: &[CommitId], now: Timestamp) {
+    let name = |index: &Index| NAMES[index.index(NAMES.len())];
+    let edit = |install: &mut Install, index: &Index, change: fn(&mut towpath_catalog::Target)| {
+        if install.targets.contains_key(name(index)) {
+            install.edit(name(index), change);
+        }
+    };
+    match step {
+        Step::Freeze(index, minutes) => {
+            let until = minutes.map(|minutes| now.plus(Span::from_secs(u64::from(minutes) * 60)));
+            install.freeze(name(&index), Some(now.plus(Span::from_secs(60))), until);
+        }
+        Step::Thaw(index) => install.thaw(name(&index)),
+        Step::Block(index, commit) => install.block(name(&index), commits[commit.index(commits.len())], false),
+        Step::Hotfix(commit) => install.versions(Vec::new(), vec![commits[commit.index(commits.len())]]),
+        Step::Toggle(index) => edit(install, &index, |target| target.disable = !target.disable),
+        Step::Delete(index) => edit(install, &index, |target| target.delete = !target.delete),
+        Step::Reconfigure(index) => edit(install, &index, |target| target.input_hash = Arc::from(format!("{}+", target.input_hash))),
+        Step::Publish(index) => edit(install, &index, |target| {
+            if target.promotion.publish.is_empty() {
+                target.promotion.publish.push(channel("extra"));
+            }
+        }),
+        Step::Pin(index, commit) => {
+            let to = commits[commit.index(commits.len())];
+            if let Some(target) = install.targets.get_mut(name(&index)) {
+                let target = Arc::make_mut(target);
+                if target.git_ref.commit().is_some() {
+                    target.git_ref = GitRef::Commit(to);
+                }
+            }
+        }
+        Step::Break(index) => {
+            // A broken saas file takes its target out of the catalog; mending puts it back.
+            if install.broken.is_empty() {
+                if let Some(target) = install.targets.remove(name(&index)) {
+                    install.broken.push(BrokenFile { path: Arc::from("data/broken.yml"), name: None, error: "bad".to_owned() });
+                    install.away = Some(target);
+                }
+            } else {
+                install.broken.clear();
+                let target = install.away.take().unwrap();
+                install.targets.insert(target.id.clone(), target);
+            }
+        }
+        _ => unreachable!(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(48), max_shrink_iters: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn planning_again_where_something_changed_is_planning_everything(shape in shape(), steps in prop::collection::vec(step(), 1..90)) {
+        let mut sim = Sim::of(build(&shape), &["test", "smoke"]);
+        for step in steps {
+            do_step(&mut sim, step);
+        }
+    }
+
+    #[test]
+    fn what_nobody_holds_reaches_production(shape in shape(), order in prop::collection::vec((any::<Index>(), 0..4_u8), 1..60)) {
+        let mut sim = Sim::of(build(&shape), &["test", "smoke"]);
+        for (index, what) in order {
+            match what {
+                0 => { sim.push(); }
+                1 => { sim.act(); }
+                _ => if let Some(run) = pick(&sim, &index) { sim.finish(&run) },
+            }
+        }
+        sim.settle();
+        // Long enough for the soak and for every window.
+        sim.wait(Span::from_days(10));
+        sim.settle();
+        let head = sim.commits[0].id;
+        for name in NAMES {
+            // What a person pinned to a version that may never have been tested stays theirs.
+            if name != "manual" {
+                prop_assert_eq!(&sim.verdict(name).state, &State::UpToDate, "{}", name);
+                prop_assert_eq!(sim.runs(name), Some(head), "{}", name);
+            }
+        }
+    }
+
+    #[test]
+    fn after_trouble_has_ended_the_world_comes_to_rest(shape in shape(), steps in prop::collection::vec(step(), 1..60)) {
+        let mut sim = Sim::of(build(&shape), &["test", "smoke"]);
+        for step in steps {
+            do_step(&mut sim, step);
+        }
+        sim.settle();
+        sim.wait(Span::from_days(10));
+        sim.settle();
+        for (subject, verdict) in sim.planner.verdicts() {
+            prop_assert!(!matches!(verdict.state, State::Act { .. }), "{:?}: {:?}", subject, verdict);
+        }
+    }
+
+    #[test]
+    fn facts_survive_being_stored_row_by_row(shape in shape(), steps in prop::collection::vec(step(), 1..60)) {
+        let mut sim = Sim::of(build(&shape), &["test", "smoke"]);
+        for step in steps {
+            do_step(&mut sim, step);
+        }
+        let mut loaded = Facts::default();
+        for key in sim.facts.keys() {
+            loaded.put(&key, sim.facts.get(&key).unwrap()).unwrap();
+        }
+        prop_assert_eq!(&loaded, &sim.facts.without_empty());
+        // And replaying the log gives the same, with each row kept up to date by the keys that apply names.
+        let (mut replayed, mut rows) = (Facts::default(), std::collections::BTreeMap::new());
+        for (at, event) in &sim.log {
+            for key in replayed.apply(*at, event) {
+                match replayed.get(&key) {
+                    Some(value) => { rows.insert(key, value); }
+                    None => { rows.remove(&key); }
+                }
+            }
+        }
+        prop_assert_eq!(&replayed, &sim.facts);
+        let kept: std::collections::BTreeMap<_, _> = replayed.keys().into_iter().map(|key| { let value = replayed.get(&key).unwrap(); (key, value) }).collect();
+        prop_assert_eq!(rows, kept);
+    }
+}
+
+/// More cases where there is time: `PROPTEST_CASES`.
+fn cases(usual: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(usual)
+}
+
+/// Facts without containers that hold nothing, which rows cannot tell from none.
+trait WithoutEmpty {
+    fn without_empty(&self) -> Facts;
+}
+
+impl WithoutEmpty for Facts {
+    fn without_empty(&self) -> Facts {
+        let mut facts = self.clone();
+        facts.builds.retain(|_, builds| !builds.is_empty());
+        facts
+    }
+}
