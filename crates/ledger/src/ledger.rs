@@ -171,7 +171,8 @@ impl Ledger {
         self.inner.published.latest.subscribe()
     }
 
-    /// Waits for the write under way and closes the files. Later calls, also on clones, answer with [`Error::Closed`].
+    /// Waits for the write under way and closes the files. Later calls, also on clones, answer with [`Error::Closed`]; who
+    /// waits for new events is woken to see it.
     pub async fn close(&self) {
         let writer = self.inner.writer.lock().await.take();
         self.inner.readers.close().await;
@@ -180,6 +181,7 @@ impl Ledger {
         {
             tracing::warn!(%error, "The ledger was not closed cleanly; nothing is lost, the next start replays its journal.");
         }
+        self.inner.published.latest.send_modify(|_| {});
     }
 
     pub(crate) async fn record(&self, request: Request) -> Result<Receipt> {

@@ -1,1 +1,19 @@
-//! Tells people, from the outbox, with retries.
+//! Tells people what they want to hear of: from the ledger's outbox, in order, at least once, with retries.
+//!
+//! An outbox row is written in the transaction of its event, so nothing that happened goes untold, and nothing is told
+//! that did not happen. [`message`] puts an event into words; a [`Sink`] brings the words to people; [`run`] takes
+//! each sink through the outbox at its own pace, so that one that is away holds up no other.
+//!
+//! Invariants:
+//! - All words for people are in [`message`].
+//! - A sink knows nothing of the ledger, and [`run`] knows nothing of any sink.
+//! - What was told twice carries the same [`Message::key`] both times.
+
+mod deliver;
+pub mod message;
+mod sink;
+pub mod sinks;
+
+pub use deliver::{Clock, Settings, run};
+pub use message::{Kind, Message, Names, NoNames, Writer};
+pub use sink::{DeliveryError, Sink};

@@ -1,0 +1,139 @@
+use std::collections::BTreeMap;
+
+use towpath_domain::{ChangeId, Channel, Digest, ImageRef, RunId, SourceName, TargetId};
+use towpath_engine::{RunSpec, Voucher};
+use towpath_ledger::{EventId, RunState};
+
+use super::*;
+
+struct Town;
+
+impl Names for Town {
+    fn title(&self, subject: &Subject) -> Option<String> {
+        matches!(subject, Subject::Target(_)).then(|| "api / production".to_owned())
+    }
+
+    fn environment(&self, _: &Subject) -> Option<String> {
+        Some("production".to_owned())
+    }
+}
+
+fn commit() -> CommitId {
+    "5f8f0e1d2c3b4a5968778695a4b3c2d1e0f9a8b7".parse().unwrap()
+}
+
+fn deploy(vouchers: Vec<Voucher>, only_jobs: bool) -> Work {
+    Work::Deploy(DeployWork {
+        target: TargetId::new("4fd1").unwrap(),
+        commit: commit(),
+        fingerprint: "f".into(),
+        input_hash: "i".into(),
+        publish: Vec::new(),
+        config_hash: "c".into(),
+        release: BTreeMap::new(),
+        vouchers,
+        only_jobs,
+    })
+}
+
+fn voucher() -> Voucher {
+    Voucher { channel: Channel::new("stage-ok").unwrap(), target: TargetId::new("77aa").unwrap(), fingerprint: "f".into(), runs: 1 }
+}
+
+fn build() -> Work {
+    Work::Build { source: SourceName::new("api").unwrap(), commit: commit(), build_hash: "b".into() }
+}
+
+fn change(kind: ChangeKind) -> Work {
+    Work::Change(ChangeSpec {
+        id: ChangeId::new("promote-api-5f8f0e1").unwrap(),
+        kind,
+        edits: Vec::new(),
+        title: "Promote api to 5f8f0e1 in production".into(),
+        description: String::new(),
+        by: "towpath".into(),
+    })
+}
+
+fn failed(class: FailureClass) -> Outcome {
+    Outcome::Failed { class, step: "compile".into(), message: "src/main.rs:3: expected `;`\nRun `cargo check`.".into() }
+}
+
+fn told(work: Work, outcome: Outcome, attempt: u32) -> Option<Message> {
+    let id = RunId::new("build-api 1").unwrap();
+    let at = Timestamp::from_millis(1_700_000_000_000);
+    let spec = RunSpec { id: id.clone(), attempt, work, why: "its channels vouch for 5f8f0e1.".into() };
+    let run = Run {
+        spec,
+        state: RunState::Finished,
+        queued: EventId::new(5),
+        queued_at: at,
+        started: Some(EventId::new(6)),
+        started_at: Some(at),
+        finished: Some(EventId::new(7)),
+        finished_at: Some(at),
+        outcome: Some(outcome.clone()),
+        worker: Some("w1".into()),
+        epoch: 1,
+        cancel: None,
+        lease_until: None,
+    };
+    let event = Event::RunFinished { run: id, outcome };
+    let recorded = Recorded { id: EventId::new(7), cause: Some(EventId::new(6)), at, actor: "w1".into(), event };
+    Writer { names: &Town, base_url: Some("https://towpath.example.com") }.write(&recorded, &run)
+}
+
+fn text(message: Option<Message>) -> String {
+    message.map_or_else(|| "(nothing)".to_owned(), |message| format!("[{:?}] {}\n{}", message.kind, message.title, message.body))
+}
+
+#[test]
+fn people_are_told_what_failed_where_why_and_what_happens_next() {
+    let all = [
+        text(told(build(), failed(FailureClass::Own), 1)),
+        text(told(deploy(vec![voucher()], false), failed(FailureClass::Environment), 2)),
+        text(told(deploy(vec![voucher()], true), failed(FailureClass::Flaky), 1)),
+        text(told(change(ChangeKind::Rollback), failed(FailureClass::Unknown), 1)),
+        text(told(Work::Delete { target: TargetId::new("4fd1").unwrap() }, failed(FailureClass::Own), 1)),
+    ];
+    insta::assert_snapshot!("failures", all.join("\n\n"));
+}
+
+#[test]
+fn people_are_told_what_arrived_and_what_was_merged() {
+    let deployed = || Outcome::Deployed { digests: BTreeMap::new() };
+    let all = [
+        text(told(deploy(Vec::new(), false), deployed(), 1)),
+        text(told(deploy(vec![voucher()], false), deployed(), 1)),
+        text(told(deploy(vec![voucher()], true), deployed(), 1)),
+        text(told(change(ChangeKind::Promotion), Outcome::Merged { commit: commit() }, 1)),
+        text(told(change(ChangeKind::Hold), Outcome::Merged { commit: commit() }, 1)),
+    ];
+    insta::assert_snapshot!("successes", all.join("\n\n"));
+}
+
+#[test]
+fn nobody_is_bothered_with_what_another_message_tells() {
+    let image = ImageRef::tagged("registry.example.com/api", "5f8f0e1").unwrap();
+    for outcome in [
+        Outcome::Built { image, digest: Digest::from_bytes([1; 32]) },
+        Outcome::Deleted,
+        Outcome::Superseded { by: "a newer commit".into() },
+        Outcome::Cancelled { by: "Ada".into() },
+    ] {
+        assert_eq!(told(build(), outcome, 1), None);
+    }
+}
+
+#[test]
+fn machines_get_the_event_its_subject_its_run_and_links() {
+    insta::assert_json_snapshot!("payload", told(build(), failed(FailureClass::Own), 1).unwrap());
+}
+
+#[test]
+fn a_failure_of_a_thousand_lines_is_told_by_its_beginning() {
+    let outcome = Outcome::Failed { class: FailureClass::Own, step: "test".into(), message: "ärger\n".repeat(1000) };
+    let message = told(build(), outcome, 1).unwrap();
+    assert!(message.body.chars().count() < MAX_DETAIL_CHARS + 300 && message.body.contains('…'), "{}", message.body);
+    assert!(!message.title.contains('\n'));
+}

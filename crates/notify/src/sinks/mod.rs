@@ -1,0 +1,7 @@
+//! The sinks there are.
+
+mod command;
+mod log;
+
+pub use command::CommandSink;
+pub use log::LogSink;
