@@ -4,12 +4,12 @@
 //! that every tool that reads `oci:FOLDER:TAG` reads them too. Nothing here needs a daemon, a network or root.
 //!
 //! - [`LayoutRegistry`] is the registry on disk; [`Registry`] is what the other parts see of any registry.
-//! - [`pack`] makes an image of files of a checkout, the same bits for the same commit in every place.
-//! - [`import`] takes over an image layout that a build command of the user's own left behind.
-//! - [`unpack()`] lays an image's files out in a cache, and [`instantiate`] makes a private copy to run in.
+//! - [`pack()`] makes an image of files of a checkout, the same bits for the same commit in every place.
+//! - [`import()`] takes over an image layout that a build command of the user's own left behind.
+//! - [`unpack()`] lays an image's files out in a cache, and [`instantiate()`] makes a private copy to run in.
 //!
 //! The core is synchronous: it is file work, and a lock on a file may be waited for. [`Registry`]'s methods carry it
-//! to Tokio's blocking threads; who calls [`pack`], [`import`] or [`instantiate`] from async code does the same with
+//! to Tokio's blocking threads; who calls [`pack()`], [`import()`] or [`instantiate()`] from async code does the same with
 //! `tokio::task::spawn_blocking`.
 //!
 //! Content from outside is not trusted: what a build left, what a layer holds and what a descriptor says are checked

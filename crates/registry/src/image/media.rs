@@ -2,7 +2,7 @@
 
 pub(crate) const IMAGE_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const IMAGE_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-/// Uncompressed, on purpose: see [`crate::pack`].
+/// Uncompressed, on purpose: see [`crate::pack()`].
 pub(crate) const LAYER_TAR: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// How a layer's tar is compressed.

@@ -26,7 +26,7 @@ pub struct Unpacked {
     /// The image's manifest.
     pub digest: Digest,
     /// The folder that stands for the image's `/`. Shared by all who run this image: never written to, never a working
-    /// folder. [`instantiate`] makes a copy that may be.
+    /// folder. [`instantiate()`] makes a copy that may be.
     pub rootfs: PathBuf,
     /// How to start it.
     pub config: ImageConfig,

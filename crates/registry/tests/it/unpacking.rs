@@ -46,6 +46,13 @@ fn a_file_behind_the_images_own_link_lands_where_the_image_means_it() {
 }
 
 #[test]
+fn an_absolute_link_begins_at_the_images_root_wherever_it_lies() {
+    let tar = Tar::default().folder("deep/er/").link("deep/er/abs", "/usr/lib").link("deep/up", "../../..").file("deep/er/abs/x", "1");
+    let expected = ["deep/", "deep/er/", "deep/er/abs -> /usr/lib", "deep/up -> ../../..", "usr/", "usr/lib/", "usr/lib/x = 1", "y = 2"];
+    assert_eq!(laid_out([tar.file("deep/up/y", "2")]), expected);
+}
+
+#[test]
 fn hard_links_stay_inside_and_dangerous_bits_are_dropped() {
     let world = World::new();
     let rootfs = world.unpack_evil(&Image::of([Tar::default().file("a", "1").hard_link("b", "a").hard_link("a", "b")])).unwrap();
