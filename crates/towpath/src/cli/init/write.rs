@@ -1,0 +1,75 @@
+//! Writing: everything that is made anew appears as a whole, and nothing that is there is touched.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use towpath_domain::BranchName;
+
+use super::{Service, content, git};
+use crate::config::FILE_NAME;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// The config repository's folder.
+const CONFIG: &str = "config";
+
+/// What was written.
+pub(super) struct Written {
+    /// The folder of `towpath.toml`.
+    pub(super) folder: PathBuf,
+    /// The config repository.
+    pub(super) config: PathBuf,
+    /// The folder that the service's own files were put into, with a path for each.
+    pub(super) service: PathBuf,
+    /// The service's files that were written.
+    pub(super) added: Vec<String>,
+    /// The service's files that were there already.
+    pub(super) kept: Vec<String>,
+}
+
+/// Writes the config repository, the service's files and `towpath.toml`, the last one last: it says that all is there.
+pub(super) fn write(folder: &Path, service: &Service) -> Result<Written, Failure> {
+    let (toml, config) = (folder.join(FILE_NAME), folder.join(CONFIG));
+    for path in [&toml, &config] {
+        if path.symlink_metadata().is_ok() {
+            let message = format!("{} is there already, and nothing was written", path.display());
+            return Err(Failure::new(Exit::Failed, message).help("name another folder with --dir; `towpath validate` checks what is there"));
+        }
+    }
+    std::fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
+    let made = tempfile::Builder::new().prefix(".towpath-init-").tempdir_in(folder).map_err(|error| failed(folder, &error))?;
+    for (path, text) in content::config(service) {
+        create(&made.path().join(path), &text)?;
+    }
+    let branch = BranchName::new("main").map_err(|error| Failure::of(Exit::Failed, &error))?;
+    git::first_commit(made.path(), &branch)?;
+    let home = service.folder.clone().unwrap_or_else(|| folder.join(format!("for-{}", service.name)));
+    let (mut added, mut kept) = (Vec::new(), Vec::new());
+    for (path, text) in content::service(service) {
+        let list = if home.join(&path).symlink_metadata().is_ok() { &mut kept } else { &mut added };
+        list.push(path.clone());
+        if added.last() == Some(&path) {
+            create(&home.join(&path), &text)?;
+        }
+    }
+    std::fs::rename(made.path(), &config).map_err(|error| failed(&config, &error))?;
+    create(&toml, &content::toml(CONFIG))?;
+    Ok(Written { folder: folder.to_owned(), config, service: home, added, kept })
+}
+
+/// Writes a file where none is.
+fn create(path: &Path, text: &str) -> Result<(), Failure> {
+    let write = || -> io::Result<()> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let mut file = std::fs::File::create_new(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(|error| failed(path, &error))
+}
+
+fn failed(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(Exit::Failed, format!("cannot write {}: {error}", path.display())).help("see to the right to write there, and free space")
+}

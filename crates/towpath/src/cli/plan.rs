@@ -1,0 +1,52 @@
+//! `towpath plan`.
+
+use std::path::PathBuf;
+
+use towpath_control::view::PlanView;
+
+use super::Shown;
+use super::context::{Context, block_on};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::{output, wiring};
+
+/// Shows what would happen, and what holds the rest: now, if a branch were merged, or for a folder.
+///
+/// Without PATH, the running server says what it would do now, or with --branch, what it would do if that branch of the config
+/// repository were merged. With PATH, a config repository or plain folder is planned without a server, as if nothing had run yet;
+/// the repositories that it names are only read. Nothing is changed in any case. Exits with 5 when the config has errors.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  towpath plan
+  towpath plan --branch raise-replicas
+  towpath plan ./config")]
+pub(crate) struct Args {
+    /// A config repository's folder, to be planned without a server.
+    #[arg(value_name = "PATH", conflicts_with = "branch")]
+    path: Option<PathBuf>,
+    /// A branch of the config repository.
+    #[arg(long, value_name = "BRANCH")]
+    branch: Option<String>,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
+    let view: PlanView = match &args.path {
+        Some(path) => {
+            let path = context.absolute(path)?;
+            if !path.is_dir() {
+                return Err(Failure::new(Exit::Usage, format!("{} is no folder", path.display())).help("name a config repository's folder"));
+            }
+            block_on(wiring::offline_plan(&path, context.config_if_any()?))?
+        }
+        None => {
+            let client = context.client()?;
+            block_on(async { Ok(client.plan(args.branch.as_deref()).await?) })?
+        }
+    };
+    context.out.show(args.shown.output, &view, output::plan::render)?;
+    let broken = view.diagnostics.iter().any(|line| line.contains(": error["));
+    Ok(if broken { Exit::Findings } else { Exit::Ok })
+}

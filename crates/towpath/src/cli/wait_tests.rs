@@ -1,0 +1,81 @@
+use std::collections::BTreeMap;
+
+use towpath_control::view::{ChangeView, HoldView, VerdictView};
+use towpath_domain::{ChangeId, Timestamp};
+use towpath_web::fake::Shown;
+
+use super::*;
+
+fn verdict(state: &str, reason: Option<&str>) -> VerdictView {
+    let holds = reason.map(|reason| HoldView { reason: reason.into(), text: format!("because of {reason}"), lift: "time".into() });
+    VerdictView { state: state.into(), summary: state.into(), wanted: None, holds: holds.into_iter().collect(), passed_over: Vec::new() }
+}
+
+fn target(git_ref: &str, verdict: VerdictView) -> TargetView {
+    TargetView {
+        id: TargetId::new("1").unwrap(),
+        title: "web/production".into(),
+        app: "web".into(),
+        environment: "production".into(),
+        cluster: "local".into(),
+        namespace: "web-production".into(),
+        git_ref: git_ref.into(),
+        is_test: false,
+        current: None,
+        verdict,
+        endpoints: BTreeMap::new(),
+    }
+}
+
+fn change(state: &str) -> ChangeView {
+    ChangeView {
+        id: ChangeId::new("c").unwrap(),
+        kind: "promotion".into(),
+        title: "Promote web".into(),
+        by: "Ada".into(),
+        state: state.into(),
+        opened_at: Timestamp::from_millis(0),
+        merged: None,
+        verdict: Some(verdict("held", Some("failed"))),
+    }
+}
+
+fn stand(change_state: Option<&str>, now: TargetView, to: Option<&str>) -> Stand {
+    let accepted = Accepted { text: String::new(), change: Some(ChangeId::new("c").unwrap()), run: None };
+    let mut status = Shown::default().status;
+    status.changes.extend(change_state.map(change));
+    status.targets.push(now);
+    judge(&status, &Awaited { accepted: &accepted, target: Some(target("aaa", verdict("up-to-date", None))), to })
+}
+
+#[test]
+fn a_promotion_is_done_when_the_target_runs_it_and_not_when_its_change_is_merged() {
+    let old = || target("aaa", verdict("up-to-date", None));
+    assert!(matches!(stand(Some("open"), old(), None), Stand::Going(_)));
+    assert!(matches!(stand(Some("merged"), old(), None), Stand::Going(_)), "merged, but not read yet");
+    assert!(matches!(stand(None, target("bbb", verdict("act", None)), None), Stand::Going(_)));
+    assert!(matches!(stand(None, target("bbb", verdict("held", Some("in-progress"))), None), Stand::Going(_)));
+    assert_eq!(stand(None, target("bbb", verdict("up-to-date", None)), None), Stand::Done);
+    assert!(
+        matches!(stand(None, target("bbb", verdict("up-to-date", None)), Some("ccc")), Stand::Going(_)),
+        "another commit than asked for"
+    );
+    assert_eq!(stand(None, target("ccc1", verdict("up-to-date", None)), Some("ccc")), Stand::Done);
+}
+
+#[test]
+fn what_failed_and_what_is_held_ends_the_wait_each_with_its_code() {
+    let now = |reason| target("bbb", verdict("held", Some(reason)));
+    assert!(matches!(stand(Some("failed"), now("in-progress"), None), Stand::Ended(Exit::Failed, _)));
+    assert!(matches!(stand(None, now("failed"), None), Stand::Ended(Exit::Failed, _)));
+    assert!(matches!(stand(None, now("build-failed"), None), Stand::Ended(Exit::Failed, _)));
+    assert!(matches!(stand(None, now("frozen"), None), Stand::Ended(Exit::Held, _)));
+}
+
+#[test]
+fn the_holds_that_pass_are_ones_that_the_engine_knows() {
+    for name in PASSING {
+        let error = serde_json::from_value::<towpath_engine::Hold>(serde_json::json!({ "hold": name })).unwrap_err().to_string();
+        assert!(error.contains("missing field"), "{name}: {error}");
+    }
+}

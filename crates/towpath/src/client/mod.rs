@@ -1,0 +1,139 @@
+//! Speaks to the running server.
+
+mod error;
+mod path;
+mod transport;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use towpath_control::request::{CancelRequest, HoldRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest};
+use towpath_control::view::{Accepted, ExplainView, Finding, HistoryLine, PlanView, RunView, StatusView};
+use towpath_web::{Endpoint, HistoryFilter, LogPage, RunFilter};
+
+pub use error::ClientError;
+
+use crate::config::Config;
+use crate::server_file::{self, ServerFile};
+use path::Path;
+
+/// A server, found by the file that it left in the state directory.
+#[derive(Debug, Clone)]
+pub struct Client {
+    endpoint: Endpoint,
+    pid: Option<u32>,
+}
+
+impl Client {
+    /// The server of this installation.
+    ///
+    /// # Errors
+    /// [`ClientError::NotRunning`] when none ever said where it listens.
+    pub fn find(config: &Config) -> Result<Self, ClientError> {
+        let file: PathBuf = config.state.join(server_file::NAME);
+        match ServerFile::read(&config.state) {
+            Ok(Some(server)) => Ok(Self { endpoint: server.address, pid: Some(server.pid) }),
+            Ok(None) => Err(ClientError::NotRunning { file }),
+            Err(source) => Err(ClientError::ServerFile { file, source }),
+        }
+    }
+
+    /// A server at a known address.
+    #[cfg(test)]
+    pub fn at(endpoint: Endpoint) -> Self {
+        Self { endpoint, pid: None }
+    }
+
+    /// Where it is.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// What is where, moving and stuck.
+    pub async fn status(&self) -> Result<StatusView, ClientError> {
+        self.get(&Path::new("status")).await
+    }
+
+    /// What would happen.
+    pub async fn plan(&self, branch: Option<&str>) -> Result<PlanView, ClientError> {
+        self.get(&Path::new("plan").query("branch", branch)).await
+    }
+
+    /// The story of something.
+    pub async fn explain(&self, what: &str) -> Result<ExplainView, ClientError> {
+        self.get(&Path::new("explain").query("what", Some(what))).await
+    }
+
+    /// Runs, newest first.
+    pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunView>, ClientError> {
+        let path = Path::new("runs").query("subject", filter.subject.as_deref()).query("state", filter.state.as_deref());
+        self.get(&path.query("limit", Some(&filter.limit.to_string()))).await
+    }
+
+    /// One run with its steps.
+    pub async fn run(&self, id: &str) -> Result<RunView, ClientError> {
+        self.get(&Path::new("runs").segment(id)).await
+    }
+
+    /// A page of a run's logs; an empty one of a run that goes on takes up to `wait_ms` to come.
+    pub async fn logs(&self, run: &str, from: u64, wait_ms: u64, search: Option<&str>) -> Result<LogPage, ClientError> {
+        let path = Path::new("runs").segment(run).segment("logs").query("from", Some(&from.to_string()));
+        self.get(&path.query("waitMs", Some(&wait_ms.to_string())).query("search", search)).await
+    }
+
+    /// Events of the ledger, newest first.
+    pub async fn history(&self, filter: &HistoryFilter) -> Result<Vec<HistoryLine>, ClientError> {
+        let ms = |at: towpath_domain::Timestamp| at.as_millis().to_string();
+        let path = Path::new("history").query("about", filter.about.as_deref());
+        let path = path.query("since", filter.since.map(ms).as_deref()).query("until", filter.until.map(ms).as_deref());
+        self.get(&path.query("limit", Some(&filter.limit.to_string()))).await
+    }
+
+    /// What is well and what is not.
+    pub async fn doctor(&self) -> Result<Vec<Finding>, ClientError> {
+        self.get(&Path::new("doctor")).await
+    }
+
+    /// Tries again what failed.
+    pub async fn retry(&self, request: &RetryRequest) -> Result<Accepted, ClientError> {
+        self.post("retry", request).await
+    }
+
+    /// Stops a run.
+    pub async fn cancel(&self, request: &CancelRequest) -> Result<Accepted, ClientError> {
+        self.post("cancel", request).await
+    }
+
+    /// Moves a subscriber.
+    pub async fn promote(&self, request: &PromoteRequest) -> Result<Accepted, ClientError> {
+        self.post("promote", request).await
+    }
+
+    /// Takes a target back.
+    pub async fn rollback(&self, request: &RollbackRequest) -> Result<Accepted, ClientError> {
+        self.post("rollback", request).await
+    }
+
+    /// Holds what is selected.
+    pub async fn hold(&self, request: &HoldRequest) -> Result<Accepted, ClientError> {
+        self.post("hold", request).await
+    }
+
+    /// Lifts a hold.
+    pub async fn release(&self, request: &ReleaseRequest) -> Result<Accepted, ClientError> {
+        self.post("release", request).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &Path) -> Result<T, ClientError> {
+        transport::exchange(&self.endpoint, self.pid, "GET", path.as_str(), Vec::new()).await
+    }
+
+    async fn post<T: DeserializeOwned>(&self, name: &str, request: &impl Serialize) -> Result<T, ClientError> {
+        let body = serde_json::to_vec(request).map_err(|error| ClientError::Unreadable { what: error.to_string() })?;
+        transport::exchange(&self.endpoint, self.pid, "POST", Path::new(name).as_str(), body).await
+    }
+}

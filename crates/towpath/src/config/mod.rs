@@ -1,0 +1,79 @@
+//! `towpath.toml`: this installation. What is wanted where is not said here, but in the config repository.
+
+mod find;
+mod keys;
+mod read;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use towpath_domain::{BranchName, ClusterName, RepoUrl, Span};
+use towpath_web::Endpoint;
+
+pub use find::locate;
+pub use read::load;
+#[cfg(test)]
+pub use read::parse;
+
+/// The file's usual name.
+pub const FILE_NAME: &str = "towpath.toml";
+
+/// What `towpath.toml` says, defaults filled in and paths made absolute.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The file itself.
+    pub file: PathBuf,
+    /// The config repository.
+    pub repository: Repository,
+    /// Where everything that must outlive the server is kept.
+    pub state: PathBuf,
+    /// Where the server listens.
+    pub listen: Endpoint,
+    /// Who Towpath is in the commits that it makes.
+    pub identity: Identity,
+    /// How often repositories are looked at.
+    pub poll: Poll,
+    /// A program that is told what happens, as JSON on its standard input.
+    pub notify: Option<Vec<String>>,
+    /// What the clusters of the catalog are. One that is not named here is local.
+    pub clusters: BTreeMap<ClusterName, Runtime>,
+    /// Where the embedded registry keeps images.
+    pub registry: PathBuf,
+    /// Where secret values are: one folder per path, one file per field.
+    pub secrets: PathBuf,
+}
+
+/// The config repository.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Repository {
+    /// Its URL, or an absolute path.
+    pub url: RepoUrl,
+    /// The branch that is read and written.
+    pub branch: BranchName,
+}
+
+/// A name and an address for commits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The name.
+    pub name: String,
+    /// The address.
+    pub email: String,
+}
+
+/// How often repositories are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Poll {
+    /// Those on this machine, where looking costs next to nothing.
+    pub local: Span,
+    /// Those that a server must be asked for.
+    pub remote: Span,
+}
+
+/// What runs a cluster's objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Runtime {
+    /// Processes of this machine.
+    Local,
+}

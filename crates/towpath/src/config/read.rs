@@ -1,0 +1,232 @@
+//! Reading `towpath.toml`.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::de::DeTable;
+use towpath_domain::{BranchName, ClusterName, RepoUrl, Span};
+use towpath_web::Endpoint;
+
+use super::{Config, Identity, Poll, Repository, Runtime, keys};
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Why `towpath.toml` cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}:{line}:{column}: {message}", file.display())]
+pub struct ConfigError {
+    /// The file.
+    pub file: PathBuf,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1, in characters.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+    /// How to mend it.
+    pub help: String,
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::new(Exit::Findings, error.to_string()).help(error.help)
+    }
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    config: RawConfig,
+    #[serde(default)]
+    state: Directory,
+    #[serde(default)]
+    server: RawServer,
+    #[serde(default)]
+    identity: RawIdentity,
+    #[serde(default)]
+    poll: RawPoll,
+    #[serde(default)]
+    notify: RawNotify,
+    #[serde(default)]
+    clusters: BTreeMap<ClusterName, RawCluster>,
+    #[serde(default)]
+    registry: Directory,
+    #[serde(default)]
+    secrets: Directory,
+}
+
+#[derive(Deserialize)]
+struct RawConfig {
+    url: RepoUrlText,
+    #[serde(default)]
+    branch: Option<BranchName>,
+}
+
+/// A URL that was checked while its place in the file is still known.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct RepoUrlText(String);
+
+impl TryFrom<String> for RepoUrlText {
+    type Error = towpath_domain::NameError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        RepoUrl::new(&text).map(|_| Self(text))
+    }
+}
+
+#[derive(Deserialize, Default)]
+struct Directory {
+    directory: Option<PathBuf>,
+}
+
+#[derive(Deserialize, Default)]
+struct RawServer {
+    listen: Option<Endpoint>,
+}
+
+#[derive(Deserialize, Default)]
+struct RawIdentity {
+    name: Option<IdentityPart>,
+    email: Option<IdentityPart>,
+}
+
+/// A part of a Git identity: Git takes no line breaks and no angle brackets in one.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct IdentityPart(String);
+
+impl TryFrom<String> for IdentityPart {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let bad = text.trim().is_empty() || text.chars().any(|c| c.is_control() || c == '<' || c == '>');
+        if bad {
+            Err(format!("{text:?} cannot be part of a Git identity: it is empty, or holds < > or a line break"))
+        } else {
+            Ok(Self(text))
+        }
+    }
+}
+
+#[derive(Deserialize, Default)]
+struct RawPoll {
+    local: Option<Pause>,
+    remote: Option<Pause>,
+}
+
+/// A pause between two looks: never so short that looking is all that happens.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct Pause(Span);
+
+/// The shortest pause.
+const PAUSE_MIN: Span = Span::from_millis(10);
+
+impl TryFrom<String> for Pause {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let span: Span = text.parse().map_err(|error: towpath_domain::SpanError| error.to_string())?;
+        if span < PAUSE_MIN { Err(format!("{span} is too short: at least {PAUSE_MIN}")) } else { Ok(Self(span)) }
+    }
+}
+
+#[derive(Deserialize, Default)]
+struct RawNotify {
+    command: Option<Program>,
+}
+
+/// A program and its arguments.
+#[derive(Deserialize)]
+#[serde(try_from = "Vec<String>")]
+struct Program(Vec<String>);
+
+impl TryFrom<Vec<String>> for Program {
+    type Error = String;
+    fn try_from(words: Vec<String>) -> Result<Self, String> {
+        if words.first().is_none_or(String::is_empty) { Err("the command names no program".to_owned()) } else { Ok(Self(words)) }
+    }
+}
+
+#[derive(Deserialize)]
+struct RawCluster {
+    #[serde(default)]
+    runtime: Option<Runtime>,
+}
+
+/// Reads the file.
+///
+/// # Errors
+/// A failure that says what is wrong in which line.
+pub fn load(file: &Path) -> Result<Config, Failure> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        Failure::new(Exit::Failed, format!("cannot read {}: {error}", file.display())).help("check that the file is there and readable")
+    })?;
+    Ok(parse(file, &text)?)
+}
+
+/// Reads `text` as the content of `file`, whose folder relative paths start from.
+///
+/// # Errors
+/// [`ConfigError`] with the place of what is wrong.
+pub fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
+    let at = |span: Option<Range<usize>>, message: String, help: String| {
+        let before = text.get(..span.map_or(0, |span| span.start)).unwrap_or(text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+        ConfigError { file: file.to_owned(), line, column, message, help }
+    };
+    let table = DeTable::parse(text).map_err(|error| at(error.span(), error.message().to_owned(), "mend the TOML".to_owned()))?;
+    if let Some(unknown) = keys::unknown(table.get_ref(), &keys::FILE) {
+        return Err(at(Some(unknown.span), format!("the key `{}` is not known", unknown.key), unknown.help));
+    }
+    let raw: Raw = toml::from_str(text).map_err(|error| {
+        let message = error.message().trim().to_owned();
+        let help = match message.as_str() {
+            "missing field `config`" | "missing field `url`" => "say where the config repository is: url = \"…\" under [config]",
+            _ => "correct the value; `towpath serve --help` shows an example of the file",
+        };
+        at(error.span(), message, help.to_owned())
+    })?;
+    assemble(file, raw).map_err(|message| at(None, message, "use shorter, plain paths".to_owned()))
+}
+
+fn assemble(file: &Path, raw: Raw) -> Result<Config, String> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let state = folder.join(raw.state.directory.unwrap_or_else(|| ".towpath".into()));
+    let name = |part: Option<IdentityPart>, usual: &str| part.map_or_else(|| usual.to_owned(), |part| part.0);
+    let branch = match raw.config.branch {
+        Some(branch) => branch,
+        None => BranchName::new("main").map_err(|error| error.to_string())?,
+    };
+    let listen = match raw.server.listen {
+        Some(Endpoint::Unix(path)) => Endpoint::Unix(folder.join(path)),
+        Some(tcp) => tcp,
+        None => "127.0.0.1:0".parse().map_err(|error: towpath_web::EndpointError| error.to_string())?,
+    };
+    Ok(Config {
+        file: file.to_owned(),
+        repository: Repository { url: RepoUrl::new(absolute(folder, &raw.config.url.0)).map_err(|error| error.to_string())?, branch },
+        listen,
+        identity: Identity { name: name(raw.identity.name, "Towpath"), email: name(raw.identity.email, "towpath@localhost") },
+        poll: Poll {
+            local: raw.poll.local.map_or(Span::from_millis(200), |pause| pause.0),
+            remote: raw.poll.remote.map_or(Span::from_secs(30), |pause| pause.0),
+        },
+        notify: raw.notify.command.map(|program| program.0),
+        clusters: raw.clusters.into_iter().map(|(name, cluster)| (name, cluster.runtime.unwrap_or(Runtime::Local))).collect(),
+        registry: raw.registry.directory.map_or_else(|| state.join("registry"), |path| folder.join(path)),
+        secrets: raw.secrets.directory.map_or_else(|| folder.join("secrets"), |path| folder.join(path)),
+        state,
+    })
+}
+
+/// A path is meant from the file's folder; a URL, or an address such as `git@host:path`, is left as it is. Git tells them
+/// apart the same way: by a colon before the first slash.
+fn absolute(folder: &Path, url: &str) -> String {
+    let head = url.split('/').next().unwrap_or("");
+    if head.contains(':') { url.to_owned() } else { folder.join(url).to_string_lossy().into_owned() }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,93 @@
+use super::super::{Identity, Runtime};
+use super::*;
+
+fn read(text: &str) -> Result<Config, ConfigError> {
+    parse(Path::new("/srv/delivery/towpath.toml"), text)
+}
+
+#[test]
+fn the_shortest_file_names_the_config_repository_and_the_rest_is_usual() {
+    let config = read("[config]\nurl = \"config\"\n").unwrap();
+    assert_eq!(config.repository.url.expose(), "/srv/delivery/config");
+    assert_eq!(config.repository.branch.as_str(), "main");
+    assert_eq!(config.state, Path::new("/srv/delivery/.towpath"));
+    assert_eq!(config.registry, Path::new("/srv/delivery/.towpath/registry"));
+    assert_eq!(config.secrets, Path::new("/srv/delivery/secrets"));
+    assert_eq!(config.listen.to_string(), "127.0.0.1:0");
+    assert_eq!(config.identity, Identity { name: "Towpath".into(), email: "towpath@localhost".into() });
+    assert_eq!((config.poll.local, config.poll.remote), (Span::from_millis(200), Span::from_secs(30)));
+    assert_eq!((config.notify, config.clusters), (None, BTreeMap::new()));
+}
+
+#[test]
+fn every_key_is_read() {
+    let config = read(
+        r#"
+        config = { url = "git@git.example:team/config.git", branch = "live" }
+        state.directory = "/var/lib/towpath"
+        server.listen = "unix:run/towpath.sock"
+        identity = { name = "Release robot", email = "robot@example.com" }
+        poll = { local = "1s", remote = "2m" }
+        notify.command = ["notify-send", "towpath"]
+        registry.directory = "images"
+        secrets.directory = "/run/secrets"
+        [clusters.stage-1]
+        runtime = "local"
+        [clusters.prod-1]
+        "#,
+    )
+    .unwrap();
+    assert_eq!(config.repository.url.expose(), "git@git.example:team/config.git");
+    assert_eq!(config.repository.branch.as_str(), "live");
+    assert_eq!(config.state, Path::new("/var/lib/towpath"));
+    assert_eq!(config.listen.to_string(), "unix:/srv/delivery/run/towpath.sock");
+    assert_eq!(config.identity.name, "Release robot");
+    assert_eq!((config.poll.local, config.poll.remote), (Span::from_secs(1), Span::from_secs(120)));
+    assert_eq!(config.notify.unwrap(), ["notify-send", "towpath"]);
+    assert_eq!(config.clusters.values().collect::<Vec<_>>(), [&Runtime::Local, &Runtime::Local]);
+    assert_eq!((config.registry, config.secrets), (PathBuf::from("/srv/delivery/images"), PathBuf::from("/run/secrets")));
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place_and_mend() {
+    let with = |more: &str| format!("[config]\nurl = \"config\"\n{more}");
+    for (text, place, message, help) in [
+        ("", (1, 1), "missing field `config`", "say where"),
+        ("[config]\n", (1, 1), "missing field `url`", "say where"),
+        ("[config\n", (1, 8), "unclosed table", "mend the TOML"),
+        (&with("banch = \"main\""), (3, 1), "`config.banch` is not known", "did you mean `branch`?"),
+        (&with("[severs]\nlisten = 1"), (3, 2), "`severs` is not known", "did you mean `server`?"),
+        (&with("[clusters.a]\nruntme = \"local\""), (4, 1), "`clusters.a.runtme` is not known", "did you mean `runtime`?"),
+        (&with("[clusters.a]\nruntime = \"moon\""), (4, 11), "unknown variant `moon`", "correct"),
+        (&with("[database]\n"), (3, 2), "`database` is not known", "known here: config, state"),
+        (&with("[poll]\nlocal = \"soon\""), (4, 9), "\"soon\" is not a span of time", "correct"),
+        (&with("[poll]\n  local = \"1ms\""), (4, 11), "too short", "correct"),
+        (&with("[poll]\nlocal = 5"), (4, 9), "invalid type: integer `5`", "correct"),
+        (&with("[server]\nlisten = \"0.0.0.0:80\""), (4, 10), "reached from other machines", "correct"),
+        (&with("[server]\nlisten = \"here\""), (4, 10), "not an address", "correct"),
+        (&with("[notify]\ncommand = []"), (4, 11), "names no program", "correct"),
+        (&with("[identity]\nname = \"a\\nb\""), (4, 8), "cannot be part of a Git identity", "correct"),
+        (&with("branch = \"\""), (3, 10), "cannot be empty", "correct"),
+        ("[config]\nurl = \"--upload-pack=x\"", (2, 7), "cannot be", "correct"),
+    ] {
+        let error = read(text).unwrap_err();
+        assert_eq!((error.line, error.column), place, "{text}\n{error}");
+        assert!(error.message.contains(message), "{text}\n{error}");
+        assert!(error.help.contains(help), "{text}\n{}", error.help);
+    }
+}
+
+#[test]
+fn a_path_is_meant_from_the_files_folder_and_a_url_is_left_alone() {
+    for (written, meant) in [
+        ("config", "/srv/delivery/config"),
+        ("./config", "/srv/delivery/./config"),
+        ("/else/where", "/else/where"),
+        ("dir/a:b", "/srv/delivery/dir/a:b"),
+        ("https://git.example/config", "https://git.example/config"),
+        ("file:///srv/config", "file:///srv/config"),
+        ("git@git.example:config", "git@git.example:config"),
+    ] {
+        assert_eq!(absolute(Path::new("/srv/delivery"), written), meant, "{written}");
+    }
+}

@@ -1,0 +1,78 @@
+//! Every environment variable that Towpath reads. It reads them once, here.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// The variables and what they mean, as `towpath --help` shows them.
+pub const VARIABLES: &[(&str, &str)] = &[
+    ("TOWPATH_CONFIG", "the towpath.toml to use (as --config)"),
+    ("TOWPATH_BY", "who asks for promotions, rollbacks, holds and releases (as --by)"),
+    ("TOWPATH_LOG", "what the server logs: error, warn, info, debug or trace, also per part: info,towpath_runs=debug"),
+    ("NO_COLOR", "no colours when set to anything"),
+    ("TERM", "no colours when it is dumb"),
+    ("USER", "who asks, when nothing else says"),
+];
+
+/// What the environment says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// `TOWPATH_CONFIG`.
+    pub config: Option<PathBuf>,
+    /// `TOWPATH_BY`.
+    pub by: Option<String>,
+    /// `TOWPATH_LOG`.
+    pub log: Option<String>,
+    /// `NO_COLOR` is set, or `TERM` is `dumb`.
+    pub no_color: bool,
+    /// `USER`.
+    pub user: Option<String>,
+}
+
+impl Environment {
+    /// Reads the environment by `var`. An empty variable counts as not set.
+    pub fn read(var: impl Fn(&str) -> Option<OsString>) -> Self {
+        let set = |name: &str| {
+            debug_assert!(VARIABLES.iter().any(|(known, _)| *known == name), "{name} is missing in the table");
+            var(name).filter(|value| !value.is_empty())
+        };
+        let text = |name: &str| set(name).map(|value| value.to_string_lossy().into_owned());
+        Self {
+            config: set("TOWPATH_CONFIG").map(PathBuf::from),
+            by: text("TOWPATH_BY"),
+            log: text("TOWPATH_LOG"),
+            no_color: set("NO_COLOR").is_some() || text("TERM").is_some_and(|term| term == "dumb"),
+            user: text("USER"),
+        }
+    }
+
+    /// The table as help text.
+    pub fn help() -> String {
+        let width = VARIABLES.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        let lines: Vec<String> = VARIABLES.iter().map(|(name, meaning)| format!("  {name:width$}  {meaning}")).collect();
+        format!("Environment:\n{}", lines.join("\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_variable_of_the_table_is_read_and_no_other() {
+        let asked = RefCell::new(BTreeSet::new());
+        Environment::read(|name| {
+            asked.borrow_mut().insert(name.to_owned());
+            None
+        });
+        assert_eq!(asked.into_inner(), VARIABLES.iter().map(|(name, _)| (*name).to_owned()).collect());
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_not_set() {
+        assert_eq!(Environment::read(|_| Some(OsString::new())), Environment::default());
+        assert!(Environment::read(|name| (name == "TERM").then(|| "dumb".into())).no_color);
+    }
+}

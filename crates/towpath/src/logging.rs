@@ -1,0 +1,22 @@
+//! What the server logs: on standard error, readable lines, without colours unless somebody looks.
+
+use tracing_subscriber::EnvFilter;
+
+use crate::env::Environment;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Begins to log what `TOWPATH_LOG` says, `usual` when it says nothing.
+///
+/// # Errors
+/// A usage failure when `TOWPATH_LOG` makes no sense.
+pub fn start(environment: &Environment, usual: &str, color: bool) -> Result<(), Failure> {
+    let wanted = environment.log.as_deref().unwrap_or(usual);
+    let filter = EnvFilter::builder().parse(wanted).map_err(|error| {
+        Failure::new(Exit::Usage, format!("TOWPATH_LOG is {wanted:?}: {error}")).help("set it to error, warn, info, debug or trace")
+    })?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(color).with_target(false);
+    // Logging that was begun already, by a demo that starts its own server, goes on as it is.
+    let _ = subscriber.try_init();
+    Ok(())
+}

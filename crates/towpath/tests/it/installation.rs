@@ -1,0 +1,340 @@
+//! A whole installation in a temporary folder: two repositories, a server, and the questions that tests ask of it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Longer than anything takes: only a hang comes to this.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Nothing promoted yet.
+pub const NOTHING: &str = "0000000000000000000000000000000000000000";
+
+/// An installation whose service needs no compiler: its web pod just stays up, its smoke test reads a file of the image.
+pub struct Installation {
+    dir: TempDir,
+    server: Option<Child>,
+}
+
+impl Installation {
+    /// Repositories with a first commit each, and `towpath.toml`. Nothing runs yet.
+    pub fn new() -> Self {
+        let dir = tempfile::Builder::new().prefix("towpath-it-").tempdir().unwrap();
+        let it = Self { dir, server: None };
+        for name in ["web", "config"] {
+            it.git(".", &["init", "--quiet", "--bare", "--initial-branch=main", &format!("{name}.git")]);
+            it.git(".", &["clone", "--quiet", &format!("{name}.git"), name]);
+            it.git(name, &["checkout", "--quiet", "-B", "main"]);
+        }
+        it.write("web/deploy/web.yaml", WEB);
+        it.write("web/deploy/smoke.yaml", SMOKE);
+        let address = it.path("web.git").display().to_string();
+        for (path, text) in CONFIG {
+            it.write(&format!("config/data/{path}"), &text.replace("@SOURCE@", &address));
+        }
+        it.commit("config", "The installation");
+        it.write("towpath.toml", &format!("[config]\nurl = {:?}\n[poll]\nlocal = \"50ms\"\n", it.path("config.git").display().to_string()));
+        it
+    }
+
+    /// A path in the installation's folder.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path)
+    }
+
+    pub fn write(&self, path: &str, text: &str) {
+        let file = self.path(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+
+    pub fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap()
+    }
+
+    /// Commits all in a clone and pushes it; answers with the commit.
+    pub fn commit(&self, clone: &str, subject: &str) -> String {
+        self.git(clone, &["add", "--all"]);
+        self.git(clone, &["commit", "--quiet", "--allow-empty", "--message", subject]);
+        self.git(clone, &["push", "--quiet", "origin", "main"]);
+        self.git(clone, &["rev-parse", "HEAD"])
+    }
+
+    /// A commit of the service whose smoke test passes, or does not.
+    pub fn release(&self, subject: &str, good: bool) -> String {
+        self.write("web/verdict", if good { "good\n" } else { "bad\n" });
+        self.write("web/subject", subject);
+        self.commit("web", subject)
+    }
+
+    pub fn git(&self, dir: &str, arguments: &[&str]) -> String {
+        let output = Command::new("git")
+            .args(["-c", "user.name=Test", "-c", "user.email=test@example.com", "-c", "commit.gpgSign=false"])
+            .args(arguments)
+            .current_dir(self.path(dir))
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Starts the server; it ends itself by `kill -9` once `crash_after` events are recorded.
+    pub fn start(&mut self, crash_after: Option<i64>) {
+        assert!(self.server.is_none(), "one server at a time");
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.path("server.log")).unwrap();
+        let mut command = self.towpath();
+        command.args(["serve", "--color", "never"]).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        if let Some(events) = crash_after {
+            command.env("TOWPATH_CRASH_AFTER_EVENT", events.to_string());
+        }
+        self.server = Some(command.spawn().unwrap());
+    }
+
+    /// Whether the server has ended.
+    pub fn has_ended(&mut self) -> bool {
+        let Some(server) = self.server.as_mut() else { return true };
+        let ended = server.try_wait().unwrap().is_some();
+        if ended {
+            self.server = None;
+        }
+        ended
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.kill().unwrap();
+            server.wait().unwrap();
+        }
+    }
+
+    /// `SIGTERM`, and waits for the end.
+    pub fn stop(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            let pid = server.id().to_string();
+            assert!(Command::new("kill").arg(&pid).status().unwrap().success());
+            let begun = Instant::now();
+            while server.try_wait().unwrap().is_none() {
+                assert!(begun.elapsed() < PATIENCE, "the server does not stop:\n{}", self.read("server.log"));
+                pause();
+            }
+        }
+    }
+
+    fn towpath(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
+        command.env_clear().env("HOME", self.dir.path()).env("PATH", std::env::var("PATH").unwrap()).current_dir(self.dir.path());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.towpath().args(arguments).output().unwrap()
+    }
+
+    /// Runs a command that must succeed; answers with what it printed.
+    #[track_caller]
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "towpath {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// `towpath … --output json`; nothing while no server answers.
+    pub fn ask(&self, arguments: &[&str]) -> Option<Value> {
+        let output = self.run(&[arguments, &["--output", "json"]].concat());
+        output.status.success().then(|| serde_json::from_slice(&output.stdout).unwrap())
+    }
+
+    /// The target of this title, from the server's status.
+    pub fn target(&self, title: &str) -> Option<Value> {
+        let status = self.ask(&["status"])?;
+        status["targets"].as_array()?.iter().find(|t| t["title"] == title).cloned()
+    }
+
+    /// Waits until `wanted` says something, asking the running server; tells where things stand when it never does.
+    #[track_caller]
+    pub fn until<T>(&mut self, what: &str, mut wanted: impl FnMut(&mut Self) -> Option<T>) -> T {
+        let begun = Instant::now();
+        loop {
+            if let Some(found) = wanted(self) {
+                return found;
+            }
+            if begun.elapsed() > PATIENCE {
+                let status = self.run(&["status"]);
+                panic!(
+                    "never came: {what}\n{}{}\nserver:\n{}",
+                    String::from_utf8_lossy(&status.stdout),
+                    String::from_utf8_lossy(&status.stderr),
+                    self.read("server.log")
+                );
+            }
+            pause();
+        }
+    }
+
+    /// Waits until this target runs this commit.
+    #[track_caller]
+    pub fn until_at(&mut self, title: &str, commit: &str) {
+        self.until(&format!("{title} at {commit}"), |it| (it.target(title)?["current"]["commit"]["id"] == commit).then_some(()));
+    }
+
+    /// Waits until this target is held for this reason, and answers with the text.
+    #[track_caller]
+    pub fn until_held(&mut self, title: &str, reason: &str) -> String {
+        self.until(&format!("{title} held: {reason}"), |it| {
+            let target = it.target(title)?;
+            let holds = target["verdict"]["holds"].as_array()?.clone();
+            holds.iter().find(|hold| hold["reason"] == reason).map(|hold| hold["text"].as_str().unwrap_or_default().to_owned())
+        })
+    }
+
+    /// Every event, oldest first.
+    pub fn events(&self) -> Vec<Value> {
+        let mut lines = self.ask(&["history", "--limit", "1000"]).unwrap().as_array().unwrap().clone();
+        lines.reverse();
+        lines
+    }
+}
+
+impl Drop for Installation {
+    fn drop(&mut self) {
+        self.kill();
+        // Services outlive their server by design; tests clean up after themselves.
+        let _gone = self.run(&["stop-services"]);
+    }
+}
+
+/// Between two looks at something outside that cannot be waited for otherwise.
+fn pause() {
+    std::thread::park_timeout(Duration::from_millis(25));
+}
+
+/// The titles of the installation's targets.
+pub const STAGE: &str = "web/web/stage/web-stage";
+pub const TESTS: &str = "web-test/smoke/stage/web-stage";
+pub const PRODUCTION: &str = "web/web/production/web-production";
+
+const WEB: &str = "\
+apiVersion: template.openshift.io/v1
+kind: Template
+metadata: {name: web}
+parameters:
+  - {name: IMAGE, required: true}
+  - {name: IMAGE_TAG, required: true}
+objects:
+  - apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: web}
+    spec:
+      replicas: 1
+      selector: {matchLabels: {app: web}}
+      template:
+        metadata: {labels: {app: web}}
+        spec:
+          terminationGracePeriodSeconds: 1
+          containers:
+            - name: web
+              image: ${IMAGE}:${IMAGE_TAG}
+              command: [sh, -c, 'trap exit TERM; echo up; while :; do sleep 0.1; done']
+";
+
+const SMOKE: &str = "\
+apiVersion: template.openshift.io/v1
+kind: Template
+metadata: {name: smoke}
+parameters:
+  - {name: IMAGE, required: true}
+  - {name: IMAGE_TAG, required: true}
+objects:
+  - apiVersion: batch/v1
+    kind: Job
+    metadata: {name: 'smoke-${IMAGE_TAG}'}
+    spec:
+      backoffLimit: 0
+      template:
+        spec:
+          restartPolicy: Never
+          containers:
+            - name: smoke
+              image: ${IMAGE}:${IMAGE_TAG}
+              command: [sh, -c, 'cat verdict; grep -q good verdict']
+";
+
+const CONFIG: [(&str, &str); 9] = [
+    ("clusters/laptop.yml", "$schema: /openshift/cluster-1.yml\nname: laptop\nserverUrl: local\n"),
+    ("environments/stage.yml", "$schema: /app-sre/environment-1.yml\nname: stage\n"),
+    ("environments/production.yml", "$schema: /app-sre/environment-1.yml\nname: production\n"),
+    ("web/app.yml", "$schema: /app-sre/app-1.yml\nname: web\ncodeComponents:\n  - {name: web, resource: upstream, url: '@SOURCE@'}\n"),
+    (
+        "web/stage.yml",
+        "$schema: /openshift/namespace-1.yml\nname: web-stage\ncluster: {$ref: /clusters/laptop.yml}\napp: {$ref: /web/app.yml}\nenvironment: {$ref: /environments/stage.yml}\n",
+    ),
+    (
+        "web/production.yml",
+        "$schema: /openshift/namespace-1.yml\nname: web-production\ncluster: {$ref: /clusters/laptop.yml}\napp: {$ref: /web/app.yml}\nenvironment: {$ref: /environments/production.yml}\n",
+    ),
+    (
+        "web/source.yml",
+        "\
+$schema: /towpath/source-1.yml
+name: web
+app: {$ref: /web/app.yml}
+url: '@SOURCE@'
+branch: main
+image: localhost/web
+build:
+  command: cp verdict built
+  pack:
+    files: [{from: built, to: /verdict}]
+    entrypoint: [sh]
+",
+    ),
+    (
+        "web/deploy.yml",
+        "\
+$schema: /app-sre/saas-file-2.yml
+name: web
+app: {$ref: /web/app.yml}
+managedResourceTypes: [Deployment]
+imagePatterns: [localhost/web]
+resourceTemplates:
+  - name: web
+    url: '@SOURCE@'
+    path: /deploy/web.yaml
+    parameters: {IMAGE: localhost/web}
+    targets:
+      - namespace: {$ref: /web/stage.yml}
+        ref: main
+        promotion: {publish: [deployed]}
+      - namespace: {$ref: /web/production.yml}
+        ref: '0000000000000000000000000000000000000000' # moved by Towpath
+        promotion: {auto: true, subscribe: [tested]}
+",
+    ),
+    (
+        "web/test.yml",
+        "\
+$schema: /app-sre/saas-file-2.yml
+name: web-test
+app: {$ref: /web/app.yml}
+managedResourceTypes: [Job]
+imagePatterns: [localhost/web]
+resourceTemplates:
+  - name: smoke
+    url: '@SOURCE@'
+    path: /deploy/smoke.yaml
+    parameters: {IMAGE: localhost/web}
+    targets:
+      - namespace: {$ref: /web/stage.yml}
+        ref: '0000000000000000000000000000000000000000' # moved by Towpath
+        promotion: {auto: true, subscribe: [deployed], publish: [tested]}
+",
+    ),
+];
+
