@@ -1,13 +1,14 @@
 //! The ledger: opened, appended to, listened to.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard, watch};
 use towpath_domain::Timestamp;
-use towpath_engine::{Event, Facts};
+use towpath_engine::{Event, FactKey, Facts};
 
 use crate::db::lock::ProcessLock;
 use crate::db::{self, migrate, rows};
@@ -37,11 +38,48 @@ pub(crate) struct Inner {
 pub(crate) struct Published {
     facts: RwLock<Facts>,
     latest: watch::Sender<EventId>,
+    touched: std::sync::Mutex<Touched>,
+    observer: OnceLock<Observer>,
 }
+
+/// Called with each event's number right after it is on disk, before anything is done about it.
+pub type Observer = Box<dyn Fn(EventId) + Send + Sync>;
+
+/// Which facts the last events touched, so that who follows the ledger need not look at all of them.
+struct Touched {
+    /// Everything after this event is in `keys`.
+    complete_after: EventId,
+    keys: VecDeque<(EventId, FactKey)>,
+}
+
+/// How many touched facts are remembered: who falls further behind looks at everything.
+const TOUCHED: usize = 65_536;
 
 impl Published {
     fn new(facts: Facts, latest: EventId) -> Self {
-        Self { facts: RwLock::new(facts), latest: watch::Sender::new(latest) }
+        let touched = std::sync::Mutex::new(Touched { complete_after: latest, keys: VecDeque::new() });
+        Self { facts: RwLock::new(facts), latest: watch::Sender::new(latest), touched, observer: OnceLock::new() }
+    }
+
+    /// Remembers which facts an event touched, and tells the observer of the event.
+    pub(crate) fn note(&self, event: EventId, keys: impl IntoIterator<Item = FactKey>) {
+        let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        touched.keys.extend(keys.into_iter().map(|key| (event, key)));
+        while touched.keys.len() > TOUCHED {
+            if let Some((dropped, _)) = touched.keys.pop_front() {
+                touched.complete_after = dropped;
+            }
+        }
+        drop(touched);
+        if let Some(observer) = self.observer.get() {
+            observer(event);
+        }
+    }
+
+    /// After a reload nobody knows any more what was touched.
+    pub(crate) fn forget_touched(&self, latest: EventId) {
+        let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        *touched = Touched { complete_after: latest, keys: VecDeque::new() };
     }
 
     /// Shows `facts` from now on, and hands back those that were shown before.
@@ -156,6 +194,28 @@ impl Ledger {
     pub fn facts(&self) -> RwLockReadGuard<'_, Facts> {
         // A panic cannot leave the facts half-changed: they are only ever replaced as a whole.
         self.inner.published.facts.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The facts that were touched by events after `since`, with the number of the last of these events. `None` when that is too long ago:
+    /// then anything may have changed.
+    #[must_use]
+    pub fn touched_since(&self, since: EventId) -> Option<(EventId, Vec<FactKey>)> {
+        let touched = self.inner.published.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        if since < touched.complete_after {
+            return None;
+        }
+        let newer = touched.keys.iter().skip(touched.keys.partition_point(|(event, _)| *event <= since));
+        let mut keys: Vec<FactKey> = newer.map(|(_, key)| key.clone()).collect();
+        keys.sort();
+        keys.dedup();
+        Some((touched.keys.back().map_or(since, |(event, _)| (*event).max(since)), keys))
+    }
+
+    /// Has `observer` called with each event's number right after it is on disk and before anything is done about it. Only the first call
+    /// counts. For tests that end the process at chosen moments.
+    pub fn on_commit(&self, observer: Observer) {
+        // A second observer is a slip of the caller's that harms nobody.
+        let _first = self.inner.published.observer.set(observer);
     }
 
     /// The number of the last recorded event.

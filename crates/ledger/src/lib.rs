@@ -32,7 +32,7 @@ mod writer;
 
 pub use backup::{Restored, restore};
 pub use error::{Error, Result};
-pub use ledger::Ledger;
+pub use ledger::{Ledger, Observer};
 pub use outbox::{DeadLetter, Pending, SinkState};
 pub use query::{EventFilter, MAX_PAGE, Order, Page, RunFilter};
 pub use queue::Claimed;

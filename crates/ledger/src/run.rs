@@ -129,7 +129,7 @@ impl Run {
         self.spec.work.subject()
     }
 
-    fn queued(recorded: &Recorded, spec: &RunSpec) -> Self {
+    fn from_queued(recorded: &Recorded, spec: &RunSpec) -> Self {
         Self {
             spec: spec.clone(),
             state: RunState::Queued,
@@ -218,7 +218,7 @@ impl Projection {
                 if let Some(known) = self.runs.get(&spec.id) {
                     return Err(Error::AlreadyQueued { run: spec.id.clone(), event: known.queued });
                 }
-                self.runs.insert(spec.id.clone(), Run::queued(recorded, spec));
+                self.runs.insert(spec.id.clone(), Run::from_queued(recorded, spec));
             }
             Event::RunStarted { run } => {
                 let row = self.open(run)?;

@@ -119,7 +119,8 @@ impl Writer {
         }
         published.swap(&mut self.facts);
         for recorded in recorded {
-            self.facts.apply(recorded.at, &recorded.event);
+            let keys = self.facts.apply(recorded.at, &recorded.event);
+            published.note(recorded.id, keys);
         }
         self.clean = true;
         published.announce(self.head.event);
@@ -140,6 +141,7 @@ impl Writer {
         let facts = rows::load_facts(&mut tx).await.map_err(failed)?;
         tx.commit().await.map_err(failed)?;
         published.replace(facts.clone());
+        published.forget_touched(head.event);
         published.announce(head.event);
         self.facts = facts;
         self.head = head;
