@@ -2,13 +2,17 @@
 
 mod canon;
 pub mod diagnostic;
+pub mod edit;
 pub mod folder;
+#[cfg(feature = "generator")]
+pub mod generate;
 mod hash;
 mod input;
 mod jinja;
 mod load;
 pub mod model;
 mod read;
+pub mod render;
 mod suggest;
 mod yaml;
 

@@ -66,13 +66,54 @@ impl<'t> Tree<'t> {
         self.slots.get(id as usize).map_or(NONE, |slot| slot.next)
     }
 
-    /// Every scalar that is written in the file, in its order, with whether an alias names it: what an edit may look for.
-    pub fn scalars(&self) -> impl Iterator<Item = (Spot, &str, Style, bool)> {
+    /// Every scalar that is written in the file, in its order.
+    pub fn scalars(&self) -> impl Iterator<Item = Scalar<'_>> {
         self.slots.iter().zip(0..).filter_map(|(slot, id)| match &slot.kind {
-            Kind::Scalar(text, style) => Some((slot.spot, text.as_ref(), *style, self.aliased.contains(&id))),
+            Kind::Scalar(text, style) => {
+                Some(Scalar { spot: slot.spot, text, is_block: *style == Style::Block, is_aliased: self.aliased.contains(&id) })
+            }
             _ => None,
         })
     }
+
+    /// Where aliases are written.
+    pub fn aliases(&self) -> impl Iterator<Item = Spot> {
+        self.slots.iter().filter(|slot| matches!(slot.kind, Kind::Alias { .. })).map(|slot| slot.spot)
+    }
+
+    /// Whether `after` says the same as this tree, but for the scalars that began here at the given bytes: those must now
+    /// be the given texts, and texts only.
+    pub fn differs_only(&self, after: &Self, changed: &[(u32, &str)]) -> bool {
+        let same = |(before, after): (&Slot<'_>, &Slot<'_>)| {
+            before.next == after.next
+                && match (&before.kind, &after.kind) {
+                    (Kind::Scalar(old, old_style), Kind::Scalar(new, new_style)) => {
+                        match changed.iter().find(|(start, _)| *start == before.spot.start && before.spot.end > before.spot.start) {
+                            Some((_, wanted)) => new == wanted && (*new_style != Style::Plain || super::read_plain(new).value.is_string()),
+                            None => old == new && old_style == new_style,
+                        }
+                    }
+                    (Kind::Sequence { first: old }, Kind::Sequence { first: new }) => old == new,
+                    (Kind::Mapping { first: old, merges }, Kind::Mapping { first: new, merges: new_merges }) => old == new && merges == new_merges,
+                    (Kind::Alias { to: old }, Kind::Alias { to: new }) => old == new,
+                    _ => false,
+                }
+        };
+        self.root == after.root && self.slots.len() == after.slots.len() && self.slots.iter().zip(&after.slots).all(same)
+    }
+}
+
+/// A scalar as an edit looks for it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scalar<'a> {
+    /// Where it is written, its quotes included.
+    pub spot: Spot,
+    /// What it says.
+    pub text: &'a str,
+    /// It is written as `|` or `>`.
+    pub is_block: bool,
+    /// Some alias names it.
+    pub is_aliased: bool,
 }
 
 /// A node for reading. An alias is read as what it names, yet its place is its own.
