@@ -1,7 +1,7 @@
 //! The ledger: opened, appended to, listened to.
 
-use std::path::{Path, PathBuf};
 use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use sqlx::Connection;
@@ -76,10 +76,11 @@ impl Published {
         }
     }
 
-    /// After a reload nobody knows any more what was touched.
+    /// After a reload nobody knows any more what was touched, not even who had seen the last event: rows that were mended
+    /// changed without one.
     pub(crate) fn forget_touched(&self, latest: EventId) {
         let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
-        *touched = Touched { complete_after: latest, keys: VecDeque::new() };
+        *touched = Touched { complete_after: latest.next(), keys: VecDeque::new() };
     }
 
     /// Shows `facts` from now on, and hands back those that were shown before.

@@ -78,6 +78,40 @@ async fn a_listener_is_woken_and_the_facts_are_there_when_it_looks() {
 }
 
 #[tokio::test]
+async fn who_follows_the_facts_learns_which_were_touched_or_that_all_may_be() {
+    use towpath_engine::FactKey;
+    let (directory, ledger) = fresh().await;
+    let committed = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    ledger.on_commit(Box::new({
+        let committed = committed.clone();
+        move |event| committed.lock().unwrap().push(event.get())
+    }));
+    assert_eq!(ledger.touched_since(EventId::NONE), Some((EventId::NONE, Vec::new())));
+    ledger.append(None, "c", at(1), vec![config_seen(1), queued(build("r1", 1))]).await.unwrap();
+    ledger.append(None, "w", at(2), vec![started("r1"), step_started("r1", "clone")]).await.unwrap();
+    assert!(ledger.append(None, "c", at(3), vec![queued(build("r1", 1))]).await.is_err());
+    assert_eq!(*committed.lock().unwrap(), [1, 2, 3, 4]);
+
+    let source = towpath_domain::SourceName::new("api").unwrap();
+    let of_run = || vec![FactKey::Build(source.clone(), commit(1)), FactKey::OpenRun(run_id("r1"))];
+    let (last, all) = ledger.touched_since(EventId::NONE).unwrap();
+    assert_eq!((last, all), (EventId::new(3), [vec![FactKey::Config], of_run()].concat()));
+    assert_eq!(ledger.touched_since(EventId::new(2)), Some((EventId::new(3), of_run())));
+    assert_eq!(ledger.touched_since(EventId::new(4)), Some((EventId::new(4), Vec::new())));
+
+    // Counted anew, or opened again: who followed must look at everything.
+    ledger.rebuild().await.unwrap();
+    assert_eq!(ledger.touched_since(ledger.latest()), None);
+    ledger.append(None, "c", at(4), vec![config_seen(2)]).await.unwrap();
+    assert_eq!(ledger.touched_since(EventId::new(5)), Some((EventId::new(5), Vec::new())));
+    ledger.close().await;
+    drop(ledger);
+    let again = Ledger::open(directory.path()).await.unwrap();
+    assert_eq!(again.touched_since(EventId::new(4)), None);
+    assert_eq!(again.touched_since(EventId::new(5)), Some((EventId::new(5), Vec::new())));
+}
+
+#[tokio::test]
 async fn events_are_found_by_what_they_are_about() {
     let (_directory, ledger) = fresh().await;
     ledger.append(None, "control", at(10), vec![branch_seen(3)]).await.unwrap();
