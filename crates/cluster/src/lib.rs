@@ -23,14 +23,18 @@
 
 pub mod api;
 pub mod image;
-
+pub mod local;
+pub mod shim;
 pub mod spec;
 
+mod clock;
 mod digest;
 mod files;
+mod pod;
 
 pub use api::{
     Applied, AppliedObject, BoxFuture, Change, Cluster, ClusterError, Event, LogChunk, LogRequest, LogSource, ObjectKey, ObjectStatus,
     Owner, PodStatus, Progress, Ready, Reason, Refusal, WaitFailure,
 };
 pub use image::{ImageConfig, ImageError, ImageStore, Unpacked};
+pub use local::{LocalCluster, Settings, stop_everything};

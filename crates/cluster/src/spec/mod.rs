@@ -14,11 +14,12 @@ use serde_json::Value;
 
 pub use data::{ConfigData, DataError};
 pub use pod::{
-    Container, ContainerPort, EnvFrom, EnvSource, EnvVar, ExecAction, HttpGet, IntOrName, KeyRef, KeyToPath, ObjectFieldRef, PodSpec,
-    PodTemplate, Probe, Projection, RefSource, ResourceFieldRef, Resources, RestartPolicy, TcpSocket, Volume, VolumeMount,
+    Claim, Container, ContainerPort, EnvFrom, EnvSource, EnvVar, ExecAction, HttpGet, HttpHeader, IntOrName, KeyRef, KeyToPath,
+    ObjectFieldRef, PodSpec, PodTemplate, Probe, Projected, ProjectedSource, Projection, RefSource, ResourceFieldRef, Resources,
+    RestartPolicy, TcpSocket, Volume, VolumeMount,
 };
 pub use quantity::{cpu_millis, memory_bytes};
-pub use workload::{Deployment, Job, Service, ServicePort, Strategy};
+pub use workload::{Deployment, Job, Selector, Service, ServicePort, Strategy};
 
 use crate::api::{ObjectKey, Refusal, is_dns_name};
 

@@ -238,6 +238,8 @@ pub struct Projection {
     pub secret_name: String,
     /// Which keys, and under which names; all if absent.
     pub items: Option<Vec<KeyToPath>>,
+    /// Permissions of the files, as a number. Here: whether they can be started.
+    pub default_mode: Option<u32>,
     /// Whether it may be absent.
     pub optional: bool,
 }

@@ -1,0 +1,159 @@
+//! Taking objects in, and letting them go.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use towpath_domain::{NamespaceName, TargetId};
+
+use super::world::{Object, Record, State, World};
+use super::{Core, services, store};
+use crate::api::{Applied, AppliedObject, Change, ClusterError, ObjectKey, Owner, Refusal, is_dns_name};
+use crate::clock::now;
+use crate::digest;
+use crate::spec::{Spec, key_of};
+
+/// Objects that were found good.
+pub(super) struct Batch<'a> {
+    objects: Vec<(ObjectKey, Spec, &'a Value)>,
+    pub(super) notes: Vec<String>,
+}
+
+/// Reads the objects and says everything that is wrong with them.
+pub(super) fn check<'a>(world: &World, namespace: &NamespaceName, owner: &Owner, objects: &'a [Value]) -> Result<Batch<'a>, ClusterError> {
+    let mut refusals = Vec::new();
+    let mut refuse =
+        |object: &str, field: &str, why: String| refusals.push(Refusal { object: object.to_owned(), field: field.to_owned(), why });
+    if !is_dns_name(namespace.as_str()) {
+        refuse(&format!("namespace {namespace}"), "", "is not a DNS name; namespaces of the local runtime need one".to_owned());
+    }
+    let (mut good, mut keys, mut broken) = (Vec::new(), BTreeSet::new(), Vec::new());
+    for object in objects {
+        let key = match key_of(object) {
+            Ok(key) => key,
+            Err(refusal) => {
+                broken.push(refusal);
+                continue;
+            }
+        };
+        let title = key.title();
+        if !keys.insert(key.clone()) {
+            refuse(&title, "", "is rendered twice; rename or remove one of them".to_owned());
+        }
+        let own_namespace = object.pointer("/metadata/namespace").and_then(Value::as_str);
+        if let Some(other) = own_namespace.filter(|own| *own != namespace.as_str()) {
+            refuse(&title, "metadata.namespace", format!("is {other}, but the target deploys into {namespace}; remove the field"));
+        }
+        if let Some(there) = world.objects.get(&(namespace.clone(), key.clone())) {
+            let other = &there.record.owner;
+            if other.target != owner.target {
+                let why = format!(
+                    "belongs to target {} of saas file {} ({}); rename this one, or delete that target first",
+                    other.title, other.saas_file, other.target
+                );
+                refuse(&title, "", why);
+            } else if key.kind == "Job" && other.run == owner.run && there.record.hash != digest::of_value(object) {
+                refuse(&title, "spec", format!("was applied differently by the same run {}; a job changes only with a new run", owner.run));
+            }
+        }
+        match Spec::read(&key, object) {
+            Ok(spec) => good.push((key, spec, object)),
+            Err(mut found) => broken.append(&mut found),
+        }
+    }
+    refusals.append(&mut broken);
+    let notes = notes(&good, &mut refusals);
+    if refusals.is_empty() { Ok(Batch { objects: good, notes }) } else { Err(ClusterError::Refused { refusals }) }
+}
+
+/// Notes on what nothing acts on here; a refusal when the whole batch is such.
+fn notes(objects: &[(ObjectKey, Spec, &Value)], refusals: &mut Vec<Refusal>) -> Vec<String> {
+    let idle: Vec<String> = objects.iter().filter(|(_, spec, _)| *spec == Spec::Unsupported).map(|(key, _, _)| key.title()).collect();
+    let acts = objects.iter().any(|(_, spec, _)| matches!(spec, Spec::Deployment(_) | Spec::Job(_)));
+    if !acts && !idle.is_empty() {
+        refusals.push(Refusal {
+            object: idle.join(", "),
+            field: "kind".to_owned(),
+            why: "nothing on the local runtime acts on it, and the target renders no Deployment or Job; deploy it to a cluster with the \
+                  operator it needs, or render Deployments and Jobs for this environment"
+                .to_owned(),
+        });
+    }
+    let mut notes: Vec<String> = idle.iter().map(|title| format!("{title} is kept, but nothing on the local runtime acts on it")).collect();
+    let passive: Vec<String> = objects.iter().filter(|(_, spec, _)| *spec == Spec::Passive).map(|(key, _, _)| key.title()).collect();
+    if !passive.is_empty() {
+        notes.push(format!("{}: kept; on one machine there is nothing to do for it", passive.join(", ")));
+    }
+    notes
+}
+
+/// Makes the objects the wanted state.
+pub(super) fn apply(core: &Core, namespace: &NamespaceName, owner: &Owner, objects: &[Value]) -> Result<Applied, ClusterError> {
+    let mut world = core.world();
+    let batch = check(&world, namespace, owner, objects)?;
+    let mut applied = Applied { objects: Vec::new(), notes: batch.notes };
+    let mut taken = Vec::new();
+    for (key, spec, object) in batch.objects {
+        let before = world.objects.get(&(namespace.clone(), key.clone()));
+        let (change, mut record) = next_record(&key, owner, object, before.map(|object| &object.record));
+        if let Spec::Service(service) = &spec {
+            services::allot_ports(&world, namespace, &key.name, service, &mut record.state.ports);
+        }
+        applied.objects.push(AppliedObject { key: key.clone(), change });
+        taken.push((key, spec, record, change));
+    }
+    // What pods read is written before what makes pods: if the power fails in between, no pod starts without it.
+    taken.sort_by_key(|(_, spec, _, _)| spec.template().is_some());
+    for (key, _, record, _) in &taken {
+        let unsaved = |source| ClusterError::Storage { what: format!("writing {key} of namespace {namespace}"), source };
+        store::save(&core.settings.dir, namespace, key, record).map_err(unsaved)?;
+    }
+    for (key, spec, record, change) in taken {
+        if change != Change::Unchanged {
+            let verb = if change == Change::Created { "created" } else { "changed" };
+            world.tell(namespace, &key, false, format!("{verb} by {}, run {}", owner.title, owner.run));
+        }
+        world.objects.insert((namespace.clone(), key), Object::new(record, spec));
+    }
+    drop(world);
+    core.wake.notify_one();
+    Ok(applied)
+}
+
+/// The record after applying `object`, and what that changed.
+fn next_record(key: &ObjectKey, owner: &Owner, object: &Value, before: Option<&Record>) -> (Change, Record) {
+    let hash = digest::of_value(object);
+    let Some(before) = before else {
+        let record = Record { owner: owner.clone(), generation: 1, hash, applied: now(), object: object.clone(), state: State::default() };
+        return (Change::Created, record);
+    };
+    let same = before.hash == hash;
+    // A job is something that is done: another run does it anew.
+    let anew = key.kind == "Job" && before.owner.run != owner.run;
+    let mut record = before.clone();
+    record.owner = owner.clone();
+    if same && !anew {
+        return (Change::Unchanged, record);
+    }
+    record.generation += 1;
+    record.applied = now();
+    record.hash = hash;
+    record.object = object.clone();
+    record.state.job_end = None;
+    (Change::Changed, record)
+}
+
+/// Deletes what `target` owns and `keep` does not name.
+pub(super) fn prune(core: &Core, namespace: &NamespaceName, target: &TargetId, keep: &[ObjectKey]) -> Result<Vec<ObjectKey>, ClusterError> {
+    let mut world = core.world();
+    let owned = world.objects.iter().filter(|((of, _), object)| of == namespace && object.record.owner.target == *target);
+    let gone: Vec<ObjectKey> = owned.map(|((_, key), _)| key.clone()).filter(|key| !keep.contains(key)).collect();
+    for key in &gone {
+        store::delete(&core.settings.dir, namespace, key)
+            .map_err(|source| ClusterError::Storage { what: format!("deleting {key} of namespace {namespace}"), source })?;
+        world.objects.remove(&(namespace.clone(), key.clone()));
+        world.tell(namespace, key, false, "deleted");
+    }
+    drop(world);
+    core.wake.notify_one();
+    Ok(gone)
+}
