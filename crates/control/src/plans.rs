@@ -184,7 +184,7 @@ fn lines(catalog: &Catalog, facts: &Facts, verdicts: &BTreeMap<Subject, Verdict>
             PlanLine {
                 title: words::subject_title(catalog, subject),
                 kind: kind.to_owned(),
-                verdict: verdict_view(catalog, facts, verdict),
+                verdict: verdict_view(catalog, facts, &words::typed(catalog, subject), verdict),
                 current,
                 deletes: Vec::new(),
             }

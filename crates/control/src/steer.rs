@@ -38,7 +38,7 @@ impl Control {
     }
 
     /// Runs until `shutdown` turns true.
-    pub async fn run(self: Arc<Self>, shutdown: watch::Receiver<bool>) {
+    pub async fn keep_going(self: Arc<Self>, shutdown: watch::Receiver<bool>) {
         let observing = tokio::spawn(Arc::clone(&self).observe(shutdown.clone()));
         self.steer(shutdown).await;
         if observing.await.is_err() {
@@ -191,7 +191,7 @@ impl Control {
             }
             Action::Supersede { run, by } => {
                 let outcome = Outcome::Superseded { by };
-                match self.world.ledger.withdraw(&run, None, "towpath", self.world.clock.now(), outcome).await {
+                match self.world.ledger.withdraw(&run, outcome, None, "towpath", self.world.clock.now()).await {
                     Ok(_) => true,
                     // A worker was faster.
                     Err(LedgerError::NotQueued { .. } | LedgerError::RunOver { .. }) => false,

@@ -39,7 +39,7 @@ impl Control {
     }
 
     async fn explain_commit(&self, commit: CommitId) -> Result<ExplainView, Problem> {
-        let text = EventFilter { text: Some(commit.to_string()), order: Order::Oldest, ..EventFilter::default() };
+        let text = EventFilter { text: Some(commit.to_string()), order: Order::OldestFirst, ..EventFilter::default() };
         let events = self.ledger_events(&text).await?;
         let mut seen_runs: Vec<RunId> = Vec::new();
         for recorded in &events {
@@ -62,7 +62,7 @@ impl Control {
             }
         }
         for run in &seen_runs {
-            let of_run = EventFilter { run: Some(run.clone()), kind: Some("run-finished".to_owned()), order: Order::Oldest, ..EventFilter::default() };
+            let of_run = EventFilter { run: Some(run.clone()), kind: Some("run-finished".to_owned()), order: Order::OldestFirst, ..EventFilter::default() };
             story.extend(self.ledger_events(&of_run).await?);
         }
         story.sort_by_key(|recorded| recorded.id);
@@ -95,7 +95,7 @@ impl Control {
     }
 
     async fn explain_subject(&self, subject: Subject) -> Result<ExplainView, Problem> {
-        let filter = EventFilter { subject: Some(subject.clone()), order: Order::Newest, ..EventFilter::default() };
+        let filter = EventFilter { subject: Some(subject.clone()), order: Order::NewestFirst, ..EventFilter::default() };
         let mut events = self.ledger_events(&filter).await?;
         events.reverse();
         events.retain(|r| !matches!(r.event, Event::StepStarted { .. } | Event::StepDone { .. } | Event::RunStarted { .. }));
@@ -172,7 +172,7 @@ impl Control {
 
     async fn explain_run(&self, id: &RunId) -> Result<ExplainView, Problem> {
         let run = self.ledger_run(id).await?;
-        let of_run = EventFilter { run: Some(id.clone()), order: Order::Oldest, ..EventFilter::default() };
+        let of_run = EventFilter { run: Some(id.clone()), order: Order::OldestFirst, ..EventFilter::default() };
         let story = self.lines(self.ledger_events(&of_run).await?).await;
         let catalog = &self.world.current().catalog;
         let phrase = words::work_phrase(catalog, &run.spec.work);
@@ -191,7 +191,7 @@ impl Control {
             let usually_ms = self.usually(&subject).await?;
             let catalog = &self.world.current().catalog;
             let facts = self.world.ledger.facts();
-            done.push(StandView { title, verdict: verdict_view(catalog, &facts, &verdict), usually_ms });
+            done.push(StandView { verdict: verdict_view(catalog, &facts, &words::typed(catalog, &subject), &verdict), title, usually_ms });
         }
         Ok(done)
     }
@@ -266,7 +266,7 @@ impl Control {
                 Found::Channel(channel) => filter.text = Some(channel.to_string()),
             }
         }
-        filter.order = Order::Newest;
+        filter.order = Order::NewestFirst;
         let events = self.world.ledger.events(&filter, limit).await.map_err(ledger_problem)?.rows;
         let works = self.works(&events).await;
         let catalog = &self.world.current().catalog;

@@ -23,6 +23,15 @@ pub(crate) fn subject_title(catalog: &Catalog, subject: &Subject) -> String {
     }
 }
 
+/// What people type to name a subject.
+pub(crate) fn typed(catalog: &Catalog, subject: &Subject) -> String {
+    match subject {
+        Subject::Source(name) => name.to_string(),
+        Subject::Target(id) => target_title(catalog, id),
+        Subject::Change(id) => id.to_string(),
+    }
+}
+
 /// What a run does, as a phrase: `the build of web at 5f8f0e1`.
 pub(crate) fn work_phrase(catalog: &Catalog, work: &Work) -> String {
     match work {

@@ -35,7 +35,8 @@ fn name(readable: &str, hash: &str) -> String {
 }
 
 /// Lower-case letters, digits and single dashes, beginning with a letter or digit.
-pub(crate) fn slug(text: &str) -> String {
+#[must_use]
+pub fn slug(text: &str) -> String {
     let mut slug = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_ascii_alphanumeric() {

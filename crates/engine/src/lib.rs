@@ -37,7 +37,7 @@ pub use change::change_run;
 pub use event::*;
 pub use facts::*;
 pub use gate::{Passed, gate};
-pub use ids::{change_id, change_spec};
+pub use ids::{change_id, change_spec, slug};
 pub use planner::{Plan, Planner, plan};
 pub use store::FactError;
 pub use text::{Names, action_text, hold_text, lift_text, verdict_text};

@@ -7,7 +7,12 @@ use std::path::PathBuf;
 pub const VARIABLES: &[(&str, &str)] = &[
     ("TOWPATH_CONFIG", "the towpath.toml to use (as --config)"),
     ("TOWPATH_BY", "who asks for promotions, rollbacks, holds and releases (as --by)"),
-    ("TOWPATH_LOG", "what the server logs: error, warn, info, debug or trace, also per part: info,towpath_runs=debug"),
+    ("TOWPATH_LOG", "what the server logs: error, warn, info, debug or trace; per part: info,towpath_runs=debug"),
+    ("TOWPATH_CRASH_AFTER_EVENT", "for tests: the server kills itself once this many events are recorded"),
+    ("PATH", "where builds and containers find commands that they do not bring along"),
+    ("HOME", "handed to builds"),
+    ("LANG", "handed to builds"),
+    ("TMPDIR", "where temporary files go; handed to builds"),
     ("NO_COLOR", "no colours when set to anything"),
     ("TERM", "no colours when it is dumb"),
     ("USER", "who asks, when nothing else says"),
@@ -26,6 +31,10 @@ pub struct Environment {
     pub no_color: bool,
     /// `USER`.
     pub user: Option<String>,
+    /// `TOWPATH_CRASH_AFTER_EVENT`.
+    pub crash_after: Option<i64>,
+    /// What builds get of it: `PATH`, `HOME`, `LANG`, `TMPDIR`, `USER`.
+    pub host: Vec<(String, String)>,
 }
 
 impl Environment {
@@ -42,6 +51,8 @@ impl Environment {
             log: text("TOWPATH_LOG"),
             no_color: set("NO_COLOR").is_some() || text("TERM").is_some_and(|term| term == "dumb"),
             user: text("USER"),
+            crash_after: text("TOWPATH_CRASH_AFTER_EVENT").and_then(|number| number.parse().ok()),
+            host: ["PATH", "HOME", "LANG", "TMPDIR", "USER"].iter().filter_map(|name| Some(((*name).to_owned(), text(name)?))).collect(),
         }
     }
 

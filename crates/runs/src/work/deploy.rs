@@ -137,7 +137,7 @@ async fn gate(world: &World, target: &Arc<Target>, work: &DeployWork) -> Result<
     let snapshot = world.snapshot().await?;
     let target_now = known_target(&snapshot.catalog, &target.id)?;
     let facts = world.ledger.facts();
-    let passed = towpath_engine::may_deploy(&snapshot.catalog, &facts, world.clock.now(), &target_now, work.commit);
+    let passed = towpath_engine::gate(&snapshot.catalog, &facts, world.clock.now(), &target_now, work.commit);
     match passed {
         Ok(_) => Ok(()),
         Err(holds) => {

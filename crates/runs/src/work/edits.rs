@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use towpath_catalog::edit::{self, ScalarEdit};
-use towpath_catalog::{Place, Target};
+use towpath_catalog::{Place, Target, edit};
 use towpath_domain::{CommitId, GitRef};
 use towpath_engine::{ChangeSpec, ConfigEdit};
 use towpath_git::{Edit, Identity, Mirror};
@@ -11,9 +10,16 @@ use towpath_git::{Edit, Identity, Mirror};
 use crate::journal::Stop;
 use crate::world::{Snapshot, World};
 
+/// One scalar of a file and what it becomes.
+struct Scalar {
+    place: Place,
+    old: String,
+    new: String,
+}
+
 /// The edits as files. Empty when the config repository says all of it already.
 pub(super) async fn files(mirror: &Mirror, base: CommitId, snapshot: &Snapshot, spec: &ChangeSpec) -> Result<Vec<Edit>, Stop> {
-    let mut scalars: BTreeMap<String, Vec<ScalarEdit>> = BTreeMap::new();
+    let mut scalars: BTreeMap<String, Vec<Scalar>> = BTreeMap::new();
     let mut edits = Vec::new();
     for edit in &spec.edits {
         match edit {
@@ -31,7 +37,7 @@ pub(super) async fn files(mirror: &Mirror, base: CommitId, snapshot: &Snapshot, 
                     let list = scalars.entry(place.file.to_string()).or_default();
                     // Two targets may share one file of their own, and so one scalar.
                     if !list.iter().any(|known| known.place == *place) {
-                        list.push(ScalarEdit { place: place.clone(), old, new });
+                        list.push(Scalar { place: place.clone(), old, new });
                     }
                 };
                 add(&target.ref_place, from.to_string(), to.to_string());
@@ -58,6 +64,7 @@ pub(super) async fn files(mirror: &Mirror, base: CommitId, snapshot: &Snapshot, 
             .await
             .map_err(|e| Stop::failed(e.class(), e))?
             .ok_or_else(|| Stop::own(format!("{path} is gone from the config repository")))?;
+        let list: Vec<edit::Edit<'_>> = list.iter().map(|s| edit::Edit { place: &s.place, old: &s.old, new: &s.new }).collect();
         let changed = edit::set_scalars(&text, &list).map_err(|e| Stop::own(format!("{path}: {e}")))?;
         edits.push(Edit { path, content: Some(changed) });
     }

@@ -38,7 +38,7 @@ pub(crate) struct Verify {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  towpath ledger backup /var/backups/ledger-$(date +%F).db")]
+  towpath ledger backup /var/backups/ledger-2026-11-20.db")]
 pub(crate) struct Backup {
     /// The file to write; it must not be there yet.
     #[arg(value_name = "FILE")]

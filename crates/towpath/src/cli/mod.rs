@@ -16,6 +16,7 @@ mod render;
 mod runs;
 mod serve;
 mod status;
+mod stop_services;
 mod validate;
 mod wait;
 
@@ -73,6 +74,7 @@ enum Command {
     Render(render::Args),
     History(history::Args),
     Doctor(doctor::Args),
+    StopServices(stop_services::Args),
     #[command(subcommand)]
     Ledger(ledger::Command),
     Completions(completions::Args),
@@ -139,6 +141,7 @@ fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Render(args) => render::run(context, &args),
         Command::History(args) => history::run(context, args),
         Command::Doctor(args) => doctor::run(context, args),
+        Command::StopServices(args) => stop_services::run(context, &args),
         Command::Ledger(command) => ledger::run(context, command),
         Command::Completions(args) => completions::run(context, &args),
         Command::Man(args) => man::run(context, &args),

@@ -50,7 +50,13 @@ pub(super) fn run(context: &Context, _args: &Args) -> Result<Exit, Failure> {
     logging::start(&context.environment, "info", context.out.color_err)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Exit::Failed, format!("cannot begin: {error}")))?;
-    runtime.block_on(async { wiring::serve(config, stop_signal()?).await })?;
+    let shim = std::env::current_exe().map_err(|error| Failure::new(Exit::Failed, format!("this program cannot be found: {error}")))?;
+    let around = wiring::Surroundings {
+        host_env: context.environment.host.clone(),
+        shim: vec![shim.display().to_string(), "shim".to_owned()],
+        crash_after: context.environment.crash_after,
+    };
+    runtime.block_on(async { wiring::serve(config, around, stop_signal()?).await })?;
     Ok(Exit::Ok)
 }
 

@@ -13,6 +13,9 @@ pub mod status;
 pub mod table;
 pub mod words;
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, IsTerminal, Write};
 
 use clap::ValueEnum;

@@ -3,23 +3,26 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
-use towpath_cluster::{Cluster, LocalCluster};
+use towpath_cluster::{Cluster, LocalCluster, Settings as LocalSettings};
 use towpath_control::{Control, Pace};
+use towpath_domain::Span;
 use towpath_forge::PlainGit;
 use towpath_git::{Git, Identity, Settings};
 use towpath_ledger::Ledger;
 use towpath_ledger::logs::{Limits, Logs};
-use towpath_notify::{CommandSink, LogSink, Outbox, Sink};
+use towpath_notify::sinks::{CommandSink, LogSink};
+use towpath_notify::{Settings as TellSettings, Sink};
 use towpath_registry::LayoutRegistry;
 use towpath_runs::world::{Catalogs, Clock, Clusters, ConfigRepository, Current, Images, Mirrors};
 use towpath_runs::{Workers, World};
 use towpath_web::Listener;
 
 use super::brain::Wired;
+use super::names::CatalogNames;
 use crate::config::Config;
+use crate::failure::Failure;
 use crate::server_file::Published;
 
 /// How many runs are carried out at a time. Builds and deploys mostly wait; more would only fight over this machine.
@@ -39,7 +42,11 @@ pub struct Surroundings {
 ///
 /// # Errors
 /// When the state directory, the ledger or the address cannot be had; each names what to do.
-pub async fn serve(config: &Config, around: Surroundings, shutdown: watch::Receiver<bool>) -> anyhow::Result<()> {
+pub async fn serve(config: Config, around: Surroundings, shutdown: watch::Receiver<bool>) -> Result<(), Failure> {
+    keep_going(&config, around, shutdown).await.map_err(Failure::from)
+}
+
+async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Receiver<bool>) -> anyhow::Result<()> {
     let ledger = Ledger::open(&config.state).await?;
     if let Some(last) = around.crash_after {
         crash_after(&ledger, last);
@@ -54,15 +61,11 @@ pub async fn serve(config: &Config, around: Surroundings, shutdown: watch::Recei
     let mirrors = Mirrors::new(git, config.state.join("mirrors"));
     let registry = Arc::new(LayoutRegistry::open(&config.registry)?);
     let images = Arc::new(Images::new(Arc::clone(&registry), config.state.join("images")));
-    let local = Arc::new(LocalCluster::open(towpath_cluster::LocalSettings {
-        dir: config.state.join("cluster"),
-        shim_command: around.shim,
-        images,
-        host_path: around.host_env.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone()).unwrap_or_default(),
-    })?);
+    let host_path = around.host_env.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone()).unwrap_or_default();
+    let local = LocalCluster::open(LocalSettings::new(config.state.join("cluster"), around.shim, host_path), images)?;
     let forge_mirror = mirrors.get(&config.repository.url).await?;
     let forge = PlainGit::new((*forge_mirror).clone(), config.repository.branch.clone());
-    let cluster: Arc<dyn Cluster> = local;
+    let cluster: Arc<dyn Cluster> = Arc::new(local);
     let world = Arc::new(World {
         current: Current::default(),
         ledger: ledger.clone(),
@@ -91,15 +94,13 @@ pub async fn serve(config: &Config, around: Surroundings, shutdown: watch::Recei
             cluster.run_controllers(stopped).await;
         })
     };
+    let clock = world.clock.clone();
+    let tell = TellSettings::new(Arc::new(CatalogNames(Arc::clone(&world))), None, Arc::new(move || clock.now()));
     let parts = [
-        tokio::spawn(Arc::clone(&control).run(shutdown.clone())),
+        tokio::spawn(Arc::clone(&control).keep_going(shutdown.clone())),
         tokio::spawn(Workers::new(Arc::clone(&world), format!("worker-{}", std::process::id()), LANES).run(shutdown.clone())),
-        tokio::spawn(Outbox::new(ledger.clone(), sinks(config)).run(shutdown.clone())),
-        tokio::spawn(async move {
-            if let Err(error) = towpath_web::serve(listener, brain, shutdown).await {
-                tracing::error!(%error, "the API is gone");
-            }
-        }),
+        tokio::spawn(towpath_notify::run(ledger.clone(), sinks(config, &world.host_env), tell, shutdown.clone())),
+        tokio::spawn(towpath_web::serve(listener, brain, shutdown)),
         controllers,
     ];
     for part in parts {
@@ -125,10 +126,16 @@ pub fn logs(state: &std::path::Path) -> Logs {
     Logs::new(PathBuf::from(state).join("logs"), Limits::default())
 }
 
-fn sinks(config: &Config) -> Vec<Box<dyn Sink>> {
-    let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(LogSink)];
-    if let Some(command) = &config.notify {
-        sinks.push(Box::new(CommandSink::new(command.clone(), Duration::from_secs(30))));
+fn sinks(config: &Config, environment: &[(String, String)]) -> Vec<Arc<dyn Sink>> {
+    let mut sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(LogSink::new("log"))];
+    if let Some([program, arguments @ ..]) = config.notify.as_deref() {
+        sinks.push(Arc::new(CommandSink {
+            name: "command".to_owned(),
+            program: PathBuf::from(program),
+            arguments: arguments.to_vec(),
+            environment: environment.to_vec(),
+            timeout: Span::from_secs(30),
+        }));
     }
     sinks
 }

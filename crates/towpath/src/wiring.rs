@@ -1,0 +1,9 @@
+//! The parts put together.
+
+mod brain;
+mod names;
+mod offline;
+mod serve;
+
+pub use offline::plan as offline_plan;
+pub use serve::{Surroundings, serve};
