@@ -189,5 +189,5 @@ fn days_text(days: u32) -> String {
 }
 
 fn opens_text(opens: Option<Timestamp>) -> String {
-    opens.map_or_else(|| " and never opens".to_owned(), |opens| format!(" until {opens}"))
+    opens.map_or_else(|| ", with no end in sight".to_owned(), |opens| format!(" until {opens}"))
 }

@@ -1,0 +1,154 @@
+//! When things may move.
+
+use towpath_catalog::Window;
+use towpath_domain::{FailureClass, GitRef, Span, Timestamp};
+use towpath_engine::*;
+
+use crate::install::*;
+use crate::props::schedule;
+use crate::sim::Sim;
+
+/// A chain at rest whose clock then stands at this moment, UTC.
+fn at(moment: &str) -> Sim {
+    let mut sim = Sim::chain();
+    sim.settle();
+    sim.now = when(moment);
+    sim.tick();
+    sim
+}
+
+fn when(moment: &str) -> Timestamp {
+    Timestamp::from_millis(moment.parse::<jiff::Timestamp>().unwrap().as_millisecond())
+}
+
+fn window(days: Vec<i8>, from_minute: u16, until_minute: u16, zone: &str) -> Window {
+    Window { days, from_minute, until_minute, zone: jiff::tz::TimeZone::get(zone).unwrap(), place: place(60) }
+}
+
+#[test]
+fn a_freeze_begins_and_ends_by_itself_and_holds_only_what_it_selects() {
+    let mut sim = at("2024-01-10T08:00:00Z");
+    sim.install.freeze("prod", Some(when("2024-01-10T09:00:00Z")), Some(when("2024-01-10T12:00:00Z")));
+    sim.config_seen();
+    assert_eq!(sim.verdict("prod").state, State::UpToDate);
+    sim.wait(Span::from_secs(3600));
+    sim.push();
+    sim.settle();
+    assert_eq!(sim.runs("test"), Some(commit(2)));
+    let holds = sim.holds("prod");
+    let [Hold::Frozen { by: Some(by), until: Some(until), .. }] = holds.as_slice() else { panic!("{holds:?}") };
+    assert_eq!((by.as_str(), *until), ("ann", when("2024-01-10T12:00:00Z")));
+    sim.wait(Span::from_secs(4 * 3600));
+    assert_eq!(sim.runs("prod"), Some(commit(2)));
+}
+
+#[test]
+fn windows_open_in_their_own_zone_and_span_midnight() {
+    // Thursday; Berlin is one hour ahead. Mondays to Thursdays 22:00 to 02:00.
+    let mut sim = at("2024-01-11T20:59:00Z");
+    sim.install.policy("night", |policy| {
+        policy.select.targets = vec![target_id("prod")];
+        policy.windows = vec![window(vec![1, 2, 3, 4], 22 * 60, 2 * 60, "Europe/Berlin")];
+    });
+    sim.config_seen();
+    sim.push();
+    sim.settle();
+    let opens = |sim: &Sim| match sim.holds("prod").as_slice() {
+        [Hold::OutsideWindow { opens: Some(opens), .. }] => *opens,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(opens(&sim), when("2024-01-11T21:00:00Z"));
+    sim.wait(Span::from_secs(60));
+    assert_eq!(sim.runs("prod"), Some(commit(2)));
+    // Friday, 00:59 in Berlin: still Thursday's opening. An hour later it is over until Monday.
+    sim.now = when("2024-01-11T23:59:00Z");
+    sim.push();
+    sim.settle();
+    assert_eq!(sim.runs("prod"), Some(commit(3)));
+    sim.now = when("2024-01-12T01:00:00Z");
+    sim.push();
+    sim.settle();
+    assert_eq!(opens(&sim), when("2024-01-15T21:00:00Z"));
+}
+
+#[test]
+fn each_policy_with_windows_must_be_open() {
+    let mut sim = at("2024-01-10T10:00:00Z");
+    for (name, from, until) in [("morning", 8 * 60, 12 * 60), ("noon", 11 * 60, 13 * 60)] {
+        sim.install.policy(name, |policy| policy.windows = vec![window(Vec::new(), from, until, "UTC")]);
+    }
+    sim.config_seen();
+    sim.push();
+    sim.settle();
+    assert!(matches!(sim.holds("stage").as_slice(), [Hold::OutsideWindow { policy, .. }] if policy == "noon"));
+    sim.wait(Span::from_secs(3600));
+    assert_eq!(sim.runs("stage"), Some(commit(2)));
+}
+
+#[test]
+fn a_schedule_is_open_for_the_minutes_it_names() {
+    let mut sim = at("2024-01-10T08:30:00Z");
+    sim.install.edit("prod", |target| target.promotion.schedule = Some(schedule("0-59 9 * * *")));
+    sim.config_seen();
+    sim.push();
+    sim.settle();
+    let holds = sim.holds("prod");
+    let [Hold::OutsideSchedule { opens: Some(opens), .. }] = holds.as_slice() else { panic!("{holds:?}") };
+    assert_eq!(*opens, when("2024-01-10T09:00:00Z"));
+    sim.wait(Span::from_secs(1800));
+    assert_eq!(sim.runs("prod"), Some(commit(2)));
+    sim.now = when("2024-01-10T09:59:00Z");
+    sim.push();
+    sim.settle();
+    assert_eq!(sim.runs("prod"), Some(commit(3)));
+    sim.now = when("2024-01-10T10:00:00Z");
+    sim.push();
+    sim.settle();
+    assert_eq!(sim.runs("prod"), Some(commit(3)));
+}
+
+#[test]
+fn what_leaves_a_blocked_version_waits_for_freezes_only() {
+    let mut sim = at("2024-01-10T08:00:00Z");
+    sim.push();
+    sim.settle();
+    sim.install.policy("never", |policy| {
+        policy.select.targets = vec![target_id("prod")];
+        policy.windows = vec![window(vec![7], 0, 1, "UTC")];
+    });
+    sim.install.block("prod", commit(2), false);
+    sim.install.edit("prod", |target| target.git_ref = GitRef::Commit(commit(1)));
+    sim.install.freeze("prod", None, None);
+    sim.config_seen();
+    sim.settle();
+    assert!(matches!(sim.holds("prod").as_slice(), [Hold::Frozen { .. }]), "{:?}", sim.holds("prod"));
+    sim.install.thaw("prod");
+    sim.config_seen();
+    sim.settle();
+    assert_eq!(sim.runs("prod"), Some(commit(1)));
+}
+
+#[test]
+fn a_failed_attempt_is_made_again_later_and_later_and_then_no_more() {
+    let mut sim = Sim::chain();
+    sim.settle();
+    let second = sim.push();
+    sim.fail("stage", second, FailureClass::Environment, 99);
+    sim.settle();
+    let mut waits = Vec::new();
+    while let [Hold::Backoff { until, of: 5, .. }] = sim.holds("stage")[..] {
+        waits.push(until.since(sim.now).as_millis().div_ceil(1000));
+        sim.now = until;
+        sim.tick();
+        sim.settle();
+    }
+    assert_eq!(waits, [10, 20, 40, 80]);
+    assert!(matches!(sim.holds("stage").as_slice(), [Hold::Failed { attempts: 5, .. }]));
+    sim.wait(Span::from_days(1));
+    assert_eq!(sim.runs("stage"), Some(commit(1)));
+
+    sim.fails.clear();
+    sim.retry("stage");
+    sim.settle();
+    assert_eq!(sim.runs("stage"), Some(second));
+}
