@@ -60,7 +60,7 @@ pub trait Cluster: Send + Sync {
         run: &'a RunId,
         within: Duration,
         progress: &'a (dyn Fn(Progress) + Send + Sync),
-    ) -> BoxFuture<'a, Result<Ready, WaitFailure>>;
+    ) -> BoxFuture<'a, Result<Ready, Box<WaitFailure>>>;
 
     /// Deletes what `target` owns in the namespace, except `keep`. Answers with what was deleted; its pods end by themselves.
     ///

@@ -150,7 +150,7 @@ impl Cluster for LocalCluster {
         run: &'a RunId,
         within: Duration,
         progress: &'a (dyn Fn(Progress) + Send + Sync),
-    ) -> BoxFuture<'a, Result<Ready, WaitFailure>> {
+    ) -> BoxFuture<'a, Result<Ready, Box<WaitFailure>>> {
         Box::pin(waiting::wait(&self.core, namespace, keys, run, within, progress))
     }
 

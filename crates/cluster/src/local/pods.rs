@@ -1,8 +1,6 @@
 //! Pods' processes: seen, started, stopped, taken away.
 
-use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -15,7 +13,7 @@ use tokio::process::Command;
 
 use super::world::{Named, PodEntry, Shim, Stage, World};
 use super::{Core, store};
-use crate::files::{self, Durability};
+use crate::files::{self, Durability, FileIdentity};
 use crate::pod::{Phase, Process, StopOrder, kill_leftovers};
 
 /// How long an old pod goes on serving after the services have left it: connections that were on their way still arrive.
@@ -25,8 +23,8 @@ const SHIM_PAUSE: Duration = Duration::from_millis(100);
 const SHIM_PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// Reads a file that is replaced as a whole, if it is another one than `seen`.
-pub(super) fn read_if_new<T: DeserializeOwned>(path: &Path, seen: &mut Option<(u64, i64, i64)>) -> Option<T> {
-    let identity = fs::metadata(path).ok().map(|m| (m.ino(), m.mtime(), m.mtime_nsec()))?;
+pub(super) fn read_if_new<T: DeserializeOwned>(path: &Path, seen: &mut Option<FileIdentity>) -> Option<T> {
+    let identity = FileIdentity::of(path)?;
     if *seen == Some(identity) {
         return None;
     }

@@ -25,7 +25,7 @@ pub(super) async fn wait(
     run: &RunId,
     within: Duration,
     progress: &(dyn Fn(Progress) + Send + Sync),
-) -> Result<Ready, WaitFailure> {
+) -> Result<Ready, Box<WaitFailure>> {
     let end = Instant::now() + within;
     let mut passes = core.passes.subscribe();
     let mut told: BTreeMap<&ObjectKey, String> = BTreeMap::new();
@@ -59,10 +59,10 @@ pub(super) async fn wait(
 }
 
 /// How the object does, if it is still what `run` applied.
-fn applied_health(world: &World, namespace: &NamespaceName, key: &ObjectKey, run: &RunId) -> Result<Health, WaitFailure> {
+fn applied_health(world: &World, namespace: &NamespaceName, key: &ObjectKey, run: &RunId) -> Result<Health, Box<WaitFailure>> {
     let superseded = |message: String| {
         let reason = Reason::Superseded;
-        Err(WaitFailure { class: reason.class(), reason, object: key.clone(), message, log_tail: Vec::new() })
+        Err(Box::new(WaitFailure { class: reason.class(), reason, object: key.clone(), message, log_tail: Vec::new() }))
     };
     let place = (namespace.clone(), key.clone());
     match world.objects.get(&place) {
@@ -90,18 +90,23 @@ fn ready(world: &World, namespace: &NamespaceName, keys: &[ObjectKey]) -> Ready 
     ready
 }
 
-fn failed(core: &Core, namespace: &NamespaceName, key: &ObjectKey, failure: Failure) -> WaitFailure {
-    WaitFailure {
+fn failed(core: &Core, namespace: &NamespaceName, key: &ObjectKey, failure: Failure) -> Box<WaitFailure> {
+    Box::new(WaitFailure {
         class: failure.reason.class(),
         log_tail: log_tail(core, namespace, &failure),
         reason: failure.reason,
         object: key.clone(),
         message: failure.message,
-    }
+    })
 }
 
 /// The likeliest reason why there was not enough time.
-fn timed_out(core: &Core, namespace: &NamespaceName, within: Duration, lacks: Vec<(&ObjectKey, String, Option<Failure>)>) -> WaitFailure {
+fn timed_out(
+    core: &Core,
+    namespace: &NamespaceName,
+    within: Duration,
+    lacks: Vec<(&ObjectKey, String, Option<Failure>)>,
+) -> Box<WaitFailure> {
     let after = format!("not ready within {} s", within.as_secs_f32());
     let known = lacks.iter().find_map(|(key, _, lack)| Some((*key, lack.clone()?)));
     if let Some((key, failure)) = known {

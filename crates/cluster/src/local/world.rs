@@ -12,6 +12,7 @@ use towpath_domain::{Digest, NamespaceName, RunId, Timestamp};
 
 use crate::api::{Event, ObjectKey, Owner, Reason};
 use crate::clock::now;
+use crate::files::FileIdentity;
 use crate::pod::{PodDir, Problem, Status};
 use crate::shim::{ProxyDir, ProxyStatus};
 use crate::spec::{Labels, Spec};
@@ -129,7 +130,7 @@ pub(super) struct PodEntry {
     pub(super) stage: Stage,
     pub(super) status: Option<Status>,
     /// Of `status.json`, to read it only when it is another one.
-    pub(super) seen: Option<(u64, i64, i64)>,
+    pub(super) seen: Option<FileIdentity>,
     pub(super) stopping: bool,
     pub(super) shim: Shim,
 }
@@ -167,7 +168,7 @@ impl Shim {
 pub(super) struct ServiceEntry {
     pub(super) dir: ProxyDir,
     pub(super) status: ProxyStatus,
-    pub(super) seen: Option<(u64, i64, i64)>,
+    pub(super) seen: Option<FileIdentity>,
     pub(super) stopping: bool,
     pub(super) shim: Shim,
 }

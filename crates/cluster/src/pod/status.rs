@@ -66,6 +66,8 @@ pub(crate) struct Status {
 pub(crate) struct ContainerStatus {
     pub(crate) name: String,
     pub(crate) init: bool,
+    /// Whether it was ever about to be started: written down before the process is made.
+    pub(crate) begun: bool,
     /// Its process, while it runs.
     pub(crate) process: Option<Process>,
     pub(crate) ready: bool,

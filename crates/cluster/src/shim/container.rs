@@ -101,6 +101,12 @@ async fn attempt(pod: &Arc<Pod>, id: ContainerId, plan: &ContainerPlan, allotted
 
     let error_file = pod.dir.scratch(&plan.name).join(".exec-error");
     let _ = fs::remove_file(&error_file);
+    // Written down, then done: if the shim dies in between, nobody takes this container for one that never ran.
+    pod.update(|status| {
+        if let Some(container) = status.containers.get_mut(id.at) {
+            container.begun = true;
+        }
+    });
     let started = Instant::now();
     let (mut child, output) = spawn(pod, &launch, &limits, &error_file).map_err(|e| host("its process cannot be started", e))?;
     let process = child.id().and_then(Process::find);

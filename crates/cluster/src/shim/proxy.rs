@@ -1,9 +1,7 @@
 //! A service's address: a stable port of this machine that leads to whichever pods are ready.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::supervisor::wake;
-use crate::files::{self, Durability};
+use crate::files::{self, Durability, FileIdentity};
 use crate::pod::Process;
 
 /// How often the plan is looked at, and a port that was taken is tried again.
@@ -91,7 +89,7 @@ pub(super) fn run(dir: &ProxyDir) -> Result<(), String> {
 
 struct Shared {
     path: PathBuf,
-    cached: Mutex<(Option<(u64, i64, i64)>, Arc<Endpoints>)>,
+    cached: Mutex<(Option<FileIdentity>, Arc<Endpoints>)>,
     next: AtomicUsize,
     open: AtomicU64,
 }
@@ -110,7 +108,8 @@ async fn serve(dir: &ProxyDir) -> Result<(), String> {
     let shared = Arc::new(Shared { path: dir.endpoints(), cached: Mutex::default(), next: AtomicUsize::new(0), open: AtomicU64::new(0) });
     let mut listeners: BTreeMap<(u16, u16), JoinHandle<()>> = BTreeMap::new();
     let mut told = ProxyStatus::default();
-    while !dir.stop().exists() {
+    // A folder that somebody deleted is a service that nobody wants.
+    while !dir.stop().exists() && dir.plan().exists() {
         if let Ok(Some(plan)) = files::read_json::<ProxyPlan>(&dir.plan()) {
             let problems = listen(&plan, &mut listeners, &shared).await;
             let listening = listeners.keys().map(|(port, _)| *port).collect();
@@ -208,7 +207,7 @@ impl Shared {
     /// The endpoints of this moment: a rename makes them another file.
     fn endpoints(&self) -> Arc<Endpoints> {
         let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
-        let identity = fs::metadata(&self.path).ok().map(|m| (m.ino(), m.mtime(), m.mtime_nsec()));
+        let identity = FileIdentity::of(&self.path);
         if identity != cached.0
             && let Ok(read) = files::read_json::<Endpoints>(&self.path)
         {

@@ -47,9 +47,9 @@ pub(super) fn run(dir: &PodDir) -> Result<(), String> {
     if before.as_ref().is_some_and(|status| status.phase.is_final()) {
         return Ok(());
     }
-    let was_running = before.is_some_and(|status| status.containers.iter().any(|c| c.process.is_some() || c.last_exit.is_some()));
+    let was_begun = before.is_some_and(|status| status.containers.iter().any(|container| container.begun));
     let pod = Arc::new(Pod { status: Mutex::new(first_status(&plan)), plan, dir: dir.clone(), stop: watch::Sender::new(false) });
-    if was_running && pod.plan.restart == RestartPolicy::Never {
+    if was_begun && pod.plan.restart == RestartPolicy::Never {
         // What was cut short is not done twice: whoever wants it again makes a new pod.
         pod.update(|status| {
             status.phase = Phase::Failed;
@@ -78,6 +78,10 @@ async fn supervise(pod: &Arc<Pod>) -> Result<(), String> {
         let order = loop {
             if let Ok(Some(order)) = files::read_json::<StopOrder>(&stopping.dir.stop()) {
                 break order;
+            }
+            if !stopping.dir.plan().exists() {
+                // Somebody deleted the pod's folder: nobody can want the pod any more.
+                break StopOrder::default();
             }
             tokio::select! {
                 _ = terminated.recv() => break files::read_json(&stopping.dir.stop()).ok().flatten().unwrap_or_default(),

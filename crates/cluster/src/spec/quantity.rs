@@ -6,7 +6,7 @@ pub fn memory_bytes(text: &str) -> Option<u64> {
     let (number, factor) = split(text)?;
     let bytes = number * factor;
     // Beyond 2^60 nobody limits anything; it keeps the conversion exact enough.
-    (bytes >= 0.0 && bytes < 1_152_921_504_606_846_976.0).then_some(bytes.ceil() as u64)
+    (0.0..1_152_921_504_606_846_976.0).contains(&bytes).then_some(bytes.ceil() as u64)
 }
 
 /// A quantity of CPU in thousandths of a core; `None` when it is not one.
@@ -14,7 +14,7 @@ pub fn memory_bytes(text: &str) -> Option<u64> {
 pub fn cpu_millis(text: &str) -> Option<u64> {
     let (number, factor) = split(text)?;
     let millis = number * factor * 1000.0;
-    (millis >= 0.0 && millis < 1e9).then_some(millis.ceil() as u64)
+    (0.0..1e9).contains(&millis).then_some(millis.ceil() as u64)
 }
 
 fn split(text: &str) -> Option<(f64, f64)> {

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use towpath_cluster::{
-    BoxFuture, Cluster, ImageConfig, ImageError, ImageStore, LocalCluster, ObjectKey, ObjectStatus, Owner, Ready, Settings, Unpacked,
-    WaitFailure,
+    BoxFuture, Cluster, ClusterError, ImageConfig, ImageError, ImageStore, LocalCluster, ObjectKey, ObjectStatus, Owner, Ready, Settings,
+    Unpacked, WaitFailure,
 };
 use towpath_domain::{Digest, ImageRef, NamespaceName, RunId, TargetId};
 
@@ -81,10 +81,17 @@ pub fn namespace() -> NamespaceName {
     NamespaceName::new("shop").unwrap()
 }
 
+/// Opens the runtime, once nothing of an earlier one in this process holds its directory any more.
 fn open(dir: &Path, images: Arc<Images>) -> LocalCluster {
     let shim = vec![env!("CARGO_BIN_EXE_towpath-shim").to_owned()];
     let settings = Settings { log_bytes: 4096, ..Settings::new(dir.join("cluster"), shim, std::env::var("PATH").unwrap()) };
-    LocalCluster::open(settings, images).unwrap()
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match LocalCluster::open(settings.clone(), images.clone()) {
+            Err(ClusterError::InUse { .. }) if Instant::now() < end => std::thread::yield_now(),
+            opened => return opened.unwrap(),
+        }
+    }
 }
 
 impl Machine {
@@ -130,11 +137,11 @@ impl Machine {
         self.cluster.apply(&namespace(), &owner("web", run), objects.as_array().unwrap()).await
     }
 
-    pub async fn wait(&self, run: &str, keys: &[&str]) -> Result<Ready, WaitFailure> {
+    pub async fn wait(&self, run: &str, keys: &[&str]) -> Result<Ready, Box<WaitFailure>> {
         self.wait_for(run, keys, PATIENCE).await
     }
 
-    pub async fn wait_for(&self, run: &str, keys: &[&str], within: Duration) -> Result<Ready, WaitFailure> {
+    pub async fn wait_for(&self, run: &str, keys: &[&str], within: Duration) -> Result<Ready, Box<WaitFailure>> {
         let keys: Vec<ObjectKey> = keys.iter().map(|key| key.parse().unwrap()).collect();
         self.cluster.wait(&namespace(), &keys, &RunId::new(run).unwrap(), within, &|_| {}).await
     }
