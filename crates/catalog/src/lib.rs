@@ -13,7 +13,9 @@ mod load;
 pub mod model;
 mod read;
 pub mod render;
+pub mod schema;
 mod suggest;
+pub mod write;
 mod yaml;
 
 pub use diagnostic::{Diagnostic, Place, Severity};

@@ -1,0 +1,158 @@
+use serde_json::Value;
+
+use super::*;
+use crate::{InputFile, Severity, load};
+
+const GOOD_SOURCE: &str = "\
+$schema: /towpath/source-1.yml
+name: web
+description: The web service
+app:
+  $ref: /app.yml
+url: https://git.example.com/org/web
+branch: release/1
+image: registry.example.com:5000/org/web
+hash_length: 8
+build:
+  command: [make, release]
+  env: {CGO: \"0\"}
+  timeout: 10m
+  pack:
+    base: registry.example.com/base:1
+    files:
+      - {from: out/web, to: /usr/bin/web, mode: \"0755\"}
+      - {from: ., to: /src}
+    entrypoint: [/usr/bin/web]
+    cmd: [--serve]
+    env: {HOME: /}
+    workdir: /srv
+";
+
+const GOOD_POLICY: &str = "\
+$schema: /towpath/policy-1.yml
+name: production
+description: Nobody works at Christmas
+select: {apps: [web], labels: {tier: one}}
+freezes:
+  - {from: 2026-12-24, until: 2027-01-01, timezone: Europe/Prague, reason: holidays, by: Ann}
+  - {from: 2026-12-24T18:00:00Z, reason: until lifted}
+windows:
+  - {days: [mon, fri], from: \"09:00\", until: \"24:00\", timezone: Europe/Prague}
+queue: every
+retries: {attempts: 3, backoff: 1s, backoffLimit: 10m}
+rollback: automatic
+block:
+  - {url: https://git.example.com/org/web, ref: 5f8f0e1d2c3b4a5968778695a4b3c2d1e0f9a8b7, reason: it eats data, rollback: true}
+";
+
+/// What is put in the place of what, so that the file is wrong.
+const BAD_SOURCES: &[(&str, &str)] = &[
+    ("name: web\n", ""),
+    ("name: web\n", "name: Web_1\n"),
+    ("app:\n  $ref: /app.yml\n", ""),
+    ("$ref: /app.yml", "$ref: app.yml"),
+    ("url: https", "url: -https"),
+    ("branch: release/1", "branch: -x"),
+    ("image: registry.example.com:5000/org/web\n", ""),
+    ("image: registry.example.com:5000/org/web", "image: a@b"),
+    ("hash_length: 8", "hash_length: 3"),
+    ("hash_length: 8", "hash_length: 41"),
+    ("hash_length: 8", "hash_length: seven"),
+    ("command: [make, release]", "command: []"),
+    ("command: [make, release]", "command: {make: release}"),
+    ("timeout: 10m", "timeout: ten"),
+    ("  env: {CGO", "  env: {1CGO"),
+    ("from: out/web", "from: ../web"),
+    ("from: out/web", "from: out/../../web"),
+    ("from: out/web", "from: /etc/passwd"),
+    ("to: /src", "to: src"),
+    ("to: /src", "to: /src/../.."),
+    ("mode: \"0755\"", "mode: \"rwx\""),
+    ("workdir: /srv", "workdir: srv"),
+    ("entrypoint: [/usr/bin/web]", "entrypoint: /usr/bin/web"),
+    ("    cmd:", "    comand:"),
+    ("build:\n", "builds:\n"),
+    ("description: The", "descripton: The"),
+];
+
+const BAD_POLICIES: &[(&str, &str)] = &[
+    ("name: production\n", ""),
+    ("name: production", "name: Prod!"),
+    ("select: {apps: [web]", "select: {app: [web]"),
+    ("select: {apps: [web]", "select: {apps: []"),
+    ("select: {apps: [web]", "select: {apps: web"),
+    ("from: 2026-12-24,", "from: Christmas,"),
+    ("reason: holidays, ", ""),
+    ("reason: holidays", "resaon: holidays"),
+    ("days: [mon, fri]", "days: [monday]"),
+    ("from: \"09:00\"", "from: \"9:00\""),
+    ("from: \"09:00\"", "from: \"24:00\""),
+    ("until: \"24:00\", ", ""),
+    ("queue: every", "queue: all"),
+    ("attempts: 3", "attempts: 0"),
+    ("attempts: 3", "attempts: many"),
+    ("backoff: 1s", "backoff: soon"),
+    ("backoffLimit", "backofflimit"),
+    ("rollback: automatic", "rollback: always"),
+    ("ref: 5f8f0e1", "ref: 5F8F0E1"),
+    ("ref: 5f8f0e1d2c3b4a5968778695a4b3c2d1e0f9a8b7", "ref: 5f8f0e1"),
+    ("reason: it eats data, ", ""),
+    ("rollback: true", "rollback: maybe"),
+    ("freezes:", "freeze:"),
+];
+
+/// Wrong in a way that only the loader sees.
+const BAD_FOR_THE_LOADER: &[(&str, &str)] = &[
+    ("timezone: Europe/Prague, reason", "timezone: Europe/Atlantis, reason"),
+    ("timezone: Europe/Prague, reason", "reason"),
+    ("until: 2027-01-01", "until: 2026-01-01"),
+    ("backoff: 1s", "backoff: 1h"),
+];
+
+fn errors(text: &str) -> Vec<String> {
+    let app = "$schema: /app-sre/app-1.yml\nname: web\n";
+    let files = vec![InputFile::new("data/app.yml", app.as_bytes()), InputFile::new("data/x.yml", text.as_bytes())];
+    load(files).diagnostics.into_iter().filter(|found| found.severity == Severity::Error).map(|found| found.rule.to_owned()).collect()
+}
+
+fn as_json(text: &str) -> Value {
+    let tree = crate::yaml::parse(text.as_bytes()).unwrap();
+    crate::yaml::to_json(tree.root(), &mut |_| {})
+}
+
+#[test]
+fn what_a_schema_refuses_the_loader_refuses() {
+    for (schema, good, bads) in [(SOURCE, GOOD_SOURCE, BAD_SOURCES), (POLICY, GOOD_POLICY, BAD_POLICIES)] {
+        let schema: Value = serde_json::from_str(schema).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        assert!(validator.is_valid(&as_json(good)), "{:?}", validator.iter_errors(&as_json(good)).map(|error| error.to_string()).collect::<Vec<_>>());
+        assert_eq!(errors(good), [""; 0]);
+        for (from, to) in bads {
+            assert!(good.contains(from), "{from}");
+            let bad = good.replacen(from, to, 1);
+            assert!(!validator.is_valid(&as_json(&bad)), "the schema takes {to:?} for {from:?}");
+            assert!(!errors(&bad).is_empty(), "the loader takes {to:?} for {from:?}");
+        }
+    }
+    for (from, to) in BAD_FOR_THE_LOADER {
+        assert!(!errors(&GOOD_POLICY.replacen(from, to, 1)).is_empty(), "the loader takes {to:?} for {from:?}");
+    }
+}
+
+#[test]
+fn every_field_of_the_schemas_is_described() {
+    fn walk(value: &Value, path: &str) {
+        for (name, field) in value.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            assert!(field.get("description").is_some_and(Value::is_string), "{path}/{name} has no description");
+            walk(field, &format!("{path}/{name}"));
+        }
+        if let Some(items) = value.get("items") {
+            walk(items, path);
+        }
+    }
+    for schema in [SOURCE, POLICY] {
+        let schema: Value = serde_json::from_str(schema).unwrap();
+        assert!(schema["description"].is_string());
+        walk(&schema, "");
+    }
+}
