@@ -21,6 +21,8 @@ mod prepare;
 mod services;
 mod store;
 mod teardown;
+#[cfg(test)]
+mod tests;
 mod view;
 mod waiting;
 mod world;

@@ -59,7 +59,8 @@ fn plan_web(replicas: u32, strategy: &str, active: Option<&str>, pods: &[(&str, 
 fn new_pods_start_while_the_old_ones_serve() {
     let steps = plan_web(2, "", Some("a"), &[("web-a-0", pod("a", 0, ready()))]);
     assert_eq!(steps, deployment::Steps { create: vec![0, 1], ..Default::default() });
-    let steps = plan_web(2, "", Some("a"), &[("web-a-0", pod("a", 0, ready())), ("web-b-0", pod("b", 0, ready())), ("web-b-1", pod("b", 1, None))]);
+    let steps =
+        plan_web(2, "", Some("a"), &[("web-a-0", pod("a", 0, ready())), ("web-b-0", pod("b", 0, ready())), ("web-b-1", pod("b", 1, None))]);
     assert_eq!(steps, deployment::Steps::default(), "one of two is not enough");
 }
 
@@ -88,7 +89,10 @@ fn recreate_stops_the_old_pods_before_it_starts_new_ones() {
 fn what_failed_an_earlier_run_is_made_anew_and_what_serves_is_left_alone() {
     let exit = Exit { code: Some(1), ..Exit::default() };
     let mut failed = pod("b", 0, crashed(exit, 3));
-    assert!(plan_web(1, "", None, &[("web-b-0", pod("b", 0, failed.status.clone()))]).stop.is_empty(), "this run's own failure stays to be seen");
+    assert!(
+        plan_web(1, "", None, &[("web-b-0", pod("b", 0, failed.status.clone()))]).stop.is_empty(),
+        "this run's own failure stays to be seen"
+    );
     failed.info.run = run("run-0");
     assert_eq!(plan_web(1, "", None, &[("web-b-0", failed)]).stop, ["web-b-0"]);
     let mut serving = pod("b", 0, ready());

@@ -54,13 +54,19 @@ impl LogWriter {
         Ok(Self { dir: dir.to_owned(), file, start, len, len_max: len_max.max(1) })
     }
 
-    /// Appends `bytes`; begins a new piece when this one is full.
+    /// Appends `bytes`; begins a new piece whenever one is full.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.len >= self.len_max {
-            self.rotate()?;
+        let mut left = bytes;
+        while !left.is_empty() {
+            if self.len >= self.len_max {
+                self.rotate()?;
+            }
+            let room = usize::try_from(self.len_max - self.len).unwrap_or(usize::MAX);
+            let (now, later) = left.split_at(room.min(left.len()));
+            self.file.write_all(now)?;
+            self.len += now.len() as u64;
+            left = later;
         }
-        self.file.write_all(bytes)?;
-        self.len += bytes.len() as u64;
         Ok(())
     }
 
@@ -120,17 +126,18 @@ mod tests {
     #[test]
     fn a_log_is_rotated_and_its_offsets_stay() {
         let dir = tempfile::tempdir().unwrap();
-        let mut writer = LogWriter::open(dir.path(), 10).unwrap();
-        for at in 0..10 {
-            writer.append(format!("line {at}\n").as_bytes()).unwrap();
-        }
+        let mut writer = LogWriter::open(dir.path(), 14).unwrap();
+        let all: String = (0..10).map(|at| format!("line {at}\n")).collect();
+        let (first, rest) = all.split_at(30);
+        writer.append(first.as_bytes()).unwrap();
+        writer.append(rest.as_bytes()).unwrap();
         drop(writer);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
         assert_eq!(read_from(dir.path(), 0).unwrap(), (42, b"line 6\nline 7\n".to_vec()));
-        assert_eq!(read_from(dir.path(), 56).unwrap(), (56, b"line 8\nline 9\n".to_vec()));
+        assert_eq!(read_from(dir.path(), 63).unwrap(), (63, b"line 9\n".to_vec()));
         assert_eq!(read_from(dir.path(), 70).unwrap(), (70, Vec::new()));
         assert_eq!(tail(dir.path(), 3), ["line 7", "line 8", "line 9"]);
-        let mut writer = LogWriter::open(dir.path(), 10).unwrap();
+        let mut writer = LogWriter::open(dir.path(), 14).unwrap();
         writer.append(b"more").unwrap();
         assert_eq!(read_from(dir.path(), 70).unwrap(), (70, b"more".to_vec()));
     }
