@@ -2,10 +2,12 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::RegistryError;
+use crate::beneath::Folder;
 
 /// Who makes a folder.
 pub(super) enum Claim {
@@ -50,11 +52,7 @@ pub(super) fn claim(home: &Path) -> Result<Claim, RegistryError> {
         if exists(home)? {
             return Ok(Claim::Done);
         }
-        // What a killed process left.
-        for entry in fs::read_dir(&partial).map_err(RegistryError::io("read", &partial))? {
-            let path = entry.map_err(RegistryError::io("read", &partial))?.path();
-            fs::remove_dir_all(&path).map_err(RegistryError::io("remove", &path))?;
-        }
+        clear(&partial).map_err(RegistryError::io("clear", &partial))?;
         return Ok(Claim::Ours(claimed));
     }
 }
@@ -83,6 +81,15 @@ impl Drop for Claimed {
             tracing::warn!(path = %self.partial.display(), %error, "Could not remove an unfinished folder; the next use of it will.");
         }
     }
+}
+
+/// Removes what a killed process left.
+fn clear(folder: &Path) -> io::Result<()> {
+    let open = Folder::open(folder)?;
+    for name in open.names()? {
+        open.remove(name.as_bytes())?;
+    }
+    Ok(())
 }
 
 fn exists(path: &Path) -> Result<bool, RegistryError> {

@@ -228,3 +228,18 @@ fn an_instance_is_a_copy_of_its_own_and_survives_being_asked_for_again() {
     assert_eq!(fs::read_to_string(unpacked.rootfs.join("app/server")).unwrap(), "1");
     assert_eq!(fs::read_dir(world.path("instances")).unwrap().count(), 1);
 }
+
+#[test]
+fn what_a_killed_copy_left_is_cleared_away_files_folders_and_links() {
+    let world = World::new();
+    world.file("a", "1");
+    let packed = world.pack(&pack_of(&[("a", "/a")]), "1").unwrap();
+    let unpacked = unpack(&world.registry, &packed.image, &world.path("cache")).unwrap();
+    let leftover = world.path("instances/.run-1.partial");
+    fs::create_dir_all(leftover.join("folder/deep")).unwrap();
+    fs::write(leftover.join("a"), "half").unwrap();
+    std::os::unix::fs::symlink(world.path("checkout"), leftover.join("link")).unwrap();
+    instantiate(&unpacked, &world.path("instances/run-1")).unwrap();
+    assert_eq!(listing(&world.path("instances")), ["run-1/", "run-1/a = 1"]);
+    assert_eq!(listing(&world.path("checkout")), ["a = 1"], "the link was not followed");
+}
