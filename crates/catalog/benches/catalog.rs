@@ -23,7 +23,10 @@ fn main() {
 }
 
 fn head() {
-    println!("{:>8} {:>8} {:>6} {:>10} {:>10} {:>10} {:>10} {:>10} {:>9}", "targets", "files", "MB", "folder", "(its CPU)", "read only", "bytes", "reload", "peak MiB");
+    println!(
+        "{:>8} {:>8} {:>6} {:>10} {:>10} {:>10} {:>10} {:>10} {:>9}",
+        "targets", "files", "MB", "folder", "(its CPU)", "read only", "bytes", "reload", "peak MiB"
+    );
 }
 
 fn measure(services: usize) {

@@ -188,7 +188,11 @@ pub(crate) fn is_plain(text: &str) -> bool {
     let harmless = |b: u8| b.is_ascii_alphanumeric() || b"_./-+".contains(&b);
     let read = read_plain(text);
     let date = text.len() >= 8 && text.bytes().take(5).enumerate().all(|(at, b)| if at == 4 { b == b'-' } else { b.is_ascii_digit() });
-    text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.bytes().all(harmless) && !read.ambiguous && read.value.is_string() && !date
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.bytes().all(harmless)
+        && !read.ambiguous
+        && read.value.is_string()
+        && !date
 }
 
 #[cfg(test)]

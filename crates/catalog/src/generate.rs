@@ -108,7 +108,9 @@ fn shared(product: usize, files: &mut Vec<InputFile>) {
         );
         push(files, format!("data/clusters/c-{product}-{phase}.yml"), text);
     }
-    let text = format!("---\n$schema: /app-sre/product-1.yml\nlabels: {{}}\nname: product-{product}\ndescription: Product {product}\nproductOwners: []\n");
+    let text = format!(
+        "---\n$schema: /app-sre/product-1.yml\nlabels: {{}}\nname: product-{product}\ndescription: Product {product}\nproductOwners: []\n"
+    );
     push(files, format!("data/products/product-{product}.yml"), text);
 }
 
@@ -161,7 +163,9 @@ fn deploy(name: &str, team: &str, commit: &str, numbers: &mut Numbers) -> String
         100 + numbers.next() % 900,
         64 << (numbers.next() % 5)
     );
-    for (phase, remark, git_ref) in [("stage", "every merge goes straight to stage", "main"), ("prod", "production follows once the tests passed on stage", commit)] {
+    for (phase, remark, git_ref) in
+        [("stage", "every merge goes straight to stage", "main"), ("prod", "production follows once the tests passed on stage", commit)]
+    {
         let _ = write!(
             text,
             "      # {remark}\n      - namespace:\n          $ref: /services/{name}/namespaces/{name}-{phase}.yml\n        ref: {git_ref}\n        promotion:\n{}\
@@ -207,7 +211,13 @@ mod tests {
         assert_eq!(loaded.diagnostics, []);
         assert_eq!(loaded.catalog.targets.len(), 60);
         assert_eq!(loaded.catalog.sources.len(), 20);
-        assert!(loaded.catalog.targets.values().all(|target| target.source.is_some() && target.branch.is_some() && target.unsupported.is_empty()));
+        assert!(
+            loaded
+                .catalog
+                .targets
+                .values()
+                .all(|target| target.source.is_some() && target.branch.is_some() && target.unsupported.is_empty())
+        );
         assert_eq!(tree_of(shape), tree_of(shape));
         assert_ne!(tree_of(shape), tree_of(Shape { seed: 8, ..shape }));
     }

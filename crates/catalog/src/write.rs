@@ -71,7 +71,13 @@ pub fn freeze_policy(name: &str, select: &Selector, reason: &str, by: Option<&st
 #[must_use]
 pub fn block_policy(name: &str, select: &Selector, url: &RepoUrl, commit: CommitId, reason: &str, rollback: bool) -> String {
     let mut out = head(name, "A blocked commit. Remove this file to let it through.", select);
-    let _ = writeln!(out, "block:\n  - url: {}\n    ref: {}\n    reason: {}", scalar(url.expose()), scalar(&commit.to_string()), scalar(reason));
+    let _ = writeln!(
+        out,
+        "block:\n  - url: {}\n    ref: {}\n    reason: {}",
+        scalar(url.expose()),
+        scalar(&commit.to_string()),
+        scalar(reason)
+    );
     if rollback {
         out.push_str("    rollback: true\n");
     }

@@ -10,7 +10,8 @@ const FLOAT: &str = "12345678901234567890123456789012345678e9";
 
 /// Ways to write `ref: old`, each with the column of the scalar's line.
 fn ways(old: &str) -> Vec<(&'static str, String)> {
-    let file = |line: &str| format!("# ü\n---\ntargets:\n  - namespace: {{$ref: /n.yml}}\n{line}    parameters: {{A: b}} # end\n  - ref: other\n");
+    let file =
+        |line: &str| format!("# ü\n---\ntargets:\n  - namespace: {{$ref: /n.yml}}\n{line}    parameters: {{A: b}} # end\n  - ref: other\n");
     vec![
         ("plain", file(&format!("    ref: {old}\n"))),
         ("trailing comment after non-ASCII", file(&format!("    note: žluťoučký\n    ref: {old}  # kůň\n"))),
@@ -50,7 +51,8 @@ fn exactly_one_line_changes_however_it_is_written() {
                     if old == new {
                         continue;
                     }
-                    let edited = set_scalar(text.as_bytes(), &place_of(&text, old), old, new).unwrap_or_else(|error| panic!("{name} {ending}: {error}"));
+                    let edited = set_scalar(text.as_bytes(), &place_of(&text, old), old, new)
+                        .unwrap_or_else(|error| panic!("{name} {ending}: {error}"));
                     let edited = String::from_utf8(edited).unwrap();
                     let (before, after) = difference(&text, &edited);
                     assert_eq!((before.len(), after.len()), (1, 1), "{name} {ending}");
@@ -71,7 +73,11 @@ fn exactly_one_line_changes_however_it_is_written() {
 fn several_scalars_of_a_file_change_at_once_or_none_does() {
     let text = "a: one\nb: 'two'\nc: [three]\n";
     let (one, two, three) = (place_of(text, "one"), place_of(text, "two"), place_of(text, "three"));
-    let edits = [Edit { place: &three, old: "three", new: "3" }, Edit { place: &one, old: "one", new: "eins" }, Edit { place: &two, old: "two", new: "z'wei" }];
+    let edits = [
+        Edit { place: &three, old: "three", new: "3" },
+        Edit { place: &one, old: "one", new: "eins" },
+        Edit { place: &two, old: "two", new: "z'wei" },
+    ];
     assert_eq!(String::from_utf8(set_scalars(text.as_bytes(), &edits).unwrap()).unwrap(), "a: eins\nb: 'z''wei'\nc: [\"3\"]\n");
     let wrong = [edits[1], Edit { place: &two, old: "zwei", new: "x" }];
     assert!(matches!(set_scalars(text.as_bytes(), &wrong), Err(EditError::Changed { .. })));

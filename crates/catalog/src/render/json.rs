@@ -6,7 +6,8 @@ use crate::diagnostic::{Diagnostic, Place};
 /// All diagnostics as one JSON array, with every field that a [`Diagnostic`] has.
 #[must_use]
 pub fn json(diagnostics: &[Diagnostic]) -> Value {
-    let place = |place: &Place| json!({"file": *place.file, "line": place.line, "column": place.column, "start": place.start, "end": place.end});
+    let place =
+        |place: &Place| json!({"file": *place.file, "line": place.line, "column": place.column, "start": place.start, "end": place.end});
     let one = |found: &Diagnostic| {
         let related: Vec<Value> = found.related.iter().map(|(at, remark)| json!({"place": place(at), "remark": remark})).collect();
         json!({

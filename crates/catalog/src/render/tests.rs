@@ -18,7 +18,14 @@ fn found() -> Vec<Diagnostic> {
             mend: "Did you mean `main`?".to_owned(),
             related: vec![(other, "of this".to_owned())],
         },
-        Diagnostic { rule: "no-effect", severity: Severity::Warning, place, message: "a \u{1b}[31mred herring".to_owned(), mend: "Look away.".to_owned(), related: Vec::new() },
+        Diagnostic {
+            rule: "no-effect",
+            severity: Severity::Warning,
+            place,
+            message: "a \u{1b}[31mred herring".to_owned(),
+            mend: "Look away.".to_owned(),
+            related: Vec::new(),
+        },
     ]
 }
 

@@ -125,7 +125,11 @@ fn what_a_schema_refuses_the_loader_refuses() {
     for (schema, good, bads) in [(SOURCE, GOOD_SOURCE, BAD_SOURCES), (POLICY, GOOD_POLICY, BAD_POLICIES)] {
         let schema: Value = serde_json::from_str(schema).unwrap();
         let validator = jsonschema::validator_for(&schema).unwrap();
-        assert!(validator.is_valid(&as_json(good)), "{:?}", validator.iter_errors(&as_json(good)).map(|error| error.to_string()).collect::<Vec<_>>());
+        assert!(
+            validator.is_valid(&as_json(good)),
+            "{:?}",
+            validator.iter_errors(&as_json(good)).map(|error| error.to_string()).collect::<Vec<_>>()
+        );
         assert_eq!(errors(good), [""; 0]);
         for (from, to) in bads {
             assert!(good.contains(from), "{from}");

@@ -94,7 +94,9 @@ impl<'t> Tree<'t> {
                         }
                     }
                     (Kind::Sequence { first: old }, Kind::Sequence { first: new }) => old == new,
-                    (Kind::Mapping { first: old, merges }, Kind::Mapping { first: new, merges: new_merges }) => old == new && merges == new_merges,
+                    (Kind::Mapping { first: old, merges }, Kind::Mapping { first: new, merges: new_merges }) => {
+                        old == new && merges == new_merges
+                    }
                     (Kind::Alias { to: old }, Kind::Alias { to: new }) => old == new,
                     _ => false,
                 }

@@ -20,7 +20,10 @@ fn refused(text: &[u8], rule: &str, line: u32, column: u32, words: &str) {
 fn every_scalar_knows_its_bytes_line_and_column() {
     let text = "é: 'a''b' # ü\r\nflow: {x: \"q\", y: plain}\r\nnext:\r\n  value\r\nlist:\r\n- one\r\n";
     let tree = parse(text.as_bytes()).unwrap();
-    let seen: Vec<_> = tree.scalars().map(|scalar| (&text[scalar.spot.start as usize..scalar.spot.end as usize], scalar.spot.line, scalar.spot.column)).collect();
+    let seen: Vec<_> = tree
+        .scalars()
+        .map(|scalar| (&text[scalar.spot.start as usize..scalar.spot.end as usize], scalar.spot.line, scalar.spot.column))
+        .collect();
     let wanted = [
         ("é", 1, 1),
         ("'a''b'", 1, 4),
