@@ -8,7 +8,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("TOWPATH_CONFIG", "the towpath.toml to use (as --config)"),
     ("TOWPATH_BY", "who asks for promotions, rollbacks, holds and releases (as --by)"),
     ("TOWPATH_LOG", "what the server logs: error, warn, info, debug or trace; per part: info,towpath_runs=debug"),
-    ("TOWPATH_CRASH_AFTER_EVENT", "for tests: the server kills itself once this many events are recorded"),
+    ("TOWPATH_CRASH_AFTER_EVENT", "for tests: the server kills itself once it has recorded this many events"),
     ("PATH", "where builds and containers find commands that they do not bring along"),
     ("HOME", "handed to builds"),
     ("LANG", "handed to builds"),

@@ -133,7 +133,8 @@ fn space(state: &Path) -> Finding {
     match free {
         None => finding(what, "warning", "the free space cannot be told".to_owned(), "check it by hand".to_owned()),
         Some(free) => {
-            let text = format!("{}.{} GiB free where the state is", free >> 30, (free & ((1 << 30) - 1)) * 10 >> 30);
+            let tenths = free.saturating_mul(10) >> 30;
+            let text = format!("{}.{} GiB free where the state is", tenths / 10, tenths % 10);
             let mend = "make room: images, mirrors and logs are kept there";
             match free {
                 _ if free < FREE_BYTES.0 => error(what, text, mend),

@@ -45,7 +45,9 @@ fn the_examples_in_the_help_can_be_typed() {
     let mut examples = 0;
     for line in help().replace("\\\n", " ").lines() {
         let line = line.trim();
-        let Some(at) = line.find("towpath ").filter(|at| *at == 0 || line.starts_with("TOWPATH_") || line.contains("| towpath ")) else { continue };
+        let Some(at) = line.find("towpath ").filter(|at| *at == 0 || line.starts_with("TOWPATH_") || line.contains("| towpath ")) else {
+            continue;
+        };
         let typed = line.get(at..).unwrap_or("").split(['|', '#', '>']).next().unwrap_or("").trim();
         if typed.contains("[OPTIONS]") || typed.contains('<') || typed.contains("[COMMAND]") {
             continue;
@@ -90,7 +92,9 @@ fn words(line: &str) -> Vec<String> {
 fn mistyped_commands_and_missing_reasons_are_refused_with_a_hint() {
     let refused = |line: &str| command().try_get_matches_from(words(line)).unwrap_err().to_string();
     assert!(refused("towpath statu").contains("status"), "{}", refused("towpath statu"));
-    for line in ["towpath promote web", "towpath rollback web", "towpath hold web", "towpath release web", "towpath retry web", "towpath cancel x"] {
+    for line in
+        ["towpath promote web", "towpath rollback web", "towpath hold web", "towpath release web", "towpath retry web", "towpath cancel x"]
+    {
         assert!(refused(line).contains("--reason"), "{line}: {}", refused(line));
     }
     assert!(refused("towpath plan ./config --branch x").contains("cannot be used"));

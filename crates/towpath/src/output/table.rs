@@ -1,6 +1,6 @@
 //! Tables for people.
 
-use comfy_table::{ContentArrangement, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, presets};
 
 use super::words;
 
@@ -40,6 +40,10 @@ impl Table {
         }
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
+        }
+        // What names a row is there to be copied: it stays in one piece.
+        if let Some(first) = table.column_mut(0) {
+            first.set_constraint(ColumnConstraint::ContentWidth);
         }
         let mut text = table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n");
         text.push('\n');

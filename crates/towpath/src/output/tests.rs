@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use towpath_control::view::{
-    BuiltView, ChangeView, CommitView, DeployedView, ExplainView, Finding, HistoryLine, HoldView, PassedOverView, PlanLine, PlanView, RunView,
-    SourceView, StandView, StatusView, StoryLine, TargetView, VerdictView,
+    BuiltView, ChangeView, CommitView, DeployedView, ExplainView, Finding, HistoryLine, HoldView, PassedOverView, PlanLine, PlanView,
+    RunView, SourceView, StandView, StatusView, StoryLine, TargetView, VerdictView,
 };
 use towpath_domain::{ChangeId, CommitId, FailureClass, RunId, TargetId, Timestamp};
 use towpath_web::LogLine;
@@ -37,7 +37,8 @@ fn verdict(state: &str, summary: &str, holds: Vec<HoldView>) -> VerdictView {
 }
 
 fn target(title: &str, current: Option<CommitView>, verdict: VerdictView) -> TargetView {
-    let current = current.map(|commit| DeployedView { commit, at: at(200), run: RunId::new("deploy-1").unwrap(), digests: BTreeMap::new() });
+    let current =
+        current.map(|commit| DeployedView { commit, at: at(200), run: RunId::new("deploy-1").unwrap(), digests: BTreeMap::new() });
     TargetView {
         id: TargetId::new(title).unwrap(),
         title: title.into(),
@@ -91,14 +92,21 @@ fn status() -> StatusView {
         }),
         verdict: verdict("up-to-date", "built", Vec::new()),
     });
-    let mut stage = target("web/web/stage/web-stage", Some(commit("b", "Mend the page")), verdict("up-to-date", "runs bbbbbbb", Vec::new()));
+    let mut stage =
+        target("web/web/stage/web-stage", Some(commit("b", "Mend the page")), verdict("up-to-date", "runs bbbbbbb", Vec::new()));
     stage.endpoints = [("web".to_owned(), "http://127.0.0.1:40123".to_owned())].into();
     let holds = vec![
-        hold("frozen", "policy \"sale\" freezes it until Monday: the sale \x1b[31mgoes on\nand on", "the freeze ends, or `towpath release environment/production`"),
+        hold(
+            "frozen",
+            "policy \"sale\" freezes it until Monday: the sale \x1b[31mgoes on\nand on",
+            "the freeze ends, or `towpath release environment/production`",
+        ),
         hold("unvouched", "channel web-stage-tested does not vouch for bbbbbbb: its tests run now", "the tests pass"),
     ];
-    let production = target("web/web/production/web-production", Some(commit("a", "First page")), verdict("held", "frozen until Monday", holds));
-    status.targets = vec![stage, production, target("web-tests/smoke/stage/web-stage", None, verdict("act", "run the tests with bbbbbbb", Vec::new()))];
+    let production =
+        target("web/web/production/web-production", Some(commit("a", "First page")), verdict("held", "frozen until Monday", holds));
+    status.targets =
+        vec![stage, production, target("web-tests/smoke/stage/web-stage", None, verdict("act", "run the tests with bbbbbbb", Vec::new()))];
     status.changes.push(ChangeView {
         id: ChangeId::new("promote-1").unwrap(),
         kind: "promotion".into(),
@@ -143,7 +151,12 @@ fn an_explanation_answers_first_and_then_tells_the_story() {
         answer: "It runs on stage and waits for the smoke test, which usually takes 4 s. Production runs aaaaaaa.".into(),
         story: vec![
             StoryLine { event: 3, at: at(600), text: "seen on main".into(), run: None },
-            StoryLine { event: 5, at: at(590), text: "built as towpath.local/web:bbbbbbb".into(), run: Some(RunId::new("build-1").unwrap()) },
+            StoryLine {
+                event: 5,
+                at: at(590),
+                text: "built as towpath.local/web:bbbbbbb".into(),
+                run: Some(RunId::new("build-1").unwrap()),
+            },
         ],
         now: vec![StandView { title: "web/web/production/web-production".into(), verdict: stands, usually_ms: Some(4200) }],
     };
@@ -187,8 +200,16 @@ fn runs_history_findings_and_logs_are_one_line_each() {
         text: text.into(),
         event: serde_json::Value::Null,
     };
-    insta::assert_snapshot!("history", history::render(&[event(12, Some(11), "run build-1 queued"), event(11, None, "web moved")], &look(None)));
-    let finding = |what: &str, level: &str, mend: &str| Finding { what: what.into(), level: level.into(), text: "so it is".into(), mend: mend.into() };
+    insta::assert_snapshot!(
+        "history",
+        history::render(&[event(12, Some(11), "run build-1 queued"), event(11, None, "web moved")], &look(None))
+    );
+    let finding = |what: &str, level: &str, mend: &str| Finding {
+        what: what.into(),
+        level: level.into(),
+        text: "so it is".into(),
+        mend: mend.into(),
+    };
     let findings = [finding("git", "ok", ""), finding("config repository", "error", "do this"), finding("server", "warning", "do that")];
     insta::assert_snapshot!("findings", findings::render(&findings, &look(None)));
     let line = LogLine { at: at(0), step: "build".into(), stream: "stdout".into(), text: "a\x1b[2Jb".into() };

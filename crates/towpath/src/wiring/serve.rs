@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use tokio::sync::watch;
 use towpath_cluster::{Cluster, LocalCluster, Settings as LocalSettings};
@@ -34,7 +35,7 @@ pub struct Surroundings {
     pub host_env: Vec<(String, String)>,
     /// The command that starts the process which looks after one pod.
     pub shim: Vec<String>,
-    /// Ends this process with `kill -9` right after this many events were recorded: how the tests kill it everywhere.
+    /// Ends this process with `kill -9` right after it has recorded this many events: how the tests kill it everywhere.
     pub crash_after: Option<i64>,
 }
 
@@ -48,8 +49,8 @@ pub async fn serve(config: Config, around: Surroundings, shutdown: watch::Receiv
 
 async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Receiver<bool>) -> anyhow::Result<()> {
     let ledger = Ledger::open(&config.state).await?;
-    if let Some(last) = around.crash_after {
-        crash_after(&ledger, last);
+    if let Some(count) = around.crash_after {
+        crash_after(&ledger, count);
     }
     // Nobody else has this ledger: whoever held a lease is dead.
     let taken_up = ledger.release_leases().await?;
@@ -140,10 +141,11 @@ fn sinks(config: &Config, environment: &[(String, String)]) -> Vec<Arc<dyn Sink>
     sinks
 }
 
-/// Kills this process once `last` events are recorded, before anything is done about the last one.
-fn crash_after(ledger: &Ledger, last: i64) {
-    ledger.on_commit(Box::new(move |event| {
-        if event.get() >= last
+/// Kills this process once it has recorded `count` events, before anything is done about the last one.
+fn crash_after(ledger: &Ledger, count: i64) {
+    let recorded = AtomicI64::new(0);
+    ledger.on_commit(Box::new(move |_event| {
+        if recorded.fetch_add(1, Ordering::SeqCst) + 1 >= count
             && let Some(own) = rustix::process::Pid::from_raw(std::process::id().cast_signed())
         {
             let _dying = rustix::process::kill_process(own, rustix::process::Signal::KILL);

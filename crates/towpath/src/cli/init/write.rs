@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use towpath_catalog::InputFile;
 use towpath_domain::BranchName;
 
 use super::{Service, content, git};
@@ -36,10 +37,12 @@ pub(super) fn write(folder: &Path, service: &Service) -> Result<Written, Failure
             return Err(Failure::new(Exit::Failed, message).help("name another folder with --dir; `towpath validate` checks what is there"));
         }
     }
+    let files = content::config(service);
+    check(&files)?;
     std::fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
     let made = tempfile::Builder::new().prefix(".towpath-init-").tempdir_in(folder).map_err(|error| failed(folder, &error))?;
-    for (path, text) in content::config(service) {
-        create(&made.path().join(path), &text)?;
+    for (path, text) in &files {
+        create(&made.path().join(path), text)?;
     }
     let branch = BranchName::new("main").map_err(|error| Failure::of(Exit::Failed, &error))?;
     git::first_commit(made.path(), &branch)?;
@@ -55,6 +58,19 @@ pub(super) fn write(folder: &Path, service: &Service) -> Result<Written, Failure
     std::fs::rename(made.path(), &config).map_err(|error| failed(&config, &error))?;
     create(&toml, &content::toml(CONFIG))?;
     Ok(Written { folder: folder.to_owned(), config, service: home, added, kept })
+}
+
+/// What is written must pass its own validation: an answer that makes no good catalog is refused before anything is there.
+fn check(files: &[(String, String)]) -> Result<(), Failure> {
+    let data = files.iter().filter(|(path, _)| path.starts_with("data/"));
+    let inputs = data.map(|(path, text)| InputFile::new(path.as_str(), text.as_bytes())).collect();
+    let diagnostics = towpath_catalog::load(inputs).diagnostics;
+    if diagnostics.is_empty() {
+        return Ok(());
+    }
+    let found = towpath_catalog::render::lines(&diagnostics);
+    let message = format!("these answers make no valid config repository, and nothing was written:\n{}", found.trim_end());
+    Err(Failure::new(Exit::Failed, message).help("change the answer that is named"))
 }
 
 /// Writes a file where none is.
