@@ -23,6 +23,8 @@ fn a_tag_stands_for_its_digest_and_only_moves_when_told_to() {
     assert_eq!(registry.resolve(&image("app:3")).unwrap(), None);
     assert_eq!(registry.resolve(&image("other:1")).unwrap(), None);
     assert_eq!(registry.resolve(&one.image).unwrap(), Some(one.digest));
+    let unknown = one.image.pinned(format!("sha256:{}", "7".repeat(64)).parse().unwrap());
+    assert_eq!(registry.resolve(&unknown).unwrap(), None, "the digest counts, not the tag");
     assert!(matches!(registry.resolve(&image("app")), Err(RegistryError::Unpinned { .. })));
 
     registry.put("app", "stable", one.digest, TagMove::Refuse).unwrap();
