@@ -111,10 +111,10 @@ pub fn set_scalars(text: &[u8], edits: &[Edit<'_>]) -> Result<Vec<u8>, EditError
     let mut sorted = edits.to_vec();
     sorted.sort_by_key(|edit| edit.place.start);
     for pair in sorted.windows(2) {
-        if let [one, two] = pair {
-            if two.place.start < one.place.end.max(one.place.start + 1) {
-                return Err(EditError::Twice { place: two.place.clone() });
-            }
+        if let [one, two] = pair
+            && two.place.start < one.place.end.max(one.place.start + 1)
+        {
+            return Err(EditError::Twice { place: two.place.clone() });
         }
     }
     let mut edited = Vec::with_capacity(text.len() + 64);

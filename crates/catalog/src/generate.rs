@@ -177,8 +177,8 @@ fn deploy(name: &str, team: &str, commit: &str, numbers: &mut Numbers) -> String
                 format!("          auto: true\n          subscribe:\n            - {name}-stage-tests-success-channel\n")
             },
             1 + numbers.next() % 9,
-            numbers.next() % 2 == 0,
-            numbers.next() % 2 == 0,
+            numbers.next().is_multiple_of(2),
+            numbers.next().is_multiple_of(2),
             10 + numbers.next() % 50,
             32 << (numbers.next() % 4),
             numbers.pick(&["small", "medium", "large"]),

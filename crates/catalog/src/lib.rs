@@ -4,7 +4,7 @@ mod canon;
 pub mod diagnostic;
 pub mod edit;
 pub mod folder;
-#[cfg(feature = "generator")]
+#[cfg(any(test, feature = "generator"))]
 pub mod generate;
 mod hash;
 mod input;

@@ -112,10 +112,10 @@ fn check_repositories(channel: &Channel, used: &Use, targets: &mut [Whole<'_>], 
     // Most channels have publishers of one repository, and many have thousands of subscribers.
     let mut urls: Vec<(&RepoUrl, usize)> = Vec::new();
     for at in &used.publishers {
-        if let Some(whole) = targets.get(*at) {
-            if urls.iter().all(|(url, _)| **url != whole.target.url) {
-                urls.push((&whole.target.url, *at));
-            }
+        if let Some(whole) = targets.get(*at)
+            && urls.iter().all(|(url, _)| **url != whole.target.url)
+        {
+            urls.push((&whole.target.url, *at));
         }
     }
     let mut held = Vec::new();

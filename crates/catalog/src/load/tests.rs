@@ -1,7 +1,9 @@
 //! What the loader makes of trees, rule by rule. Each test takes the good tree and spoils one thing.
 
 mod catalog;
+mod mutation;
 mod radius;
+mod reload;
 mod rules;
 
 use crate::diagnostic::Severity;

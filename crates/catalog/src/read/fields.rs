@@ -146,10 +146,10 @@ impl Reader {
     /// An optional yes or no.
     pub fn flag(&mut self, map: Node<'_, '_>, field: &str) -> Option<bool> {
         let node = map.get(field)?;
-        if let Some((text, Style::Plain)) = node.scalar() {
-            if let Some(value) = read_plain(text).value.as_bool() {
-                return Some(value);
-            }
+        if let Some((text, Style::Plain)) = node.scalar()
+            && let Some(value) = read_plain(text).value.as_bool()
+        {
+            return Some(value);
         }
         self.wrong_type(node, field, "true or false");
         None
@@ -285,10 +285,10 @@ impl Reader {
         let field = self.text(field?, "field")?.to_owned();
         let version = self.number(secret, "version", 0..=u64::MAX);
         let format = self.text_of(secret, "format").map(str::to_owned);
-        if let (Some(text), Some(node)) = (format.as_deref(), secret.get("format")) {
-            if !matches!(text, "plain" | "base64") {
-                self.error("wrong-type", node.spot(), "`format` is neither `plain` nor `base64`", "Write one of the two.");
-            }
+        if let (Some(text), Some(node)) = (format.as_deref(), secret.get("format"))
+            && !matches!(text, "plain" | "base64")
+        {
+            self.error("wrong-type", node.spot(), "`format` is neither `plain` nor `base64`", "Write one of the two.");
         }
         Some(Secret { name: name.into(), path, field, version, format, spot: path_node.spot() })
     }

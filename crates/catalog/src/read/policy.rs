@@ -126,10 +126,10 @@ fn read_freeze(reader: &mut Reader, map: Node<'_, '_>) -> Option<Freeze> {
     };
     let mut moment = |field, end| map.get(field).and_then(|node| time::moment(reader, node, field, zone.as_ref(), end));
     let (from, until) = (moment("from", End::From), moment("until", End::Until));
-    if let (Some(from), Some(until), Some(node)) = (from, until, map.get("until")) {
-        if until <= from {
-            reader.error("bad-time", node.spot(), "the freeze ends before it begins", "Put `until` after `from`.");
-        }
+    if let (Some(from), Some(until), Some(node)) = (from, until, map.get("until"))
+        && until <= from
+    {
+        reader.error("bad-time", node.spot(), "the freeze ends before it begins", "Put `until` after `from`.");
     }
     let by = reader.text_of(map, "by").map(Arc::from);
     let reason = reason(reader, map)?;

@@ -134,10 +134,10 @@ fn read_pack(reader: &mut Reader, map: Node<'_, '_>) -> Option<Pack> {
     let errors = reader.errors();
     reader.only(map, PACK_FIELDS);
     let base = reader.text_of(map, "base").filter(|base| *base != "scratch").map(str::to_owned);
-    if let (Some(text), Some(node)) = (&base, map.get("base")) {
-        if let Err(error) = text.parse::<ImageRef>() {
-            reader.error("bad-image", node.spot(), error.to_string(), "Name an image that is in the registry, or `scratch`.");
-        }
+    if let (Some(text), Some(node)) = (&base, map.get("base"))
+        && let Err(error) = text.parse::<ImageRef>()
+    {
+        reader.error("bad-image", node.spot(), error.to_string(), "Name an image that is in the registry, or `scratch`.");
     }
     let items = reader.required(map, "files").and_then(|_| reader.list(map, "files")).unwrap_or_default();
     let files = items.into_iter().filter_map(|item| read_file(reader, item)).collect();
