@@ -176,23 +176,17 @@ fn carry_out(
             _ => None,
         };
         let accepted = ask(&client).await?;
-        let human = request.shown.output == Format::Human;
-        if human {
-            context.out.print(&accepted.text)?;
-        }
-        let exit = if request.wait {
+        context.out.show(request.shown.output, &accepted, |accepted, _| accepted.text.clone())?;
+        if request.wait {
             let awaited = Awaited { accepted: &accepted, target: before, to };
-            wait::until_done(&client, &context.out, &awaited, request.timeout).await?
-        } else {
-            if human && let Some(follow) = how_to_follow(&accepted) {
-                context.out.note(&follow);
-            }
-            Exit::Ok
-        };
-        if !human {
-            context.out.json(&accepted)?;
+            return wait::until_done(&client, &context.out, &awaited, request.timeout).await;
         }
-        Ok(exit)
+        if request.shown.output == Format::Human
+            && let Some(follow) = how_to_follow(&accepted)
+        {
+            context.out.note(&follow);
+        }
+        Ok(Exit::Ok)
     })
 }
 

@@ -14,7 +14,7 @@ const WAIT_MS: u64 = 20_000;
 
 /// Shows what a run printed.
 ///
-/// With --follow it goes on until the run ends, and exits with 1 when the run failed.
+/// With --follow it goes on until the run ends, and exits with 1 when the run failed; JSON is then one document for each line.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -31,7 +31,6 @@ pub(crate) struct Args {
     /// Only lines that hold this text.
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
-    /// `human` for lines, `json` for one JSON document; with --follow, one JSON document per line.
     #[command(flatten)]
     shown: Shown,
 }

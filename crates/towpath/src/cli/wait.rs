@@ -35,7 +35,7 @@ enum Stand {
     /// Done.
     Done,
     /// It will not be done by itself.
-    Ended(Exit, String),
+    Ended(Failure),
 }
 
 /// The one target that people call `name`.
@@ -69,12 +69,8 @@ pub(super) async fn until_done(client: &Client, out: &Out, awaited: &Awaited<'_>
     loop {
         match look(client, awaited).await? {
             Stand::Done => return Ok(Exit::Ok),
-            Stand::Ended(exit, why) => {
-                drop(progress);
-                return Err(Failure::new(exit, why).help("`towpath status` shows what is where and what holds it"));
-            }
+            Stand::Ended(failure) => return Err(failure),
             Stand::Going(what) if Instant::now() >= deadline => {
-                drop(progress);
                 let message = format!("not done within {timeout}: {what}");
                 return Err(Failure::new(Exit::Failed, message).help("it goes on without you; `towpath status` shows how far it is"));
             }
@@ -85,13 +81,16 @@ pub(super) async fn until_done(client: &Client, out: &Out, awaited: &Awaited<'_>
 }
 
 async fn look(client: &Client, awaited: &Awaited<'_>) -> Result<Stand, Failure> {
-    if let Some(run) = &awaited.accepted.run {
-        let run = client.run(run.as_str()).await?;
-        let why = run.message.unwrap_or_else(|| run.why.clone());
+    if let Some(id) = &awaited.accepted.run {
+        let run = client.run(id.as_str()).await?;
         match run.state.as_str() {
-            "queued" | "running" => return Ok(Stand::Going(format!("{} {}: {}", run.kind, run.subject, run.state))),
+            "queued" | "running" => return Ok(Stand::Going(format!("{}: {} is {}", run.subject, run.kind, run.state))),
             "succeeded" => {}
-            state => return Ok(Stand::Ended(Exit::Failed, format!("{} {} {state}: {why}", run.kind, run.subject))),
+            state => {
+                let why = run.message.unwrap_or(run.why);
+                let help = format!("`towpath logs {id}` shows what it printed");
+                return Ok(Stand::Ended(Failure::new(Exit::Failed, format!("run {id} {state}: {why}")).help(help)));
+            }
         }
     }
     if awaited.accepted.change.is_none() && awaited.target.is_none() {
@@ -106,7 +105,7 @@ fn judge(status: &StatusView, awaited: &Awaited<'_>) -> Stand {
     match change {
         Some(change) if change.state == "failed" => {
             let why = change.verdict.as_ref().map_or("", |verdict| verdict.summary.as_str());
-            return Stand::Ended(Exit::Failed, format!("the change failed: {}: {why}", change.title));
+            return ended(Exit::Failed, format!("the change failed: {}: {why}", change.title));
         }
         Some(change) if change.state == "open" => return Stand::Going(change.title.clone()),
         // Merged, or so long ago that it is no longer shown.
@@ -114,7 +113,7 @@ fn judge(status: &StatusView, awaited: &Awaited<'_>) -> Stand {
     }
     let Some(before) = &awaited.target else { return Stand::Done };
     let Some(now) = find(status, &before.id) else {
-        return Stand::Ended(Exit::Held, format!("{} is no longer in the config repository", before.title));
+        return ended(Exit::Held, format!("{} is no longer in the config repository", before.title));
     };
     // Until the merged change is read, the target looks as it did before.
     let reached = |git_ref: &str| awaited.to.map_or(git_ref != before.git_ref, |to| git_ref.starts_with(to));
@@ -124,12 +123,16 @@ fn judge(status: &StatusView, awaited: &Awaited<'_>) -> Stand {
     match now.verdict.state.as_str() {
         "up-to-date" => Stand::Done,
         "held" => match now.verdict.holds.iter().find(|hold| !PASSING.contains(&hold.reason.as_str())) {
-            Some(hold) if hold.reason.contains("failed") => Stand::Ended(Exit::Failed, format!("{}: {}", now.title, hold.text)),
-            Some(hold) => Stand::Ended(Exit::Held, format!("{} is held: {}", now.title, hold.text)),
+            Some(hold) if hold.reason.contains("failed") => ended(Exit::Failed, format!("{}: {}", now.title, hold.text)),
+            Some(hold) => ended(Exit::Held, format!("{} is held: {}", now.title, hold.text)),
             None => Stand::Going(format!("{}: {}", now.title, now.verdict.summary)),
         },
         _ => Stand::Going(format!("{}: {}", now.title, now.verdict.summary)),
     }
+}
+
+fn ended(exit: Exit, why: String) -> Stand {
+    Stand::Ended(Failure::new(exit, why).help("`towpath status` shows what is where and what holds it"))
 }
 
 fn find<'a>(status: &'a StatusView, id: &TargetId) -> Option<&'a TargetView> {

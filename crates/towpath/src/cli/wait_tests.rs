@@ -66,10 +66,10 @@ fn a_promotion_is_done_when_the_target_runs_it_and_not_when_its_change_is_merged
 #[test]
 fn what_failed_and_what_is_held_ends_the_wait_each_with_its_code() {
     let now = |reason| target("bbb", verdict("held", Some(reason)));
-    assert!(matches!(stand(Some("failed"), now("in-progress"), None), Stand::Ended(Exit::Failed, _)));
-    assert!(matches!(stand(None, now("failed"), None), Stand::Ended(Exit::Failed, _)));
-    assert!(matches!(stand(None, now("build-failed"), None), Stand::Ended(Exit::Failed, _)));
-    assert!(matches!(stand(None, now("frozen"), None), Stand::Ended(Exit::Held, _)));
+    assert!(matches!(stand(Some("failed"), now("in-progress"), None), Stand::Ended(Failure { exit: Exit::Failed, .. })));
+    assert!(matches!(stand(None, now("failed"), None), Stand::Ended(Failure { exit: Exit::Failed, .. })));
+    assert!(matches!(stand(None, now("build-failed"), None), Stand::Ended(Failure { exit: Exit::Failed, .. })));
+    assert!(matches!(stand(None, now("frozen"), None), Stand::Ended(Failure { exit: Exit::Held, .. })));
 }
 
 #[test]

@@ -91,3 +91,22 @@ fn a_path_is_meant_from_the_files_folder_and_a_url_is_left_alone() {
         assert_eq!(absolute(Path::new("/srv/delivery"), written), meant, "{written}");
     }
 }
+
+proptest::proptest! {
+    /// Whatever is in the file, there is an answer with a place in it.
+    #[test]
+    fn no_text_makes_reading_panic(text in "(\\[[a-z.]{0,8}\\]\n|[a-z]{1,9} = [\"'{\\[a-z0-9.:=\\]}-]{0,12}\n|.{0,20}\n){0,8}") {
+        if let Err(error) = read(&text) {
+            proptest::prop_assert!(error.line >= 1 && error.line <= text.matches('\n').count() + 1);
+            proptest::prop_assert!(error.column >= 1);
+        }
+    }
+
+    /// Any key that is not known is refused, and told by its name.
+    #[test]
+    fn no_unknown_key_is_passed_over(key in "[a-z]{1,12}") {
+        proptest::prop_assume!(!["config", "state", "server", "identity", "poll", "notify", "clusters", "registry", "secrets"].contains(&key.as_str()));
+        let error = read(&format!("[config]\nurl = \"c\"\n[{key}]\nx = 1\n")).unwrap_err();
+        proptest::prop_assert_eq!((error.line, error.message), (3, format!("the key `{key}` is not known")));
+    }
+}

@@ -109,4 +109,14 @@ mod tests {
         assert_eq!(wrap(text, Some(34), 4), "one two three four five six\n    seven eight nine ten");
         assert_eq!(wrap("a\nb", None, 2), "a\n  b");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_from_outside_keeps_a_control_character_or_loses_a_word(text in "\\PC{0,40}|[\\x00-\\x7f\\u{80}-\\u{9f} ]{0,40}", width in 1u16..80) {
+            proptest::prop_assert!(line(&text).chars().all(|c| !c.is_control()));
+            proptest::prop_assert!(clean(&text).chars().all(|c| !c.is_control() || c == '\n' || c == '\t'));
+            let (told, wrapped) = (clean(&text).into_owned(), wrap(&text, Some(width), 2));
+            proptest::prop_assert_eq!(told.split_whitespace().collect::<Vec<_>>(), wrapped.split_whitespace().collect::<Vec<_>>());
+        }
+    }
 }

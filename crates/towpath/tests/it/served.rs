@@ -129,7 +129,7 @@ fn waiting_ends_with_the_run_and_tells_how_it_ended() {
     server.towpath(&["retry", "web", "--reason", "x", "--by", "Ada", "--wait"]).ok().stdout.clear();
     server.brain.show(|shown| shown.runs = vec![run("failed")]);
     let said = server.towpath(&["retry", "web", "--reason", "x", "--by", "Ada", "--wait"]).exits(1);
-    assert_eq!(said.refusal().0, "build web failed: make: no rule");
+    assert_eq!(said.refusal(), ("run build-1 failed: make: no rule", "`towpath logs build-1` shows what it printed"));
     server.brain.show(|shown| shown.runs = vec![run("running")]);
     let said = server.towpath(&["retry", "web", "--reason", "x", "--by", "Ada", "--wait", "--timeout", "300ms"]).exits(1);
     assert!(said.refusal().0.starts_with("not done within 300ms"), "{said:?}");
