@@ -38,11 +38,11 @@ pub(crate) fn plan(world: &World<'_>, view: &SourceView) -> Verdict {
         };
         return Verdict { wanted: Some(wanted), state, passed_over: Vec::new(), valid_until: None };
     }
-    let failure = fact.and_then(|fact| fact.failure.as_ref()).filter(|failure| failure.tried == view.build_hash);
+    let failure = fact.and_then(|fact| fact.failure.as_ref()).filter(|failure| failure.tried == view.build_hash());
     match again(&world.clock, &view.retries, failure) {
         Again::Later(hold) | Again::Never(hold) => held(Some(wanted), vec![hold]),
         Again::Now { attempt } => {
-            let work = Work::Build { source: view.source.name.clone(), commit: wanted, build_hash: view.build_hash.clone() };
+            let work = Work::Build { source: view.source.name.clone(), commit: wanted, build_hash: view.build_hash() };
             let id = ids::run_id(&work, view.source.name.as_str(), fact.map_or(0, |fact| fact.runs));
             let why = format!("{} has no image of {} yet", view.source.name, ids::short(wanted));
             let action = Action::Run { spec: Box::new(RunSpec { id, attempt, work, why }) };
@@ -64,7 +64,7 @@ pub(crate) fn unseen(world: &World<'_>, branch: &(towpath_domain::RepoUrl, towpa
 fn next(world: &World<'_>, view: &SourceView, order: Order<'_>) -> Option<CommitId> {
     let builds = world.facts.builds.get(&view.source.name);
     let settled = |fact: &BuildFact| {
-        let failed = fact.failure.as_ref().is_some_and(|failure| failure.tried == view.build_hash && is_final(&view.retries, failure));
+        let failed = fact.failure.as_ref().is_some_and(|failure| is_final(&view.retries, failure) && failure.tried == view.build_hash());
         fact.built.is_some() || failed
     };
     let begun = |commit: CommitId| builds.and_then(|builds| builds.get(&commit));
@@ -115,7 +115,7 @@ pub(crate) fn image(world: &World<'_>, view: &TargetView, commit: CommitId) -> I
                 .source_ids
                 .get(source)
                 .map(|at| world.index.source(*at))
-                .is_none_or(|source| failure.tried == source.build_hash && is_final(&source.retries, failure));
+                .is_none_or(|source| is_final(&source.retries, failure) && failure.tried == source.build_hash());
             if lost { Image::Missing(hold) } else { Image::Coming(hold) }
         }
         _ => Image::Coming(Hold::Building { commit, run: fact.active.clone() }),

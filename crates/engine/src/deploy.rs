@@ -121,11 +121,10 @@ fn rendered<'a>(world: &World<'a>, view: &TargetView, fact: &TargetFact, commit:
 
 /// Whether `current` is `commit` with this fingerprint, healthy, and told to every channel.
 fn is_current(world: &World<'_>, view: &TargetView, fact: &TargetFact, current: &Deployed, commit: CommitId, fingerprint: &str) -> bool {
-    let told = |channel: &towpath_domain::Channel| {
-        let evidence = world.facts.evidence.get(&(channel.clone(), view.target.id.clone()));
-        evidence.is_some_and(|by_commit| by_commit.contains_key(&commit))
-    };
-    current.commit == commit && current.fingerprint == fingerprint && !fact.dirty && view.target.promotion.publish.iter().all(told)
+    current.commit == commit
+        && current.fingerprint == fingerprint
+        && !fact.dirty
+        && view.outputs.iter().all(|key| world.facts.evidence.get(key).is_some_and(|by_commit| by_commit.contains_key(&commit)))
 }
 
 /// Whether a publisher has another configuration than what `current` rests on, and that is to run the target again.

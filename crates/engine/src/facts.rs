@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
 use towpath_domain::{
     BranchName, ChangeId, Channel, CommitId, Digest, FailureClass, ImageRef, RepoUrl, RunId, SourceName, TargetId, Timestamp,
 };
 
 use crate::event::{ChangeKind, ChangeSpec, CommitInfo, Render, Subject, Voucher};
+
+/// A map of facts. Its keys come from the config repository and from Git, not from strangers, so that a fast hash will do.
+pub type FactMap<K, V> = HashMap<K, V, FxBuildHasher>;
 
 /// Everything known. Changed only by [`Facts::apply`](crate::Facts::apply).
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,17 +21,17 @@ pub struct Facts {
     /// When that head was read.
     pub config_at: Option<Timestamp>,
     /// Branches by repository and name.
-    pub branches: HashMap<(RepoUrl, BranchName), BranchFact>,
+    pub branches: FactMap<(RepoUrl, BranchName), BranchFact>,
     /// Builds by source, then by commit.
-    pub builds: HashMap<SourceName, BTreeMap<CommitId, BuildFact>>,
+    pub builds: FactMap<SourceName, BTreeMap<CommitId, BuildFact>>,
     /// The last few renderings of each target, newest last.
-    pub renders: HashMap<TargetId, Vec<Render>>,
+    pub renders: FactMap<TargetId, Vec<Render>>,
     /// What is known of each target's deploys.
-    pub targets: HashMap<TargetId, TargetFact>,
+    pub targets: FactMap<TargetId, TargetFact>,
     /// Successes and failures by channel and publisher, then by commit.
-    pub evidence: HashMap<(Channel, TargetId), BTreeMap<CommitId, Evidence>>,
+    pub evidence: FactMap<(Channel, TargetId), BTreeMap<CommitId, Evidence>>,
     /// Changes.
-    pub changes: HashMap<ChangeId, ChangeFact>,
+    pub changes: FactMap<ChangeId, ChangeFact>,
     /// Runs that have not ended yet.
     pub open_runs: BTreeMap<RunId, OpenRun>,
 }

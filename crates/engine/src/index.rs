@@ -46,6 +46,8 @@ pub(crate) struct TargetView {
     pub(crate) branch: Option<(RepoUrl, BranchName)>,
     /// Its source builds the very branch that it follows: a commit without image cannot go.
     pub(crate) needs_build: bool,
+    /// The keys of what it says to its channels.
+    pub(crate) outputs: Vec<(Channel, TargetId)>,
     /// Targets that subscribe to its channels.
     pub(crate) subscribers: Vec<u32>,
     /// Targets that publish to the channels it subscribes to and count.
@@ -57,8 +59,6 @@ pub(crate) struct TargetView {
 pub(crate) struct SourceView {
     pub(crate) source: Arc<Source>,
     pub(crate) branch: (RepoUrl, BranchName),
-    /// A hash over how it is built.
-    pub(crate) build_hash: String,
     /// Some target deploys each of its commits.
     pub(crate) every: bool,
     pub(crate) retries: Retries,
@@ -84,12 +84,13 @@ impl TargetView {
 }
 
 impl SourceView {
+    /// A hash over how it is built. Worked out only when something is to be built or failed to be.
+    pub(crate) fn build_hash(&self) -> String {
+        short_hash([format!("{:?}", self.source.build), self.source.image.clone(), self.source.hash_length.to_string()])
+    }
+
     pub(crate) fn same(&self, other: &Self) -> bool {
-        self.branch == other.branch
-            && self.build_hash == other.build_hash
-            && self.every == other.every
-            && self.retries == other.retries
-            && self.source.name == other.source.name
+        same(&self.source, &other.source) && self.every == other.every && self.retries == other.retries
     }
 }
 
@@ -101,9 +102,22 @@ impl Index {
         let policies = Policies::new(catalog);
         let versions = versions_by_url(catalog, None);
         let lost = lost_publishers(catalog, facts);
+        // The catalog keeps both for whoever asks rarely; here each is asked for each target.
+        let publishers: FxHashMap<&Channel, Vec<&Arc<Target>>> = catalog
+            .channels
+            .iter()
+            .map(|(channel, uses)| {
+                (
+                    channel,
+                    uses.publishers.iter().filter_map(|id| target_ids.get(id).and_then(|at| targets.get(*at as usize)).copied()).collect(),
+                )
+            })
+            .collect();
         let views = targets.iter().map(|target| {
             let selected = policies.selecting(target);
-            let rules = Rules::new(catalog, target, &selected, versions.get(&target.url).cloned(), &lost);
+            let publishers = |channel: &Channel| publishers.get(channel).map(Vec::as_slice).unwrap_or_default();
+            let broken = catalog.broken_saas_files.first();
+            let rules = Rules::new(target, &selected, versions.get(&target.url).cloned(), publishers, &lost, broken);
             view(catalog, target, &selected, rules)
         });
         let mut index = Self {
@@ -176,9 +190,8 @@ impl Index {
             let views = |at: &u32| self.targets.get(*at as usize);
             let every = followers.targets.iter().filter_map(views).any(|view| view.moving() && view.queue == QueuePolicy::Every);
             let retries = targets.first().and_then(views).map(|view| view.retries).unwrap_or_default();
-            let build_hash = short_hash([format!("{:?}", source.build), source.image.clone(), source.hash_length.to_string()]);
             self.source_ids.insert(source.name.clone(), at);
-            sources.push(SourceView { source: source.clone(), branch, build_hash, every, retries, targets });
+            sources.push(SourceView { source: source.clone(), branch, every, retries, targets });
         }
         self.sources = sources;
     }
@@ -197,6 +210,7 @@ fn view(catalog: &Catalog, target: &Arc<Target>, selected: &[&Arc<Policy>], rule
         automatic_rollback: selected.iter().rev().find_map(|policy| policy.automatic_rollback).unwrap_or(false),
         branch,
         needs_build,
+        outputs: target.promotion.publish.iter().map(|channel| (channel.clone(), target.id.clone())).collect(),
         subscribers: Vec::new(),
         publishers: Vec::new(),
     }

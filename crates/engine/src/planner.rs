@@ -33,7 +33,11 @@ pub struct Plan {
 pub fn plan(catalog: &Catalog, facts: &Facts, now: Timestamp) -> Plan {
     let planner = Planner::from_catalog(catalog, facts, now);
     let actions = planner.actions();
-    let verdicts = planner.verdicts().map(|(subject, verdict)| (subject, verdict.clone())).collect();
+    let Planner { index, sources, targets, change_plans, .. } = planner;
+    let sources = index.sources.iter().zip(sources).map(|(view, planned)| (Subject::Source(view.source.name.clone()), planned));
+    let targets = index.targets.iter().zip(targets).map(|(view, planned)| (Subject::Target(view.target.id.clone()), planned));
+    let changes = change_plans.into_iter().map(|(id, planned)| (Subject::Change(id), Some(planned)));
+    let verdicts = sources.chain(targets).chain(changes).filter_map(|(subject, planned)| Some((subject, planned?.verdict))).collect();
     Plan { verdicts, actions }
 }
 
@@ -49,7 +53,7 @@ pub(crate) enum Slot {
 #[derive(Debug)]
 struct Planned {
     verdict: Verdict,
-    note: Option<Note>,
+    note: Option<Box<Note>>,
     read_config: bool,
     watched: Vec<ChangeId>,
 }
@@ -83,8 +87,7 @@ impl Planner {
     fn from_catalog(catalog: &Catalog, facts: &Facts, now: Timestamp) -> Self {
         let mut planner = Self { changes: ChangeIndex::new(facts), config: ids::change_tried(facts.config), ..Self::default() };
         planner.use_index(Index::new(catalog, facts));
-        let all = planner.all(facts);
-        planner.replan(all, facts, now);
+        planner.plan_all(facts, now);
         planner
     }
 
@@ -158,7 +161,7 @@ impl Planner {
                     }
                 }
                 // A target that no file names, while one is broken: it closes gates, and who is behind them must be found first.
-                FactKey::Evidence(channel, target) if self.index.add_lost(channel, target) => slots.extend(self.all(facts)),
+                FactKey::Evidence(channel, target) if self.index.add_lost(channel, target) => slots.extend(Self::all(&self.index, facts)),
                 other => dependants.of_fact(&self.index, facts, other),
             }
         }
@@ -225,9 +228,9 @@ impl Planner {
         self.index = index;
     }
 
-    fn all(&self, facts: &Facts) -> BTreeSet<Slot> {
-        let sources = self.index.source_ids.values().copied().map(Slot::Source);
-        let targets = self.index.target_ids.values().copied().map(Slot::Target);
+    fn all(index: &Index, facts: &Facts) -> Vec<Slot> {
+        let sources = (0..).zip(&index.sources).map(|(at, _)| Slot::Source(at));
+        let targets = (0..).zip(&index.targets).map(|(at, _)| Slot::Target(at));
         sources.chain(targets).chain(facts.changes.keys().cloned().map(Slot::Change)).collect()
     }
 
@@ -255,24 +258,34 @@ impl Planner {
     fn replan(&mut self, slots: BTreeSet<Slot>, facts: &Facts, now: Timestamp) -> Vec<Subject> {
         let index = std::mem::take(&mut self.index);
         let changes = std::mem::take(&mut self.changes);
-        let mut fresh = Vec::with_capacity(slots.len());
+        let mut differing = Vec::new();
         {
             let world = World::new(&index, facts, &changes, now);
             for slot in slots {
                 let planned = plan_one(&world, &slot);
-                fresh.push((slot, planned));
+                let before = self.forget(&slot);
+                if before.as_ref().map(|planned| &planned.verdict) != planned.as_ref().map(|planned| &planned.verdict) {
+                    differing.push(slot.clone());
+                }
+                self.keep(slot, planned);
             }
         }
         (self.index, self.changes) = (index, changes);
-        let mut differing = Vec::new();
-        for (slot, planned) in fresh {
-            let before = self.forget(&slot);
-            if before.as_ref().map(|planned| &planned.verdict) != planned.as_ref().map(|planned| &planned.verdict) {
-                differing.push(self.subject(&slot));
+        differing.iter().map(|slot| self.subject(slot)).collect()
+    }
+
+    /// Plans all that there is, when nothing was planned before.
+    fn plan_all(&mut self, facts: &Facts, now: Timestamp) {
+        let index = std::mem::take(&mut self.index);
+        let changes = std::mem::take(&mut self.changes);
+        {
+            let world = World::new(&index, facts, &changes, now);
+            for slot in Self::all(&index, facts) {
+                let planned = plan_one(&world, &slot);
+                self.keep(slot, planned);
             }
-            self.keep(slot, planned);
         }
-        differing
+        (self.index, self.changes) = (index, changes);
     }
 
     /// Takes a plan out, and all that was noted of it.
@@ -340,5 +353,5 @@ fn plan_one(world: &World<'_>, slot: &Slot) -> Option<Planned> {
     };
     let Notes { valid_until, read_config, watched } = world.take_notes();
     verdict.valid_until = valid_until;
-    Some(Planned { verdict, note, read_config, watched })
+    Some(Planned { verdict, note: note.map(Box::new), read_config, watched })
 }

@@ -165,7 +165,7 @@ fn holds(world: &World<'_>, view: &TargetView, fact: &TargetFact, commit: Commit
         Image::Coming(hold) | Image::Missing(hold) => vec![hold],
     };
     let mut vouched = true;
-    if world.only_jobs(&view.target.id) == Some(true) {
+    if world.only_jobs(view) == Some(true) {
         holds.extend(under_test::not_running(world, view, commit));
         // A test of what does not run (any more) is nothing to wait for.
         vouched = holds.is_empty();
@@ -183,7 +183,7 @@ fn holds(world: &World<'_>, view: &TargetView, fact: &TargetFact, commit: Commit
 fn unfinished(view: &TargetView, fact: &TargetFact, world: &World<'_>, pinned: CommitId) -> bool {
     let deployed = fact.current.as_ref().is_some_and(|current| current.commit == pinned) && !fact.dirty;
     let given_up = fact.failure.as_ref().is_some_and(|failure| failure.commit == Some(pinned) && is_final(&view.retries, failure));
-    let test = world.only_jobs(&view.target.id) == Some(true);
+    let test = world.only_jobs(view) == Some(true);
     // A version that may not go, or a test of what does not run any more, would hold all that come after it for ever.
     let broken = world.render(view, pinned).is_some_and(|render| matches!(render.outcome, RenderOutcome::Failed { .. }))
         || matches!(image(world, view, pinned), Image::Missing(_));

@@ -1,5 +1,7 @@
 //! Automatic rollback: what failed its tests goes back to the last good version, by a change like any other.
 
+use towpath_catalog::Selector;
+use towpath_catalog::write::block_policy;
 use towpath_domain::{CommitId, FailureClass, TargetId};
 
 use crate::change::{Standing, of_this};
@@ -71,7 +73,7 @@ fn failed_test<'a>(world: &World<'a>, view: &TargetView, current: &Deployed) -> 
     view.subscribers.iter().map(|at| world.index.view(*at)).find_map(|test| {
         let target = &test.target;
         let fact = world.fact(&target.id);
-        let counts = !target.disable && !target.delete && world.only_jobs(&target.id) == Some(true) && fact.active.is_none();
+        let counts = !target.disable && !target.delete && world.only_jobs(test) == Some(true) && fact.active.is_none();
         let failure = fact.failure.as_ref().filter(|failure| {
             counts
                 && failure.commit == Some(current.commit)
@@ -140,15 +142,7 @@ fn block_file(view: &TargetView, commit: CommitId, reason: &str) -> (String, Str
     let target = &view.target;
     let short = ids::short(commit);
     let name = format!("block-{}-{short}-{}", ids::slug(target.saas_file.name.as_str()), ids::short_hash([target.id.as_str()]));
-    // A string of JSON is a string of YAML, too, whatever it holds.
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let content = format!(
-        "---\n$schema: /towpath/policy-1.yml\nname: {}\nselect:\n  targets:\n  - {}\nblock:\n- url: {}\n  ref: {}\n  reason: {}\n  rollback: true\n",
-        quoted(&name),
-        quoted(target.id.as_str()),
-        quoted(target.url.expose()),
-        quoted(&commit.to_string()),
-        quoted(reason),
-    );
+    let select = Selector { targets: vec![target.id.clone()], ..Selector::default() };
+    let content = block_policy(&name, &select, &target.url, commit, reason, true);
     (format!("data/towpath/blocks/{name}.yml"), content)
 }

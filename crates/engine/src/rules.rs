@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use towpath_catalog::{Catalog, Place, Policy, Target};
+use towpath_catalog::{BrokenFile, Catalog, Place, Policy, Target};
 use towpath_domain::{AppName, Channel, CommitId, RepoUrl, TargetId};
 
 use crate::facts::Facts;
@@ -64,19 +64,32 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// The rules of one target alone. For many, share `versions` and preselect `policies`.
+    /// The rules of one target alone; [`Rules::new`] shares work between many.
     pub(crate) fn of(catalog: &Catalog, facts: &Facts, target: &Target) -> Self {
         let selected: Vec<&Arc<Policy>> = catalog.policies.iter().filter(|policy| policy.select.selects(target)).collect();
         let versions = versions_by_url(catalog, Some(&target.url));
-        Self::new(catalog, target, &selected, versions.get(&target.url).cloned(), &lost_publishers(catalog, facts))
+        let of_channel = |channel: &Channel| catalog.channels.get(channel).map(|uses| uses.publishers.as_slice()).unwrap_or_default();
+        let known: Vec<(&Channel, Vec<&Arc<Target>>)> = target
+            .promotion
+            .subscribe
+            .iter()
+            .map(|channel| (channel, of_channel(channel).iter().filter_map(|id| catalog.targets.get(id)).collect()))
+            .collect();
+        let publishers =
+            |channel: &Channel| known.iter().find(|(known, _)| *known == channel).map(|(_, list)| list.as_slice()).unwrap_or_default();
+        let lost = lost_publishers(catalog, facts);
+        Self::new(target, &selected, versions.get(&target.url).cloned(), publishers, &lost, catalog.broken_saas_files.first())
     }
 
-    pub(crate) fn new(
-        catalog: &Catalog,
+    /// The rules of `target`, selected by `policies`. `publishers` gives those of a channel, `lost` those that are missing
+    /// while the file `broken` is broken.
+    pub(crate) fn new<'a>(
         target: &Target,
         policies: &[&Arc<Policy>],
         versions: Option<Arc<Versions>>,
+        publishers: impl Fn(&Channel) -> &'a [&'a Arc<Target>],
         lost: &FxHashMap<Channel, Vec<TargetId>>,
+        broken: Option<&BrokenFile>,
     ) -> Self {
         let mut blocks = Vec::new();
         for block in policies.iter().flat_map(|policy| &policy.blocks).filter(|block| block.url == target.url) {
@@ -85,17 +98,15 @@ impl Rules {
         }
         let mut inputs = Vec::with_capacity(target.promotion.subscribe.len());
         for channel in &target.promotion.subscribe {
-            let publishers = catalog.channels.get(channel).map(|uses| uses.publishers.as_slice()).unwrap_or_default();
-            let publishers = publishers
+            let publishers = publishers(channel)
                 .iter()
-                .filter_map(|id| catalog.targets.get(id))
                 .filter(|publisher| !publisher.disable && !publisher.delete)
-                .map(|publisher| Publisher { key: (channel.clone(), publisher.id.clone()), target: publisher.clone() })
+                .map(|publisher| Publisher { key: (channel.clone(), publisher.id.clone()), target: Arc::clone(publisher) })
                 .collect();
             inputs.push(Input { channel: channel.clone(), publishers, lost: lost.get(channel).cloned().unwrap_or_default() });
         }
         let any_lost = inputs.iter().any(|input| !input.lost.is_empty());
-        let broken = catalog.broken_saas_files.first().filter(|_| any_lost).map(|file| file.path.clone());
+        let broken = broken.filter(|_| any_lost).map(|file| file.path.clone());
         Self { versions, blocks, inputs, soak_days: target.promotion.soak_days, broken }
     }
 

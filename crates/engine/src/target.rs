@@ -12,6 +12,7 @@ use crate::world::World;
 
 /// The verdict on a target, and what a change would tell of it.
 pub(crate) fn plan(world: &World<'_>, view: &TargetView) -> (Verdict, Option<Note>) {
+    world.focus(view);
     let (target, fact) = (&view.target, world.fact(&view.target.id));
     let mut stopped = Vec::new();
     if !target.unsupported.is_empty() {
@@ -92,7 +93,7 @@ fn moving(world: &World<'_>, view: &TargetView, fact: &TargetFact) -> (Verdict, 
     let mut side = deploy::plan(world, view, fact);
     side.passed_over.extend(passed_over);
     // Whether it is a test decides which commits may go at all, so that must be known first.
-    let unknown = world.facts.renders.get(&view.target.id).is_none_or(Vec::is_empty);
+    let unknown = world.renders(view).is_empty();
     if unknown && matches!(side.state, State::Act { action: Action::Render { .. } }) {
         return (verdict(side), None);
     }

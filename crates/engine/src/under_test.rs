@@ -44,7 +44,7 @@ pub(crate) fn under_test(world: &World<'_>, view: &TargetView, fact: &TargetFact
 fn is_pending(world: &World<'_>, test: &TargetView, commit: CommitId) -> bool {
     let target = &test.target;
     let Some(pinned) = target.git_ref.commit().filter(|_| target.promotion.auto) else { return false };
-    if target.disable || target.delete || !target.unsupported.is_empty() || world.only_jobs(&target.id) != Some(true) {
+    if target.disable || target.delete || !target.unsupported.is_empty() || world.only_jobs(test) != Some(true) {
         return false;
     }
     let fact = world.fact(&target.id);

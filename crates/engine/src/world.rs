@@ -26,6 +26,16 @@ pub(crate) struct World<'a> {
     read_config: Cell<bool>,
     watched: RefCell<Vec<ChangeId>>,
     unknown: TargetFact,
+    focus: Cell<Option<Focus<'a>>>,
+}
+
+/// What is asked again and again while one target is planned, looked up once.
+#[derive(Clone, Copy)]
+struct Focus<'a> {
+    /// Which view that is, told by where it lies.
+    view: *const TargetView,
+    order: Option<Order<'a>>,
+    renders: &'a [Render],
 }
 
 /// What planning one subject noted.
@@ -50,6 +60,7 @@ impl<'a> World<'a> {
             read_config: Cell::new(false),
             watched: RefCell::default(),
             unknown: TargetFact::default(),
+            focus: Cell::new(None),
         }
     }
 
@@ -63,8 +74,29 @@ impl<'a> World<'a> {
         self.facts.targets.get(target).unwrap_or(&self.unknown)
     }
 
+    /// Looks up what planning `view` asks again and again.
+    pub(crate) fn focus(&self, view: &TargetView) {
+        self.focus.set(None);
+        self.focus.set(Some(Focus { view, order: self.order(view), renders: self.renders(view) }));
+    }
+
+    fn focused(&self, view: &TargetView) -> Option<Focus<'a>> {
+        self.focus.get().filter(|focus| std::ptr::eq(focus.view, view))
+    }
+
     pub(crate) fn order(&self, view: &TargetView) -> Option<Order<'a>> {
-        Order::of(view.branch.as_ref().and_then(|branch| self.facts.branches.get(branch)))
+        match self.focused(view) {
+            Some(focus) => focus.order,
+            None => Order::of(view.branch.as_ref().and_then(|branch| self.facts.branches.get(branch))),
+        }
+    }
+
+    /// The last renderings of a target, newest last.
+    pub(crate) fn renders(&self, view: &TargetView) -> &'a [Render] {
+        match self.focused(view) {
+            Some(focus) => focus.renders,
+            None => self.facts.renders.get(&view.target.id).map(Vec::as_slice).unwrap_or_default(),
+        }
     }
 
     pub(crate) fn gate(&self, view: &TargetView, commit: CommitId) -> Result<Passed, Vec<Hold>> {
@@ -102,13 +134,12 @@ impl<'a> World<'a> {
 
     /// What a target's objects at `commit` come to, with its parameters as they are.
     pub(crate) fn render(&self, view: &TargetView, commit: CommitId) -> Option<&'a Render> {
-        let renders = self.facts.renders.get(&view.target.id)?;
-        renders.iter().rev().find(|render| render.commit == commit && *render.input_hash == *view.target.input_hash)
+        self.renders(view).iter().rev().find(|render| render.commit == commit && *render.input_hash == *view.target.input_hash)
     }
 
     /// Whether the target is a post-deploy test, as its newest rendering tells; `None` when it was never rendered.
-    pub(crate) fn only_jobs(&self, target: &TargetId) -> Option<bool> {
-        self.facts.renders.get(target)?.iter().rev().find_map(|render| match render.outcome {
+    pub(crate) fn only_jobs(&self, view: &TargetView) -> Option<bool> {
+        self.renders(view).iter().rev().find_map(|render| match render.outcome {
             RenderOutcome::Rendered { only_jobs, .. } => Some(only_jobs),
             RenderOutcome::Failed { .. } => None,
         })

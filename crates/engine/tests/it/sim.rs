@@ -273,15 +273,9 @@ impl Sim {
                     }
                     Arc::make_mut(known).git_ref = GitRef::Commit(*to);
                 }
-                ConfigEdit::WriteFile { content, .. } => {
-                    let field = |name: &str| {
-                        let line = content.lines().find_map(|line| line.trim_start_matches(['-', ' ']).strip_prefix(name));
-                        serde_json::from_str::<String>(line.unwrap().trim()).unwrap()
-                    };
-                    let target = content.lines().find_map(|line| line.strip_prefix("  - ")).unwrap();
-                    let target: String = serde_json::from_str(target).unwrap();
-                    assert_eq!(field("url:"), url().expose());
-                    self.install.block(&target, field("ref:").parse().unwrap(), content.contains("rollback: true"));
+                ConfigEdit::WriteFile { path, content } => {
+                    let loaded = towpath_catalog::load(vec![towpath_catalog::InputFile::new(path.as_str(), content.clone().into_bytes())]);
+                    self.install.policies.extend(loaded.catalog.policies.iter().cloned());
                 }
                 ConfigEdit::RemoveFile { .. } => {}
             }
