@@ -16,6 +16,10 @@
 //!
 //! - Two pods cannot listen on the same port. Each container port gets a free port of this machine, told in `PORT` (the first)
 //!   and `PORT_<NAME>`; the process must listen there. Probes and services follow.
+//! - The environment holds what the image, the services of the namespace and the template say, and of the machine only: `PATH` (the
+//!   image's below its root, then the host's), `HOME` and `TMPDIR` (folders of the container's own), `HOSTNAME`, `POD_NAME`,
+//!   `POD_NAMESPACE`, `TOWPATH_ROOT`, and `TOWPATH_POD`, by which the pod's processes are found. Nothing of Towpath's own.
+//! - A container without a readiness probe is ready when it has run for half a second.
 //! - A volume's mount path is realised below the container's root folder (`TOWPATH_ROOT`), not at `/`.
 //! - A command that the image does not hold is taken from the host, and the run's notes say so.
 //! - A changed `ConfigMap` or `Secret` reaches the pods that start after it.

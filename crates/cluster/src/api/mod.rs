@@ -107,7 +107,7 @@ pub struct Owner {
     pub target: TargetId,
     /// The target as people call it.
     pub title: String,
-    /// The run that applies it.
+    /// The run that applies it. Each attempt of a run needs a name of its own: under the same name, a finished job stays finished.
     pub run: RunId,
     /// The commit of the source that is deployed.
     pub commit: CommitId,

@@ -245,6 +245,7 @@ fn create(core: &Arc<Core>, world: &mut World, place: &Place, name: String, ordi
         ordinal,
         labels: template.metadata.labels.clone(),
         images: images.clone(),
+        containers: template.spec.init_containers.iter().chain(&template.spec.containers).map(|c| c.name.clone()).collect(),
     };
     let default = if let Spec::Job(_) = object.spec { RestartPolicy::OnFailure } else { RestartPolicy::Always };
     let restart = template.spec.restart_policy.unwrap_or(default);

@@ -48,9 +48,8 @@ fn readers(core: &Core, request: &LogRequest) -> Result<Vec<Reader>, ClusterErro
             continue;
         }
         found = true;
-        let containers = pod.status.iter().flat_map(|status| &status.containers).map(|container| container.name.clone());
-        for container in containers.filter(|name| request.container.as_ref().is_none_or(|wanted| wanted == name)) {
-            readers.push(Reader { pod: name.clone(), dir: pod.dir.clone(), container, at: request.from });
+        for container in pod.info.containers.iter().filter(|name| request.container.as_ref().is_none_or(|wanted| wanted == *name)) {
+            readers.push(Reader { pod: name.clone(), dir: pod.dir.clone(), container: container.clone(), at: request.from });
         }
     }
     if found {
@@ -88,7 +87,11 @@ async fn read(core: Weak<Core>, namespace: NamespaceName, mut readers: Vec<Reade
     }
 }
 
+/// Whether the pod may print something yet.
 fn is_alive(core: &Weak<Core>, namespace: &NamespaceName, pod: &str) -> bool {
     let Some(core) = core.upgrade() else { return false };
-    core.world().pods.get(&(namespace.clone(), pod.to_owned())).is_some_and(|pod| pod.shim.alive)
+    let world = core.world();
+    let Some(pod) = world.pods.get(&(namespace.clone(), pod.to_owned())) else { return false };
+    let ended = pod.status.as_ref().is_some_and(|status| status.phase.is_final());
+    pod.shim.alive || !(ended || pod.stopping)
 }

@@ -14,7 +14,7 @@ use tokio::process::Command;
 use super::world::{Named, PodEntry, Shim, Stage, World};
 use super::{Core, store};
 use crate::files::{self, Durability, FileIdentity};
-use crate::pod::{Phase, Process, StopOrder, kill_leftovers};
+use crate::pod::{Phase, Process, Status, StopOrder, kill_leftovers};
 
 /// How long an old pod goes on serving after the services have left it: connections that were on their way still arrive.
 pub(super) const DRAIN_MS: u64 = 300;
@@ -51,6 +51,11 @@ pub(super) fn observe(world: &mut World) {
         pod.shim.alive = pod.shim.has_child() || files::is_locked(&pod.dir.lock());
         if let Some(status) = read_if_new(&pod.dir.status(), &mut pod.seen) {
             pod.status = Some(status);
+        }
+        // What a shim that is gone said of running containers no longer holds; the next shim tells anew.
+        let holds = |status: &Status| status.phase.is_final() || status.shim.is_some_and(|shim| shim.is_alive());
+        if !pod.status.as_ref().is_none_or(holds) {
+            pod.status = None;
         }
         if pod.stopping && !pod.shim.alive {
             gone.push(place.clone());

@@ -34,9 +34,11 @@ pub(super) fn save(dir: &Path, namespace: &NamespaceName, key: &ObjectKey, recor
 
 /// Deletes an object. One that is not there is deleted.
 pub(super) fn delete(dir: &Path, namespace: &NamespaceName, key: &ObjectKey) -> io::Result<()> {
-    match fs::remove_file(object_file(dir, namespace, key)) {
+    let path = object_file(dir, namespace, key);
+    match fs::remove_file(&path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-        _ => Ok(()),
+        Err(_) => Ok(()),
+        Ok(()) => fs::File::open(path.parent().unwrap_or(dir))?.sync_all(),
     }
 }
 
@@ -136,6 +138,7 @@ impl PodInfo {
             ordinal: plan.ordinal,
             labels: plan.labels.clone(),
             images: plan.images.clone(),
+            containers: plan.init.iter().chain(&plan.containers).map(|container| container.name.clone()).collect(),
         }
     }
 }

@@ -29,6 +29,7 @@ fn pod(revision: &str, ordinal: u32, status: Option<Status>) -> PodEntry {
         ordinal,
         labels: BTreeMap::new(),
         images: BTreeMap::new(),
+        containers: Vec::new(),
     };
     let shim = Shim { alive: true, ..Shim::default() };
     PodEntry { dir: PodDir::new("/nonexistent"), info, stage: Stage::Made, status, seen: None, stopping: false, shim }

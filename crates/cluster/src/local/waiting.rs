@@ -13,10 +13,26 @@ use super::store;
 use super::world::{Failure, World};
 use crate::api::{ObjectKey, Progress, Ready, Reason, WaitFailure};
 use crate::clock::now;
-use crate::pod::{PodDir, Status, logs};
+use crate::files;
+use crate::pod::logs;
 
 /// How many of a failing pod's last lines are told.
 const TAIL_LINES: usize = 50;
+
+/// What one look at the objects found.
+enum Look {
+    Ready(Ready),
+    Failed(Box<WaitFailure>),
+    /// If no time were left: this.
+    NotYet(Box<Lack>),
+}
+
+/// What an object lacks: the likeliest reason why there may not be enough time.
+struct Lack {
+    key: ObjectKey,
+    message: String,
+    cause: Option<Failure>,
+}
 
 pub(super) async fn wait(
     core: &Core,
@@ -28,34 +44,57 @@ pub(super) async fn wait(
 ) -> Result<Ready, Box<WaitFailure>> {
     let end = Instant::now() + within;
     let mut passes = core.passes.subscribe();
-    let mut told: BTreeMap<&ObjectKey, String> = BTreeMap::new();
+    let mut told = BTreeMap::new();
     loop {
         // Before looking, so that a pass made meanwhile is looked at, too.
         passes.borrow_and_update();
-        let mut lacks = Vec::new();
-        {
-            let world = core.world();
-            for key in keys {
-                let health = applied_health(&world, namespace, key, run)?;
-                let message = health.message();
-                if told.get(key) != Some(&message) {
-                    progress(Progress { object: key.clone(), message: message.clone() });
-                    told.insert(key, message);
-                }
-                match health {
-                    Health::Ready => {}
-                    Health::Progressing { message, lack } => lacks.push((key, message, lack)),
-                    Health::Failed(failure) => return Err(failed(core, namespace, key, failure)),
-                }
-            }
-            if lacks.is_empty() {
-                return Ok(ready(&world, namespace, keys));
-            }
-        }
+        let (found, news) = look(core, namespace, keys, run, &mut told);
+        // Told outside of the lock: whoever listens may ask the cluster for more.
+        news.into_iter().for_each(progress);
+        let lack = match found {
+            Look::Ready(ready) => return Ok(ready),
+            Look::Failed(failure) => return Err(failure),
+            Look::NotYet(lack) => lack,
+        };
         if tokio::time::timeout_at(end, passes.changed()).await.is_err() {
-            return Err(timed_out(core, namespace, within, lacks));
+            return Err(timed_out(core, namespace, within, *lack));
         }
     }
+}
+
+/// Looks at all objects once; the news are those whose message is another than `told`.
+fn look(
+    core: &Core,
+    namespace: &NamespaceName,
+    keys: &[ObjectKey],
+    run: &RunId,
+    told: &mut BTreeMap<ObjectKey, String>,
+) -> (Look, Vec<Progress>) {
+    let world = core.world();
+    let mut news = Vec::new();
+    let mut lack: Option<Lack> = None;
+    for key in keys {
+        let health = match applied_health(&world, namespace, key, run) {
+            Ok(health) => health,
+            Err(failure) => return (Look::Failed(failure), news),
+        };
+        let message = health.message();
+        if told.get(key) != Some(&message) {
+            told.insert(key.clone(), message.clone());
+            news.push(Progress { object: key.clone(), message });
+        }
+        match health {
+            Health::Ready => {}
+            Health::Failed(failure) => return (Look::Failed(failed(core, namespace, key, failure)), news),
+            // One whose cause is known says more than one that is merely not there yet.
+            Health::Progressing { message, lack: cause } if lack.as_ref().is_none_or(|lack| lack.cause.is_none() && cause.is_some()) => {
+                lack = Some(Lack { key: key.clone(), message, cause });
+            }
+            Health::Progressing { .. } => {}
+        }
+    }
+    let found = lack.map_or_else(|| Look::Ready(ready(&world, namespace, keys)), |lack| Look::NotYet(Box::new(lack)));
+    (found, news)
 }
 
 /// How the object does, if it is still what `run` applied.
@@ -100,44 +139,25 @@ fn failed(core: &Core, namespace: &NamespaceName, key: &ObjectKey, failure: Fail
     })
 }
 
-/// The likeliest reason why there was not enough time.
-fn timed_out(
-    core: &Core,
-    namespace: &NamespaceName,
-    within: Duration,
-    lacks: Vec<(&ObjectKey, String, Option<Failure>)>,
-) -> Box<WaitFailure> {
+fn timed_out(core: &Core, namespace: &NamespaceName, within: Duration, lack: Lack) -> Box<WaitFailure> {
     let after = format!("not ready within {} s", within.as_secs_f32());
-    let known = lacks.iter().find_map(|(key, _, lack)| Some((*key, lack.clone()?)));
-    if let Some((key, failure)) = known {
-        let message = format!("{after}: {}", failure.message);
-        return failed(core, namespace, key, Failure { message, ..failure });
-    }
-    let first = lacks.into_iter().next();
-    let (key, message) = first.map_or_else(
-        || (ObjectKey { kind: String::new(), group: String::new(), name: String::new() }, String::new()),
-        |(key, message, _)| (key.clone(), message),
-    );
-    let message = format!("{after}: {message}; see what it waits for in its log, or give it more time");
-    failed(core, namespace, &key, Failure { reason: Reason::DeadlineExceeded, message, pod: None, container: None })
+    let failure = match lack.cause {
+        Some(cause) => Failure { message: format!("{after}: {}", cause.message), ..cause },
+        None => {
+            let message = format!("{after}: {}; see what it waits for in its log, or give it more time", lack.message);
+            Failure { reason: Reason::DeadlineExceeded, message, pod: None, container: None }
+        }
+    };
+    failed(core, namespace, &lack.key, failure)
 }
 
-/// The last lines of the container that failed, or of the pod's container that printed some.
+/// The last lines of the container that failed, or of the pod's first container that printed some.
 fn log_tail(core: &Core, namespace: &NamespaceName, failure: &Failure) -> Vec<String> {
     let Some(pod) = &failure.pod else { return Vec::new() };
     let dir = store::pod_dir(&core.settings.dir, namespace, pod);
     if let Some(container) = &failure.container {
         return logs::tail(&dir.logs(container), TAIL_LINES);
     }
-    containers(&dir)
-        .iter()
-        .rev()
-        .map(|container| logs::tail(&dir.logs(container), TAIL_LINES))
-        .find(|tail| !tail.is_empty())
-        .unwrap_or_default()
-}
-
-fn containers(dir: &PodDir) -> Vec<String> {
-    let status: Option<Status> = crate::files::read_json(&dir.status()).unwrap_or_default();
-    status.into_iter().flat_map(|status| status.containers).map(|container| container.name).collect()
+    let containers = files::entries(&dir.path().join("logs")).unwrap_or_default();
+    containers.iter().map(|(_, log)| logs::tail(log, TAIL_LINES)).find(|tail| !tail.is_empty()).unwrap_or_default()
 }

@@ -145,6 +145,8 @@ pub(super) struct PodInfo {
     pub(super) ordinal: u32,
     pub(super) labels: Labels,
     pub(super) images: BTreeMap<String, Digest>,
+    /// Init containers first.
+    pub(super) containers: Vec<String>,
 }
 
 /// A process that looks after something.

@@ -21,6 +21,8 @@ const EAGER_FIRST: Duration = Duration::from_millis(25);
 const EAGER_MAX: Duration = Duration::from_millis(250);
 /// Whoever is not there after so long is not asked eagerly any more.
 const EAGER_FOR: Duration = Duration::from_secs(120);
+/// A container that nobody asks counts as ready after this long. At once would call a program ready that ends at its first line.
+const READY_UNASKED: Duration = Duration::from_millis(500);
 /// A status line and its headers are short; what comes after them is not read.
 const HEAD_MAX: u64 = 1024;
 
@@ -79,6 +81,7 @@ impl Watch {
 
     async fn keep_readiness(&self) {
         let Some(probe) = &self.plan.readiness else {
+            sleep(READY_UNASKED).await;
             self.tell_ready(true, None);
             return;
         };

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use towpath_cluster::Reason;
-use towpath_domain::FailureClass;
+use towpath_cluster::{Cluster, Reason};
+use towpath_domain::{FailureClass, RunId};
 
-use crate::support::{Machine, PATIENCE, container, get, is_running, until, web};
+use crate::support::{Machine, PATIENCE, container, get, is_running, namespace, until, web};
 
 const WEB: &[&str] = &["Deployment.apps/web", "Service/web"];
 
@@ -204,5 +204,58 @@ async fn waiting_ends_at_its_deadline_and_when_another_run_takes_over() {
     let failure = machine.wait_for("run-2", WEB, Duration::from_millis(300)).await.unwrap_err();
     assert_eq!(failure.reason, Reason::ProbeFailing);
     assert!(failure.message.contains("must listen on $PORT"), "{}", failure.message);
+    machine.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_readiness_probe_a_program_that_ends_at_once_is_still_no_success() {
+    let machine = Machine::start();
+    let broken = web("v1", |deployment| {
+        container(deployment).as_object_mut().unwrap().remove("readinessProbe");
+        container(deployment)["command"] = json!(["false"]);
+    });
+    machine.apply("run-1", broken).await.unwrap();
+    assert_eq!(machine.wait("run-1", WEB).await.unwrap_err().reason, Reason::CrashLoop);
+    machine.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_is_told_while_waiting_and_as_events() {
+    let machine = Machine::start();
+    machine.apply("run-1", web("v1", |_| {})).await.unwrap();
+    let told = std::sync::Mutex::new(Vec::new());
+    let keys = ["Deployment.apps/web".parse().unwrap()];
+    let progress = |progress: towpath_cluster::Progress| told.lock().unwrap().push(progress.message);
+    machine.cluster.wait(&namespace(), &keys, &RunId::new("run-1").unwrap(), PATIENCE, &progress).await.unwrap();
+    let told = told.into_inner().unwrap();
+    assert_eq!(told.last().map(String::as_str), Some("ready"), "{told:?}");
+
+    let events = machine.cluster.events(&namespace(), 0).await;
+    let of_web: Vec<_> = events.iter().filter(|event| event.object == keys[0]).map(|event| event.message.as_str()).collect();
+    assert_eq!((of_web[0], of_web[of_web.len() - 1]), ("created by web-title, run run-1", "ready"));
+    assert!(of_web.iter().any(|message| message.contains("of 2 pods of revision")), "{of_web:?}");
+    let last = events[events.len() - 1].number;
+    assert!(machine.cluster.events(&namespace(), last).await.is_empty());
+    machine.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_leads_to_all_pods_in_turn_and_scaling_down_ends_the_rest() {
+    let machine = Machine::start();
+    let objects = |replicas: u32| {
+        web("v1", |deployment| {
+            deployment["spec"]["replicas"] = json!(replicas);
+            container(deployment)["command"] = json!(["sh", "-c", "VERSION=$POD_NAME exec server"]);
+        })
+    };
+    machine.apply("run-1", objects(3)).await.unwrap();
+    machine.wait("run-1", WEB).await.unwrap();
+    let address = machine.address("web").await;
+    let answers = |times: usize| (0..times).map(|_| get(&address).unwrap()).collect::<BTreeSet<_>>();
+    assert_eq!(answers(3).len(), 3);
+    machine.apply("run-2", objects(1)).await.unwrap();
+    machine.wait("run-2", WEB).await.unwrap();
+    until("one pod is left", async || machine.status("Deployment.apps/web").await.pods.len() == 1).await;
+    assert_eq!(answers(3).len(), 1);
     machine.end().await;
 }

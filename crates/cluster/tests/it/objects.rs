@@ -31,7 +31,8 @@ async fn no_target_touches_what_belongs_to_another() {
     let machine = Machine::start();
     machine.apply("run-1", json!([config("a"), config("b")])).await.unwrap();
     let other = owner("other", "run-2");
-    let refused = machine.cluster.apply(&namespace(), &other, &[config("c"), config("a")]).await.unwrap_err();
+    let cluster: &dyn Cluster = &machine.cluster;
+    let refused = cluster.apply(&namespace(), &other, &[config("c"), config("a")]).await.unwrap_err();
     assert!(refused.to_string().contains("ConfigMap/a: belongs to target web-title of saas file shop"), "{refused}");
     assert_eq!(machine.list().await.len(), 2, "a refusal touches nothing, not even what was good");
 
@@ -137,4 +138,26 @@ fn secrets_stay_private(dir: &Path) {
         }
     }
     assert!(holders > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_outlives_pods_and_an_empty_folder_is_shared_within_one() {
+    let machine = Machine::start();
+    let objects = |script: &str| {
+        job(script, |job| {
+            let pod = &mut job["spec"]["template"]["spec"];
+            pod["volumes"] = json!([{"name": "kept", "persistentVolumeClaim": {"claimName": "data"}}, {"name": "shared", "emptyDir": {}}]);
+            let mounts = json!([{"name": "kept", "mountPath": "/data"}, {"name": "shared", "mountPath": "/shared"}]);
+            pod["containers"][0]["volumeMounts"] = mounts.clone();
+            pod["initContainers"] = json!([{
+                "name": "first", "image": "registry.test/shop/test:1", "volumeMounts": mounts,
+                "command": ["sh", "-c", "echo from-init > $TOWPATH_ROOT/shared/note"],
+            }]);
+        })
+    };
+    machine.apply("run-1", objects("cp $TOWPATH_ROOT/shared/note $TOWPATH_ROOT/data/note")).await.unwrap();
+    machine.wait("run-1", &["Job.batch/test"]).await.unwrap();
+    machine.apply("run-2", objects("grep from-init $TOWPATH_ROOT/data/note")).await.unwrap();
+    machine.wait("run-2", &["Job.batch/test"]).await.unwrap();
+    machine.end().await;
 }
