@@ -6,7 +6,7 @@
 //! - [`cli`]: the commands, one file each.
 //! - [`client`]: speaks to the running server.
 //! - [`config`]: the file `towpath.toml`.
-//! - [`env`]: every environment variable that is read.
+//! - [`mod@env`]: every environment variable that is read.
 //! - [`exit`] and [`failure`]: exit codes, and how a refusal is told.
 //! - [`output`]: how views are shown to people and to programs.
 //! - [`server_file`]: how clients find the running server.
