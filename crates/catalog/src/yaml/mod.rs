@@ -3,13 +3,16 @@
 //! The tree borrows from the text and is dropped as soon as a file's facts are read out of it. Aliases stay links, so an
 //! alias bomb costs nothing here; what would be gained by following them is counted, and refused beyond a budget.
 
+mod builder;
 mod number;
 mod parse;
+mod simple;
 mod tree;
 mod value;
 
+pub(crate) use builder::Problem;
 pub(crate) use number::read_plain;
-pub(crate) use parse::{Problem, parse};
+pub(crate) use parse::parse;
 pub(crate) use tree::{Node, Style, Tree};
 pub(crate) use value::to_json;
 
