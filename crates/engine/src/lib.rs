@@ -24,6 +24,7 @@ mod order;
 mod planner;
 mod policy;
 mod promotion;
+mod refresh;
 mod retry;
 mod rollback;
 mod rules;

@@ -65,6 +65,8 @@ struct Planned {
 /// [`Planner::set_catalog`] comes before any look at the actions.
 #[derive(Debug, Default)]
 pub struct Planner {
+    /// What the index was built of.
+    catalog: Option<Arc<Catalog>>,
     index: Index,
     changes: ChangeIndex,
     config: String,
@@ -81,7 +83,8 @@ impl Planner {
     /// Plans everything.
     #[must_use]
     pub fn new(catalog: Arc<Catalog>, facts: &Facts, now: Timestamp) -> Self {
-        Self::from_catalog(&catalog, facts, now)
+        let planner = Self::from_catalog(&catalog, facts, now);
+        Self { catalog: Some(catalog), ..planner }
     }
 
     fn from_catalog(catalog: &Catalog, facts: &Facts, now: Timestamp) -> Self {
@@ -95,13 +98,28 @@ impl Planner {
     /// of which the catalog says something else, and those whose verdict is another one now; such as are gone are not
     /// among them.
     pub fn set_catalog(&mut self, catalog: Arc<Catalog>, facts: &Facts, now: Timestamp) -> Vec<Subject> {
+        let old = self.catalog.replace(Arc::clone(&catalog));
+        self.config = ids::change_tried(facts.config);
+        if let Some(changed) = old.and_then(|old| self.index.refresh(&old, &catalog)) {
+            let mut dependants = Dependants::default();
+            changed.into_iter().for_each(|at| dependants.of_view(&self.index, self.index.view(at), &self.changes));
+            let mut slots = self.due(now);
+            slots.extend(self.config_readers.iter().cloned());
+            slots.extend(dependants.slots(&self.index));
+            return self.replan(slots, facts, now);
+        }
+        self.rebuild(&catalog, facts, now)
+    }
+
+    /// Builds the index anew, and keeps what is planned of all that the catalog says the same of.
+    fn rebuild(&mut self, catalog: &Catalog, facts: &Facts, now: Timestamp) -> Vec<Subject> {
         let old_index = std::mem::take(&mut self.index);
         let (old_targets, old_sources) = (std::mem::take(&mut self.targets), std::mem::take(&mut self.sources));
         self.deadlines.clear();
         self.acting.clear();
         self.config_readers.clear();
         self.watchers.clear();
-        self.use_index(Index::new(&catalog, facts));
+        self.use_index(Index::new(catalog, facts));
 
         let mut differing = BTreeSet::new();
         let mut dependants = Dependants::default();
@@ -135,7 +153,6 @@ impl Planner {
                 view.targets.iter().for_each(|at| dependants.of_view(&self.index, self.index.view(*at), &self.changes));
             }
         }
-        self.config = ids::change_tried(facts.config);
         differing.extend(self.config_readers.iter().cloned());
         differing.extend(dependants.slots(&self.index));
         differing.extend(self.due(now));

@@ -110,6 +110,13 @@ impl Rules {
         Self { versions, blocks, inputs, soak_days: target.promotion.soak_days, broken }
     }
 
+    /// Takes up what the catalog says now of a publisher.
+    pub(crate) fn replace_publisher(&mut self, target: &Arc<Target>) {
+        for publisher in self.inputs.iter_mut().flat_map(|input| &mut input.publishers).filter(|known| known.target.id == target.id) {
+            publisher.target = Arc::clone(target);
+        }
+    }
+
     /// Adds a publisher that is not in the catalog while the file `broken` is broken.
     pub(crate) fn add_lost(&mut self, channel: &Channel, target: &TargetId, broken: &Arc<str>) {
         for input in self.inputs.iter_mut().filter(|input| input.channel == *channel) {

@@ -102,6 +102,11 @@ fn moving(world: &World<'_>, view: &TargetView, fact: &TargetFact) -> (Verdict, 
         Promotion::Go(going) => {
             if let Action::Promote { to, .. } = &going.action {
                 side.wanted = Some(*to);
+                if unknown {
+                    // Its ref has no objects to tell by, so the candidate's must.
+                    side.state = State::Act { action: Action::Render { target: view.target.id.clone(), commit: *to } };
+                    return (verdict(side), None);
+                }
             }
             side.state = State::Act { action: going.action };
             return (verdict(side), Some(going.note));
