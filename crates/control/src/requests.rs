@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use towpath_catalog::{Catalog, Selector, Target};
+use sha2::{Digest as _, Sha256};
+use towpath_catalog::{Catalog, Selector, Target, write};
 use towpath_domain::{AppName, CommitId, EnvironmentName};
 use towpath_engine::{ChangeKind, ChangeSpec, ConfigEdit, Event, Facts, Subject, change_run, change_spec, gate, hold_text, slug};
 use towpath_ledger::Error as LedgerError;
@@ -169,7 +170,7 @@ impl Control {
             if to == bad {
                 return Err(problem("same-commit", 422, "It is there already", format!("{} is at {}", target.title(), words::short(to)), "name another commit"));
             }
-            let name = format!("{}-{}", file_name(&target), words::short(bad));
+            let name = format!("{}-{}", file_name(&target.title()), words::short(bad));
             let block = ConfigEdit::WriteFile {
                 path: format!("{BLOCKS}/{name}.yml"),
                 content: write::block_policy(&format!("block-{name}"), &only(&target), &target.url, bad, &reason(&request.asked), true),
@@ -292,7 +293,7 @@ struct Selected {
 fn selected(catalog: &Catalog, what: &str) -> Result<Selected, Problem> {
     let unknown =
         |kind: &str, name: &str| problem("unknown-name", 404, "Nothing is called so", format!("there is no {kind} {name:?}"), "`towpath status` lists what there is");
-    let named = |selector: Selector| Selected { selector, title: what.to_owned(), name: slug(what) };
+    let named = |selector: Selector| Selected { selector, title: what.to_owned(), name: file_name(what) };
     if let Some(name) = what.strip_prefix("app/") {
         let known = AppName::new(name).ok().filter(|name| catalog.apps.contains_key(name)).ok_or_else(|| unknown("app", name))?;
         return Ok(named(Selector { apps: vec![known], ..Selector::default() }));
@@ -302,16 +303,16 @@ fn selected(catalog: &Catalog, what: &str) -> Result<Selected, Problem> {
         return Ok(named(Selector { environments: vec![known], ..Selector::default() }));
     }
     let target = find::target(catalog, what)?;
-    Ok(Selected { selector: only(&target), title: target.title(), name: file_name(&target) })
+    Ok(Selected { selector: only(&target), title: target.title(), name: file_name(&target.title()) })
 }
 
-/// A name for files about a target: readable, and never that of another one.
-fn file_name(target: &Target) -> String {
-    let id: String = target.id.as_str().chars().take(8).collect();
-    format!("{}-{id}", slug(&target.title()))
-}
+/// How much of a title a file's name shows: with what stands around it, a policy's name stays a DNS label of 63 characters.
+const SHOWN: usize = 38;
 
-mod write {
-    pub fn block_policy(_: &str, _: &towpath_catalog::Selector, _: &towpath_domain::RepoUrl, _: towpath_domain::CommitId, _: &str, _: bool) -> String { String::new() }
-    pub fn freeze_policy(_: &str, _: &towpath_catalog::Selector, _: &str, _: Option<&str>) -> String { String::new() }
+/// A name for files about what is called `title`: readable, and never that of another one.
+fn file_name(title: &str) -> String {
+    let hash: String = Sha256::digest(title.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let mut shown = slug(title);
+    shown.truncate(SHOWN);
+    format!("{}-{hash}", shown.trim_end_matches('-'))
 }

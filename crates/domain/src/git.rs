@@ -21,6 +21,15 @@ pub struct CommitIdError {
 }
 
 impl CommitId {
+    /// Git's null id, 40 zeros: no commit. As a target's `ref` it says that nothing was promoted there yet.
+    pub const NULL: Self = Self([0; 20]);
+
+    /// Whether this is [`Self::NULL`].
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        *self == Self::NULL
+    }
+
     /// The first `hash_length` hex digits: what an image is tagged with.
     #[must_use]
     pub fn short(&self, hash_length: usize) -> String {

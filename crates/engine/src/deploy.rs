@@ -35,6 +35,10 @@ pub(crate) fn plan(world: &World<'_>, view: &TargetView, fact: &TargetFact) -> S
         Ok(wanted) => wanted,
         Err(holds) => return Side::new(None, State::Held { holds }),
     };
+    if commit.is_null() {
+        let holds = vec![Hold::NothingYet { place: view.target.ref_place.clone() }];
+        return Side::new(None, State::Held { holds });
+    }
     let state = if holds.is_empty() { at(world, view, fact, commit) } else { State::Held { holds } };
     let (wanted, state) = match (state, coming) {
         (State::UpToDate, Some((coming, holds))) => (coming, told_or_up_to_date(holds)),

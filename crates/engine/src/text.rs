@@ -35,6 +35,7 @@ impl Names for Catalog {
 pub fn hold_text(hold: &Hold, names: &impl Names) -> String {
     let called = |target: &TargetId, title: &str| if title.is_empty() { names.target(target) } else { title.to_owned() };
     match hold {
+        Hold::NothingYet { .. } => "nothing was promoted to it yet".to_owned(),
         Hold::Disabled { place } => format!("the target is disabled in {place}"),
         Hold::Unsupported { features } => format!("its saas file uses what Towpath cannot carry out: {}", features.join(", ")),
         Hold::Unreachable { url, branch, since, error } => format!("branch {branch} of {url} cannot be looked at since {since}: {error}"),
@@ -106,6 +107,7 @@ fn unvouched_text(why: &Unvouched, publisher: &str) -> String {
 pub fn lift_text(hold: &Hold, subject: &str) -> String {
     let retry = || format!("mend it, then `towpath retry '{subject}' --reason …`");
     match hold {
+        Hold::NothingYet { .. } => "nothing to do: it goes with the first commit that its channels vouch for".to_owned(),
         Hold::Disabled { place } => format!("remove `disable: true` from the target at {place}"),
         Hold::Unsupported { .. } => "take these features out of the saas file, or deploy this target by other means".to_owned(),
         Hold::Unreachable { .. } => "mend the access to the repository; it is looked at again by itself".to_owned(),
@@ -113,7 +115,7 @@ pub fn lift_text(hold: &Hold, subject: &str) -> String {
         Hold::NoBranch { .. } => "add a `/towpath/source-1.yml` for the repository, or have a publisher follow a branch of it".to_owned(),
         Hold::Unvouched { channel, why, .. } => match why {
             Unvouched::NoPublisher => format!("enable a target that publishes to {channel}, or no longer subscribe to it"),
-            Unvouched::FileBroken { path } => format!("mend {path}: `towpath check` says what is wrong with it"),
+            Unvouched::FileBroken { path } => format!("mend {path}: `towpath validate` says what is wrong with it"),
             Unvouched::NotYet | Unvouched::Running { .. } => "nothing to do: it goes when the publisher has succeeded".to_owned(),
             Unvouched::Failed { run, .. } => {
                 format!("see `towpath logs {run}`; mend and merge, retry the publisher, or add the commit to the app's `hotfixVersions`")

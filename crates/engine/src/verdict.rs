@@ -75,6 +75,11 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "hold", rename_all = "kebab-case")]
 pub enum Hold {
+    /// The target's ref is 40 zeros: nothing was promoted there yet.
+    NothingYet {
+        /// Where that is written.
+        place: Place,
+    },
     /// The target is disabled in its saas file.
     Disabled {
         /// Where its `ref` is written.

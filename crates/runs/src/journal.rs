@@ -93,6 +93,14 @@ impl Journal {
         self.log.clone()
     }
 
+    /// Whether a step is done already, by this worker or one before it.
+    ///
+    /// # Errors
+    /// [`Stop::Ledger`].
+    pub async fn is_done(&self, name: &str) -> Result<bool, Stop> {
+        Ok(self.ledger.step_output(&self.run, name).await?.is_some())
+    }
+
     /// Does a step once: when the journal says that it is done, what it found then is what it finds now.
     ///
     /// # Errors

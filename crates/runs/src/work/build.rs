@@ -53,28 +53,35 @@ async fn make(
         journal.note(format!("{image} of this commit is there already, as {digest}"));
         return Ok(Pushed { digest });
     }
-    // A build that was cut short starts from a clean checkout: half a build is nobody's image.
     process::end_leftover(&group_file);
     let committed: Timestamp = journal.step("checkout", || fetch(world, source, commit)).await?;
-    if source.build.command.is_some() || source.build.pack.is_some() {
+    // A command that was cut short starts from a clean checkout: half a build is nobody's image. One that came to its end is not run again,
+    // as long as what it made is still there.
+    let made = journal.is_done("build").await? && tokio::fs::try_exists(&checkout).await.unwrap_or(false);
+    if !made {
         export(world, source, commit, dir, &checkout).await?;
-    }
-    if let Some(command) = &source.build.command {
-        journal
-            .step("command", || async {
-                // When only this step is done again after a worker died, the checkout above is new as well.
-                let program = Program {
-                    command,
-                    dir: &checkout,
-                    env: environment(world, source, commit, image, &layout),
-                    within: source.build.timeout.to_std(),
-                    group_file: group_file.clone(),
-                };
-                process::run(journal, program).await
-            })
-            .await?;
+        let compile = || compile(world, journal, source, commit, image, dir);
+        if journal.is_done("build").await? {
+            journal.note("what was built is gone from this machine; it is built again");
+            compile().await?;
+        } else {
+            journal.step("build", compile).await?;
+        }
     }
     journal.step("push", || push(world, journal, source, commit, image, &checkout, &layout, committed)).await
+}
+
+/// Runs the source's own command, where it has one.
+async fn compile(world: &World, journal: &Journal, source: &Source, commit: CommitId, image: &ImageRef, dir: &Path) -> Result<(), Stop> {
+    let Some(command) = &source.build.command else { return Ok(()) };
+    let program = Program {
+        command,
+        dir: &dir.join("checkout"),
+        env: environment(world, source, commit, image, &dir.join("image")),
+        within: source.build.timeout.to_std(),
+        group_file: dir.join("process-group"),
+    };
+    process::run(journal, program).await
 }
 
 /// The image, if a worker that died had come as far as pushing it. An image of that tag that does not say it is of this

@@ -195,7 +195,8 @@ async fn wait(
         for line in &failure.log_tail {
             journal.output("pod", line);
         }
-        let tail = failure.log_tail.iter().rev().take(3).rev().cloned().collect::<Vec<_>>().join(" | ");
+        let said: Vec<&str> = failure.log_tail.iter().map(String::as_str).filter(|line| !line.trim().is_empty()).collect();
+        let tail = said.get(said.len().saturating_sub(3)..).unwrap_or_default().join(" | ");
         let last = if tail.is_empty() { String::new() } else { format!("; it last said: {tail}") };
         Stop::failed(failure.class, format!("{failure}{last}"))
     })?;
