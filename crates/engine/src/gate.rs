@@ -2,13 +2,15 @@
 //! once more right before a deploy.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use towpath_catalog::{Catalog, Target};
+use towpath_catalog::{Catalog, Policy, Target};
 use towpath_domain::{CommitId, Digest, ImageRef, Span, Timestamp};
 
 use crate::clock::Clock;
 use crate::event::Voucher;
 use crate::facts::{Evidence, Facts};
+use crate::policy::{Times, Urgency};
 use crate::rules::{Input, Publisher, Rules};
 use crate::verdict::{Hold, Unvouched};
 
@@ -36,6 +38,26 @@ pub struct Passed {
 /// Every hold that stands against it; never empty.
 pub fn gate(catalog: &Catalog, facts: &Facts, now: Timestamp, target: &Target, commit: CommitId) -> Result<Passed, Vec<Hold>> {
     check(&Rules::of(catalog, facts, target), facts, &Clock::new(now), commit)
+}
+
+/// Asks whether `commit` may be deployed to `target` at this moment: the gate, and the freezes, windows and schedule that stop a deploy.
+///
+/// For a run that was queued a while ago, right before it touches anything: a hold that somebody set meanwhile counts.
+///
+/// # Errors
+/// Every hold that stands against it; never empty.
+pub fn may_deploy(catalog: &Catalog, facts: &Facts, now: Timestamp, target: &Target, commit: CommitId) -> Result<Passed, Vec<Hold>> {
+    if target.disable {
+        return Err(vec![Hold::Disabled { place: target.ref_place.clone() }]);
+    }
+    let (rules, clock) = (Rules::of(catalog, facts, target), Clock::new(now));
+    let passed = check(&rules, facts, &clock, commit)?;
+    let current = facts.targets.get(&target.id).and_then(|fact| fact.current.as_ref());
+    let leaves_blocked = current.is_some_and(|current| current.commit != commit && rules.is_blocked(current.commit));
+    let urgency = if passed.hotfix || leaves_blocked { Urgency::Urgent } else { Urgency::Ordinary };
+    let policies: Vec<Arc<Policy>> = catalog.policies.iter().filter(|policy| policy.select.selects(target)).cloned().collect();
+    let holds = Times::default().holds(&clock, &policies, target.promotion.schedule.as_ref(), urgency);
+    if holds.is_empty() { Ok(passed) } else { Err(holds) }
 }
 
 /// [`gate`], with the catalog's part gathered before.

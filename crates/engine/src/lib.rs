@@ -37,7 +37,7 @@ mod world;
 pub use change::change_run;
 pub use event::*;
 pub use facts::*;
-pub use gate::{Passed, gate};
+pub use gate::{Passed, gate, may_deploy};
 pub use ids::{change_id, change_spec, slug};
 pub use planner::{Plan, Planner, plan};
 pub use store::FactError;

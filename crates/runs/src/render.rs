@@ -115,7 +115,8 @@ async fn from_directory(mirror: &Mirror, target: &Target, commit: CommitId) -> R
             continue;
         }
         let text = read(mirror, target, commit, &entry.path).await?;
-        let documents = towpath_template::yaml::documents(&text).map_err(|e| RenderError::own(format!("{} at {}: {e}", entry.path, commit.short(12))))?;
+        let documents = towpath_template::yaml::documents(&text)
+            .map_err(|e| RenderError::own(format!("{} at {}: {e}", entry.path, commit.short(12))))?;
         found.extend(documents);
     }
     Ok(found)

@@ -40,3 +40,19 @@ fn what_failed_its_test_stays_out_of_production_and_the_next_one_goes() {
     assert_eq!(sim.runs("prod"), Some(good));
     assert!(!sim.deployed.contains(&(target_id("prod"), bad)));
 }
+
+#[test]
+fn a_target_that_nothing_was_promoted_to_yet_gets_the_first_commit_that_passed() {
+    let mut sim = Sim::chain();
+    let nothing: towpath_domain::CommitId = "0".repeat(40).parse().unwrap();
+    for name in ["test", "prod"] {
+        sim.install.edit(name, |target| target.git_ref = towpath_domain::GitRef::Commit(nothing));
+    }
+    sim.config_seen();
+    assert!(matches!(sim.holds("prod").as_slice(), [Hold::NothingYet { .. }]));
+    sim.settle();
+    assert_eq!((sim.pinned("prod"), sim.runs("prod")), (Some(commit(1)), Some(commit(1))));
+    let renders =
+        |sim: &Sim| sim.log.iter().filter(|(_, event)| matches!(event, Event::Rendered(render) if render.commit == nothing)).count();
+    assert_eq!(renders(&sim), 0);
+}

@@ -62,7 +62,7 @@ fn a_hold_says_what_and_what_would_lift_it() {
     channel test-ok does not vouch for 0000002: web/web/test/web-test failed with it (deploy-web-prod-0123456789): 3 of 40 tests failed
     -> see `towpath logs deploy-web-prod-0123456789`; mend and merge, retry the publisher, or add the commit to the app's `hotfixVersions`
     channel test-ok does not vouch for 0000002: its publisher web/web/test/web-test is missing while data/web.yml is broken
-    -> mend data/web.yml: `towpath check` says what is wrong with it
+    -> mend data/web.yml: `towpath validate` says what is wrong with it
     the target is disabled in data/web.yml:10:7
     -> remove `disable: true` from the target at data/web.yml:10:7
     branch main of https://git.example.com/web has not been looked at yet

@@ -43,6 +43,17 @@ fn a_freeze_begins_and_ends_by_itself_and_holds_only_what_it_selects() {
 }
 
 #[test]
+fn a_freeze_that_came_while_a_run_was_queued_is_seen_right_before_the_deploy() {
+    let mut sim = at("2024-01-10T08:00:00Z");
+    let (stage, runs) = (target_id("stage"), sim.runs("stage").unwrap());
+    let asked = |sim: &Sim| may_deploy(&sim.catalog, &sim.facts, sim.now, &sim.catalog.targets[&stage], runs);
+    assert!(asked(&sim).is_ok());
+    sim.install.freeze("stage", None, None);
+    sim.config_seen();
+    assert!(matches!(asked(&sim).unwrap_err().as_slice(), [Hold::Frozen { .. }]));
+}
+
+#[test]
 fn windows_open_in_their_own_zone_and_span_midnight() {
     // Thursday; Berlin is one hour ahead. Mondays to Thursdays 22:00 to 02:00.
     let mut sim = at("2024-01-11T20:59:00Z");

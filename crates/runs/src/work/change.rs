@@ -64,7 +64,10 @@ pub(crate) async fn run(world: &World, journal: &Journal, spec: &ChangeSpec) -> 
             Ended::Moved => journal.note("the config repository moved meanwhile: checking again"),
         }
     }
-    Err(Stop::failed(FailureClass::Environment, format!("the config repository moved {ROUNDS} times while this change was checked; it is tried again")))
+    Err(Stop::failed(
+        FailureClass::Environment,
+        format!("the config repository moved {ROUNDS} times while this change was checked; it is tried again"),
+    ))
 }
 
 fn git(error: impl Into<towpath_forge::ForgeError>) -> Stop {

@@ -137,7 +137,7 @@ async fn gate(world: &World, target: &Arc<Target>, work: &DeployWork) -> Result<
     let snapshot = world.snapshot().await?;
     let target_now = known_target(&snapshot.catalog, &target.id)?;
     let facts = world.ledger.facts();
-    let passed = towpath_engine::gate(&snapshot.catalog, &facts, world.clock.now(), &target_now, work.commit);
+    let passed = towpath_engine::may_deploy(&snapshot.catalog, &facts, world.clock.now(), &target_now, work.commit);
     match passed {
         Ok(_) => Ok(()),
         Err(holds) => {
@@ -163,11 +163,15 @@ async fn apply(world: &World, journal: &Journal, target: &Arc<Target>, work: &De
     }
     let applied = cluster.apply(&target.namespace, &owner, objects).await.map_err(stop)?;
     for object in applied.objects {
-        journal.note(format!("{} {}", object.key, match object.change {
-            towpath_cluster::Change::Created => "created",
-            towpath_cluster::Change::Changed => "changed",
-            towpath_cluster::Change::Unchanged => "unchanged",
-        }));
+        journal.note(format!(
+            "{} {}",
+            object.key,
+            match object.change {
+                towpath_cluster::Change::Created => "created",
+                towpath_cluster::Change::Changed => "changed",
+                towpath_cluster::Change::Unchanged => "unchanged",
+            }
+        ));
     }
     for note in applied.notes {
         journal.note(note);

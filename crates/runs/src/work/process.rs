@@ -60,7 +60,10 @@ pub(super) async fn run(journal: &Journal, program: Program<'_>) -> Result<(), S
         }
     }
     match ended {
-        Err(_) => Err(Stop::own(format!("`{shown}` took longer than {}s and was ended; raise `build.timeout` if it needs more", program.within.as_secs()))),
+        Err(_) => Err(Stop::own(format!(
+            "`{shown}` took longer than {}s and was ended; raise `build.timeout` if it needs more",
+            program.within.as_secs()
+        ))),
         Ok(Err(e)) => Err(Stop::failed(FailureClass::Environment, format!("`{shown}` could not be waited for: {e}"))),
         Ok(Ok(status)) if status.success() => Ok(()),
         Ok(Ok(status)) => {
