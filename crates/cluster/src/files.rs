@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -121,6 +122,20 @@ pub(crate) fn try_lock(path: &Path) -> io::Result<Option<Lock>> {
         Ok(()) => Ok(Some(Lock { _file: file })),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
         Err(e) => Err(e.into()),
+    }
+}
+
+/// Takes the lock at `path`; `None` when another process goes on holding it.
+///
+/// Waits a little: a process that was killed while it started another one leaves its locks to that one until it has become the other
+/// program. That takes milliseconds, but a restart may come sooner.
+pub(crate) fn lock_patiently(path: &Path) -> io::Result<Option<Lock>> {
+    let begun = Instant::now();
+    loop {
+        match try_lock(path)? {
+            None if begun.elapsed() < Duration::from_secs(2) => std::thread::sleep(Duration::from_millis(10)),
+            taken => return Ok(taken),
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! Takes runs from the queue and carries them out, several at a time.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use towpath_domain::{FailureClass, RunId, Span};
-use towpath_engine::{Event, Outcome, Work};
+use towpath_engine::{Event, Outcome, RunSpec, Work};
 use towpath_ledger::{Claimed, WorkKind};
 
 use crate::journal::{Journal, Stop};
@@ -19,54 +20,117 @@ const LEASE: Span = Span::from_secs(60);
 /// How long a drain waits for runs before it leaves them to the next start.
 const DRAIN: Duration = Duration::from_secs(20);
 
+/// How many runs of which kinds are carried out at a time.
+///
+/// Builds take this machine's processors, so few of them run side by side. Everything else mostly waits, and a test that takes an hour must
+/// not keep a deploy from being made.
+const LANES: [(&[WorkKind], usize); 2] = [(&[WorkKind::Build], 2), (&[WorkKind::Deploy, WorkKind::Delete, WorkKind::Change], 64)];
+
+/// How often the queue is looked at when nothing is said of it: a run whose worker elsewhere died shows only by its lease.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// The workers of this process.
 pub struct Workers {
     world: Arc<World>,
     name: String,
-    lanes: usize,
 }
 
 impl Workers {
-    /// `lanes` runs at a time, claimed under `name`.
-    pub fn new(world: Arc<World>, name: String, lanes: usize) -> Self {
-        Self { world, name, lanes }
+    /// Workers that claim runs under `name`.
+    pub fn new(world: Arc<World>, name: String) -> Self {
+        Self { world, name }
     }
 
     /// Works until `shutdown` turns true, then waits a while for runs under way; what is left is taken up at the next start.
-    pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
-        let lanes = Arc::new(Semaphore::new(self.lanes));
-        let mut under_way = JoinSet::new();
+    pub async fn run(self, shutdown: watch::Receiver<bool>) {
+        let mut groups = JoinSet::new();
+        for (kinds, lanes) in LANES {
+            let (world, name) = (Arc::clone(&self.world), self.name.clone());
+            groups.spawn(Group { world, name, kinds, lanes: Arc::new(Semaphore::new(lanes)), under_way: HashSet::new() }.run(shutdown.clone()));
+        }
+        while let Some(ended) = groups.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a group of workers ended badly");
+            }
+        }
+    }
+}
+
+/// The workers for some kinds of work.
+struct Group {
+    world: Arc<World>,
+    name: String,
+    kinds: &'static [WorkKind],
+    lanes: Arc<Semaphore>,
+    under_way: HashSet<RunId>,
+}
+
+impl Group {
+    async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+        let mut tasks: JoinSet<RunId> = JoinSet::new();
         // Ask to be woken before looking: what is queued between the two is not missed.
         let mut news = self.world.ledger.subscribe();
+        let mut look = true;
         while !*shutdown.borrow() {
-            let Ok(lane) = Arc::clone(&lanes).acquire_owned().await else { break };
-            match self.world.ledger.claim(&self.name, &WorkKind::ALL, LEASE, self.world.clock.now()).await {
-                Ok(Some(claimed)) => {
-                    let world = Arc::clone(&self.world);
-                    under_way.spawn(async move {
+            while let Some(ended) = tasks.try_join_next() {
+                self.forget(ended);
+            }
+            if look || self.is_waited_for() {
+                if let Some(claimed) = self.claim().await {
+                    let (world, run) = (Arc::clone(&self.world), claimed.spec.id.clone());
+                    self.under_way.insert(run.clone());
+                    let lane = Arc::clone(&self.lanes).acquire_owned().await;
+                    tasks.spawn(async move {
                         carry_out(world, claimed).await;
                         drop(lane);
+                        run
                     });
-                }
-                Ok(None) => {
-                    drop(lane);
-                    tokio::select! {
-                        _ = news.changed() => {}
-                        _ = shutdown.changed() => {}
-                        () = tokio::time::sleep(Duration::from_secs(5)) => {}
-                    }
-                }
-                Err(error) => {
-                    drop(lane);
-                    tracing::error!(%error, "no run can be claimed; trying again in a second");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    continue;
                 }
             }
-            while under_way.try_join_next().is_some() {}
+            look = tokio::select! {
+                _ = news.changed() => false,
+                _ = shutdown.changed() => false,
+                Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
+                    self.forget(ended);
+                    false
+                }
+                () = tokio::time::sleep(LOOK) => true,
+            };
         }
-        let drained = tokio::time::timeout(DRAIN, async { while under_way.join_next().await.is_some() {} }).await;
+        let drained = tokio::time::timeout(DRAIN, async { while tasks.join_next().await.is_some() {} }).await;
         if drained.is_err() {
-            tracing::warn!(left = under_way.len(), "runs are left to the next start");
+            tracing::warn!(left = tasks.len(), "runs are left to the next start");
+        }
+    }
+
+    fn forget(&mut self, ended: Result<RunId, JoinError>) {
+        match ended {
+            Ok(run) => {
+                self.under_way.remove(&run);
+            }
+            Err(error) => tracing::error!(%error, "a worker ended badly; its run is taken up again when its lease has run out"),
+        }
+    }
+
+    /// Whether a lane is free and the facts know of a run that nobody here has: looking there costs nothing, claiming is a write.
+    fn is_waited_for(&self) -> bool {
+        let facts = self.world.ledger.facts();
+        let wanted = |id: &RunId, spec: &RunSpec| self.kinds.contains(&WorkKind::of(&spec.work)) && !self.under_way.contains(id);
+        self.lanes.available_permits() > 0 && facts.open_runs.iter().any(|(id, open)| wanted(id, &open.spec))
+    }
+
+    async fn claim(&self) -> Option<Claimed> {
+        if self.lanes.available_permits() == 0 {
+            return None;
+        }
+        match self.world.ledger.claim(&self.name, self.kinds, LEASE, self.world.clock.now()).await {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                tracing::error!(%error, "no run can be claimed; trying again");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                None
+            }
         }
     }
 }
@@ -86,9 +150,17 @@ async fn carry_out(world: Arc<World>, claimed: Claimed) {
     };
     let outcome = match result {
         Ok(outcome) => outcome,
-        Err(Stop::Failed { class, message }) => Outcome::Failed { class, step: journal.current_step(), message },
+        // The message goes into the ledger and to people: no secret of the run goes with it.
+        Err(Stop::Failed { class, message }) => {
+            Outcome::Failed { class, step: journal.current_step(), message: journal.sink().masked(&message) }
+        }
         Err(Stop::Superseded { by }) => Outcome::Superseded { by },
-        Err(Stop::Cancelled { by }) => Outcome::Cancelled { by },
+        Err(Stop::Cancelled { by }) => {
+            if let Work::Deploy(deploy) = &claimed.spec.work {
+                work::deploy::give_up(&world, &journal, deploy).await;
+            }
+            Outcome::Cancelled { by }
+        }
         Err(Stop::Ledger(error)) => {
             tracing::error!(%run, %error, "this worker leaves the run");
             return;

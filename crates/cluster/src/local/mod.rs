@@ -105,7 +105,7 @@ impl LocalCluster {
         let dir = std::path::absolute(&settings.dir).map_err(storage("finding the directory of the local runtime"))?;
         let settings = Settings { dir, ..settings };
         files::make_private_dir(&settings.dir).map_err(storage("making the directory of the local runtime"))?;
-        let lock = files::try_lock(&settings.dir.join("lock")).map_err(storage("locking the directory of the local runtime"))?;
+        let lock = files::lock_patiently(&settings.dir.join("lock")).map_err(storage("locking the directory of the local runtime"))?;
         let lock = lock.ok_or_else(|| ClusterError::InUse { dir: settings.dir.display().to_string() })?;
         let world = store::load(&settings.dir).map_err(storage("reading the objects of the local runtime"))?;
         let core = Core { settings, images, world: Mutex::new(world), wake: Notify::new(), passes: watch::Sender::new(0), _lock: lock };

@@ -23,7 +23,7 @@ pub fn stop_everything(dir: &Path, within: Duration) -> Result<usize, ClusterErr
     if !dir.exists() {
         return Ok(0);
     }
-    let lock = files::try_lock(&dir.join("lock")).map_err(storage)?;
+    let lock = files::lock_patiently(&dir.join("lock")).map_err(storage)?;
     let _lock = lock.ok_or_else(|| ClusterError::InUse { dir: dir.display().to_string() })?;
     let mut ending: Vec<(PathBuf, Option<PathBuf>)> = Vec::new();
     for path in folders(&dir.join("pods")).map_err(storage)? {

@@ -4,8 +4,16 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+
+/// How long a lock is waited for. A process that was killed while it started another one leaves its locks to that one until it has
+/// become the other program: milliseconds, but a restart may come sooner.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Held as long as this lives; the system lets go of it when the process dies, however it dies.
 #[derive(Debug)]
@@ -27,7 +35,14 @@ impl ProcessLock {
             .truncate(false)
             .open(&path)
             .map_err(|error| Error::io("open", &path, &error))?;
-        match file.try_lock() {
+        let begun = Instant::now();
+        let taken = loop {
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
+                other => break other,
+            }
+        };
+        match taken {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let pid = std::fs::read_to_string(&path).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());

@@ -265,6 +265,16 @@ async fn keep_job_logs(world: &World, journal: &Journal, target: &Arc<Target>, k
     }
 }
 
+/// After a cancellation: jobs that go on would only be in the way of the next ones. Services are left as they are; the next deploy says what
+/// is to run.
+pub(crate) async fn give_up(world: &World, journal: &Journal, work: &DeployWork) {
+    let Some(target) = world.current().catalog.targets.get(&work.target).filter(|_| work.only_jobs).cloned() else { return };
+    match world.clusters.get(&target.cluster).delete(&target.namespace, &target.id).await {
+        Ok(gone) => gone.iter().for_each(|key| journal.note(format!("{key} ended"))),
+        Err(error) => journal.note(format!("the jobs could not be ended: {error}")),
+    }
+}
+
 async fn prune(world: &World, journal: &Journal, target: &Arc<Target>, keep: &[ObjectKey]) -> Result<(), Stop> {
     if keep.is_empty() {
         journal.note("nothing was rendered, so nothing is pruned; `delete: true` deletes a target's objects");

@@ -15,6 +15,7 @@ pub struct LogSink {
     logs: Logs,
     run: RunId,
     clock: Clock,
+    masker: Arc<Mutex<Masker>>,
     open: Arc<Mutex<Option<Open>>>,
 }
 
@@ -33,18 +34,23 @@ impl LogSink {
                 None
             }
         };
-        Self { logs: logs.clone(), run: run.clone(), clock: clock.clone(), open: Arc::new(Mutex::new(open)) }
+        Self { logs: logs.clone(), run: run.clone(), clock: clock.clone(), masker: Arc::default(), open: Arc::new(Mutex::new(open)) }
     }
 
     /// Masks these values in every line from now on.
     pub(crate) fn mask(&self, values: impl IntoIterator<Item = String>) {
         let values: Vec<String> = values.into_iter().collect();
-        if let Some(open) = self.lock().as_mut()
-            && !values.is_empty()
-        {
-            open.log = open.log.with_masker(Masker::new(values));
+        let masker = Masker::new(values);
+        if let Some(open) = self.lock().as_mut() {
+            open.log = open.log.with_masker(masker.clone());
             open.steps.clear();
         }
+        *self.masker.lock().unwrap_or_else(PoisonError::into_inner) = masker;
+    }
+
+    /// The text with every value replaced that is masked in this log.
+    pub(crate) fn masked(&self, text: &str) -> String {
+        self.masker.lock().unwrap_or_else(PoisonError::into_inner).mask(text)
     }
 
     /// Writes a line. `stream` is `stdout`, `stderr`, `towpath`, or the name of the pod's container that said it.

@@ -26,9 +26,6 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::server_file::Published;
 
-/// How many runs are carried out at a time. Builds and deploys mostly wait; more would only fight over this machine.
-const LANES: usize = 8;
-
 /// How the installation and this process fit together.
 pub struct Surroundings {
     /// The environment that builds get, beside what Towpath sets.
@@ -99,7 +96,7 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
     let tell = TellSettings::new(Arc::new(CatalogNames(Arc::clone(&world))), None, Arc::new(move || clock.now()));
     let parts = [
         tokio::spawn(Arc::clone(&control).keep_going(shutdown.clone())),
-        tokio::spawn(Workers::new(Arc::clone(&world), format!("worker-{}", std::process::id()), LANES).run(shutdown.clone())),
+        tokio::spawn(Workers::new(Arc::clone(&world), format!("worker-{}", std::process::id())).run(shutdown.clone())),
         tokio::spawn(towpath_notify::run(ledger.clone(), sinks(config, &world.host_env), tell, shutdown.clone())),
         tokio::spawn(towpath_web::serve(listener, brain, shutdown)),
         controllers,
