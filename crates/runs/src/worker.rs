@@ -46,7 +46,9 @@ impl Workers {
         let mut groups = JoinSet::new();
         for (kinds, lanes) in LANES {
             let (world, name) = (Arc::clone(&self.world), self.name.clone());
-            groups.spawn(Group { world, name, kinds, lanes: Arc::new(Semaphore::new(lanes)), under_way: HashSet::new() }.run(shutdown.clone()));
+            groups.spawn(
+                Group { world, name, kinds, lanes: Arc::new(Semaphore::new(lanes)), under_way: HashSet::new() }.run(shutdown.clone()),
+            );
         }
         while let Some(ended) = groups.join_next().await {
             if let Err(error) = ended {
