@@ -343,7 +343,7 @@ fn deployed(
     digests: &BTreeMap<towpath_domain::ImageRef, towpath_domain::Digest>,
 ) {
     fact.history.extend(fact.current.take());
-    cut_front(&mut fact.history, HISTORY_MAX);
+    cut_history(&mut fact.history, work.commit);
     fact.current = Some(Deployed {
         commit: work.commit,
         fingerprint: work.fingerprint.clone(),
@@ -385,6 +385,16 @@ fn renew(fact: &mut ChangeFact) -> bool {
 
 fn clear(active: &mut Option<RunId>, run: &RunId) {
     active.take_if(|active| active == run);
+}
+
+/// Cuts the history down, first by what was deployed again later: a way back must survive any number of redeploys.
+fn cut_history(history: &mut Vec<Deployed>, current: CommitId) {
+    while history.len() > HISTORY_MAX {
+        let again =
+            |(at, old): (usize, &Deployed)| old.commit == current || history.iter().skip(at + 1).any(|later| later.commit == old.commit);
+        let at = history.iter().enumerate().position(again).unwrap_or(0);
+        history.remove(at);
+    }
 }
 
 fn cut_front<T>(list: &mut Vec<T>, max: usize) {

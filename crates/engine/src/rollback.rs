@@ -94,7 +94,8 @@ fn reached_by_rollback(world: &World<'_>, view: &TargetView, fact: &TargetFact, 
     if set_back {
         return Some(format!("{} was itself reached by a rollback", ids::short(bad)));
     }
-    let left = fact.history.last()?.commit;
+    // The same version may have been deployed several times since, with other parameters.
+    let left = fact.history.iter().rev().map(|deployed| deployed.commit).find(|commit| *commit != bad)?;
     let by_rollback = view.rules.blocked(left).is_some_and(|blocked| blocked.rollback);
     let forwards = world.order(view).is_some_and(|order| order.is_newer(bad, left));
     (by_rollback && !forwards).then(|| format!("{} was itself reached by a rollback from {}", ids::short(bad), ids::short(left)))

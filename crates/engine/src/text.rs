@@ -9,6 +9,9 @@ use crate::event::{Subject, Work};
 use crate::ids::short;
 use crate::verdict::{Action, Hold, State, Unvouched, Verdict};
 
+/// The folder of the config repository in which `towpath hold` keeps its policies, one file each.
+pub const HOLDS: &str = "data/towpath/holds";
+
 /// What people call things.
 pub trait Names {
     /// A target's title; its id, when it is not known.
@@ -127,14 +130,21 @@ pub fn lift_text(hold: &Hold, subject: &str) -> String {
         Hold::OutsideSchedule { .. } => "wait, change the target's `schedule`, or add the commit to the app's `hotfixVersions`".to_owned(),
         Hold::Frozen { policy, place, until, .. } => {
             let wait = if until.is_some() { "wait, or " } else { "" };
-            format!("{wait}`towpath release '{policy}'` ({place})")
+            // What a command wrote, a command takes away; what people wrote, they edit.
+            if place.file.starts_with(HOLDS) {
+                format!("{wait}`towpath release {policy} --reason …`")
+            } else {
+                format!("{wait}take the freeze out at {place}")
+            }
         }
         Hold::OutsideWindow { place, .. } => {
             format!("wait, change the windows at {place}, or add the commit to the app's `hotfixVersions`")
         }
-        Hold::NotAutomatic { candidate } => format!("set the target's `ref` to {candidate}, or `auto: true`"),
+        Hold::NotAutomatic { candidate } => {
+            format!("`towpath promote '{subject}' --to {} --reason …`, or set `auto: true`", short(*candidate))
+        }
         Hold::Building { .. } => "nothing to do: it goes when the image is there".to_owned(),
-        Hold::BuildFailed { run, .. } => format!("see `towpath logs {run}`; mend and merge, or `towpath retry SOURCE --reason …`"),
+        Hold::BuildFailed { run, .. } => format!("see `towpath logs {run}`; mend and merge, or `towpath retry {run} --reason …`"),
         Hold::RenderFailed { .. } => format!("mend the template or the parameters, or `towpath retry '{subject}' --reason …`"),
         Hold::InProgress { run, .. } => {
             format!("nothing to do; `towpath logs {run}` follows it, `towpath cancel {run} --reason …` stops it")

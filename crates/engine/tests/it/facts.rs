@@ -77,6 +77,15 @@ fn what_would_grow_for_ever_is_cut_the_oldest_first() {
 }
 
 #[test]
+fn a_way_back_survives_any_number_of_redeploys() {
+    let mut book = Book::default();
+    book.deploy(1, well());
+    (0..50).for_each(|_| book.deploy(2, well()));
+    let history = &book.facts.targets["stage"].history;
+    assert_eq!((history.len(), history[0].commit), (20, commit(1)));
+}
+
+#[test]
 fn events_of_unknown_runs_and_the_same_event_twice_change_nothing() {
     let mut book = Book::default();
     book.deploy(1, well());

@@ -38,6 +38,8 @@ enum Step {
     Pin(Index, Index),
     Break(Index),
     Publish(Index),
+    Subscribe(Index),
+    Branch(Index),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +73,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (any::<Index>(), any::<Index>()).prop_map(|(target, commit)| Step::Pin(target, commit)),
         1 => any::<Index>().prop_map(Step::Break),
         1 => any::<Index>().prop_map(Step::Publish),
+        1 => any::<Index>().prop_map(Step::Subscribe),
+        1 => any::<Index>().prop_map(Step::Branch),
     ]
 }
 
@@ -217,6 +221,17 @@ fn reconfigure(install: &mut Install, step: Step, commits: &[CommitId], now: Tim
             if target.promotion.publish.is_empty() {
                 target.promotion.publish.push(channel("extra"));
             }
+        }),
+        Step::Subscribe(index) => edit(install, &index, |target| {
+            let stage = channel("stage-ok");
+            match target.promotion.subscribe.iter().position(|known| *known == stage) {
+                Some(at) => drop(target.promotion.subscribe.remove(at)),
+                None if target.git_ref.commit().is_some() => target.promotion.subscribe.push(stage),
+                None => {}
+            }
+        }),
+        Step::Branch(index) => edit(install, &index, |target| {
+            target.branch = if target.branch.is_some() { None } else { Some(main_branch()) };
         }),
         Step::Pin(index, commit) => {
             let to = commits[commit.index(commits.len())];

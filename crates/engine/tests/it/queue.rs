@@ -191,3 +191,31 @@ fn a_failed_build_is_told_to_who_waits_for_it_and_the_next_commit_mends_it() {
     sim.settle();
     assert_eq!(sim.runs("prod"), Some(third));
 }
+
+#[test]
+fn a_test_waits_while_what_it_tests_is_being_deployed_or_half_done() {
+    let mut sim = Sim::chain();
+    sim.settle();
+    sim.install.edit("stage", |target| target.input_hash = "input-2".into());
+    sim.install.edit("test", |target| target.promotion.redeploy_on_publisher_config_change = false);
+    sim.config_seen();
+    sim.act_all();
+    assert!(sim.facts.targets["stage"].active.is_some());
+    // Meanwhile the test is to run again for a reason of its own.
+    sim.install.edit("test", |target| target.input_hash = "input-2".into());
+    sim.config_seen();
+    sim.act_all();
+    assert!(matches!(sim.holds("test").as_slice(), [Hold::NotRunning { target, runs: Some(_), .. }] if target.as_str() == "stage"));
+    sim.settle();
+    assert_eq!(deploys(&sim, "test"), [1, 1]);
+
+    // A newer commit that stage chokes on leaves nobody knows what behind: no test of the old one then.
+    let second = sim.push();
+    sim.fail("stage", second, FailureClass::Own, 1);
+    sim.settle();
+    sim.install.edit("test", |target| target.input_hash = "input-3".into());
+    sim.config_seen();
+    sim.settle();
+    assert_eq!(deploys(&sim, "test"), [1, 1]);
+    assert!(matches!(sim.holds("test").as_slice(), [Hold::NotRunning { .. }]));
+}

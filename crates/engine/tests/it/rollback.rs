@@ -66,26 +66,53 @@ fn a_target_that_follows_a_branch_goes_back_by_a_block_alone() {
 #[test]
 fn a_rollback_is_never_rolled_back() {
     let mut sim = smoke();
+    let good = sim.push();
+    sim.settle();
     let bad = sim.push();
     sim.fail("smoke", bad, FailureClass::Own, 1);
     sim.settle();
-    assert_eq!(sim.runs("prod"), Some(commit(1)));
-    // The good version begins to fail, too: its test runs again, since production has another configuration.
+    assert_eq!(sim.runs("prod"), Some(good));
+    // The good version begins to fail, too: its test runs again, since production has another configuration. Commit 1,
+    // which was good as well, is still there to go back to.
     sim.install.edit("smoke", |target| {
         target.promotion.redeploy_on_publisher_config_change = true;
-        target.git_ref = GitRef::Commit(commit(1));
+        target.git_ref = GitRef::Commit(good);
     });
     sim.install.edit("prod", |target| target.input_hash = "input-2".into());
-    sim.fail("smoke", commit(1), FailureClass::Own, 9);
+    sim.fail("smoke", good, FailureClass::Own, 9);
     sim.config_seen();
     sim.settle();
     let holds = sim.holds("prod");
-    assert!(matches!(holds.as_slice(), [Hold::NoWayBack { bad, .. }] if *bad == commit(1)), "{holds:?}");
-    assert_eq!(rollbacks(&sim).len(), 1);
+    let [Hold::NoWayBack { bad, why }] = holds.as_slice() else { panic!("{holds:?}") };
+    assert_eq!((*bad, why.as_str()), (good, "0000002 was itself reached by a rollback"));
+    assert_eq!((sim.runs("prod"), rollbacks(&sim).len()), (Some(good), 1));
     sim.fails.clear();
+    let better = sim.push();
+    sim.settle();
+    assert_eq!(sim.runs("prod"), Some(better), "a newer version goes ahead all the same");
+}
+
+#[test]
+fn a_rollback_by_a_block_alone_is_never_rolled_back_either() {
+    let mut install = Install::chain();
+    install.policy("back", |policy| policy.automatic_rollback = Some(true));
+    let mut sim = Sim::of(install, &["test"]);
+    sim.settle();
     let good = sim.push();
     sim.settle();
-    assert_eq!(sim.runs("prod"), Some(good), "a newer version goes ahead all the same");
+    let bad = sim.push();
+    sim.fail("test", bad, FailureClass::Own, 1);
+    sim.settle();
+    assert_eq!(sim.runs("stage"), Some(good));
+    sim.install.edit("stage", |target| target.input_hash = "input-2".into());
+    sim.install.edit("test", |target| target.git_ref = GitRef::Commit(good));
+    sim.fail("test", good, FailureClass::Own, 9);
+    sim.config_seen();
+    sim.settle();
+    let holds = sim.holds("stage");
+    let [Hold::NoWayBack { why, .. }] = holds.as_slice() else { panic!("{holds:?}") };
+    assert_eq!(why, "0000002 was itself reached by a rollback from 0000003");
+    assert_eq!(sim.runs("stage"), Some(good));
 }
 
 #[test]

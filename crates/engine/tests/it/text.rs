@@ -45,6 +45,14 @@ fn a_hold_says_what_and_what_would_lift_it() {
             until: None,
             place: place(3),
         },
+        Hold::Frozen {
+            policy: "hold-web".to_owned(),
+            why: "inventory".to_owned(),
+            by: Some("ann".to_owned()),
+            until: None,
+            place: Place { file: "data/towpath/holds/web.yml".into(), ..place(3) },
+        },
+        Hold::NotAutomatic { candidate: commit(2) },
         Hold::BuildFailed { commit: commit(2), run: run(), class: FailureClass::Own, message: "cc: error".to_owned() },
         Hold::RenderFailed { commit: commit(2), message: "parameter IMAGE has no value".to_owned() },
         Hold::InProgress { run: run(), commit: Some(commit(2)), started: true },
@@ -76,9 +84,13 @@ fn a_hold_says_what_and_what_would_lift_it() {
     the windows of policy hours are closed, with no end in sight
     -> wait, change the windows at data/web.yml:60:7, or add the commit to the app's `hotfixVersions`
     frozen by ann, without end (hold-web): inventory
-    -> `towpath release 'hold-web'` (data/web.yml:3:7)
+    -> take the freeze out at data/web.yml:3:7
+    frozen by ann, without end (hold-web): inventory
+    -> `towpath release hold-web --reason …`
+    0000002 could go, but promotion is not automatic here
+    -> `towpath promote 'web/web/prod/web-prod' --to 0000002 --reason …`, or set `auto: true`
     the build deploy-web-prod-0123456789 of 0000002 failed, the change's own fault: cc: error
-    -> see `towpath logs deploy-web-prod-0123456789`; mend and merge, or `towpath retry SOURCE --reason …`
+    -> see `towpath logs deploy-web-prod-0123456789`; mend and merge, or `towpath retry deploy-web-prod-0123456789 --reason …`
     the template at 0000002 does not come to objects: parameter IMAGE has no value
     -> mend the template or the parameters, or `towpath retry 'web/web/prod/web-prod' --reason …`
     deploy-web-prod-0123456789 of 0000002 is under way
