@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use towpath_catalog::Catalog;
 use towpath_domain::{CommitId, TargetId};
-use towpath_engine::{Action, Event, Outcome, Planner};
+use towpath_engine::{Action, Event, FactKey, Outcome, Planner};
 use towpath_ledger::{Error as LedgerError, EventId};
-use towpath_runs::world::{Snapshot, World};
 use towpath_runs::render;
+use towpath_runs::world::{Snapshot, World};
 
-use crate::observe::{Observer, Pace, watched};
+use crate::observe::{Observer, Pace};
 
 /// The control part of a server: its loop, and what people ask of it.
 pub struct Control {
@@ -19,7 +19,10 @@ pub struct Control {
     pub(crate) planner: Mutex<Planner>,
     seen: Mutex<EventId>,
     wake: Notify,
-    config_moved: Arc<Notify>,
+    /// A change was merged: the config repository has a new head.
+    merged: Notify,
+    /// Another catalog counts.
+    adopted: Notify,
     pace: Pace,
 }
 
@@ -29,7 +32,8 @@ impl Control {
     pub fn new(world: Arc<World>, pace: Pace) -> Arc<Self> {
         let planner = Planner::new(Arc::new(Catalog::default()), &world.ledger.facts(), world.clock.now());
         let seen = Mutex::new(world.ledger.latest());
-        Arc::new(Self { world, planner: Mutex::new(planner), seen, wake: Notify::new(), config_moved: Arc::default(), pace })
+        let planner = Mutex::new(planner);
+        Arc::new(Self { world, planner, seen, wake: Notify::new(), merged: Notify::new(), adopted: Notify::new(), pace })
     }
 
     /// Something outside may be new: look at every repository now. All that a webhook does.
@@ -47,16 +51,18 @@ impl Control {
     }
 
     async fn observe(self: Arc<Self>, mut shutdown: watch::Receiver<bool>) {
-        let mut observer = Observer::new(Arc::clone(&self.world), self.pace, Arc::clone(&self.config_moved));
-        let mut all = true;
+        let mut observer = Observer::new(Arc::clone(&self.world), self.pace);
         while !*shutdown.borrow() {
-            let wanted = watched(&self.world, &self.world.current().catalog);
-            observer.look(&wanted, all).await;
-            all = tokio::select! {
-                () = tokio::time::sleep(observer.pause()) => false,
-                () = self.wake.notified() => true,
-                _ = shutdown.changed() => false,
-            };
+            observer.follow_catalog();
+            observer.begin_looks().await;
+            tokio::select! {
+                () = observer.wait() => {}
+                () = self.wake.notified() => observer.hurry_all(),
+                () = self.merged.notified() => observer.hurry_config(),
+                // New repositories are looked at without waiting for their turn.
+                () = self.adopted.notified() => {}
+                _ = shutdown.changed() => {}
+            }
         }
     }
 
@@ -73,7 +79,6 @@ impl Control {
             let deadline = self.pause();
             tokio::select! {
                 _ = news.changed() => {}
-                () = self.config_moved.notified() => {}
                 () = tokio::time::sleep(deadline) => {}
                 _ = shutdown.changed() => {}
             }
@@ -95,7 +100,11 @@ impl Control {
     async fn follow_config(&self) {
         let head = {
             let facts = self.world.ledger.facts();
-            facts.branches.get(&(self.world.config.url.clone(), self.world.config.branch.clone())).and_then(|b| b.commits.first()).map(|c| c.id)
+            facts
+                .branches
+                .get(&(self.world.config.url.clone(), self.world.config.branch.clone()))
+                .and_then(|b| b.commits.first())
+                .map(|c| c.id)
         };
         if let Some(head) = head
             && self.world.current().commit != Some(head)
@@ -130,8 +139,7 @@ impl Control {
         let now = self.world.clock.now();
         self.planner().set_catalog(Arc::clone(&snapshot.catalog), &self.world.ledger.facts(), now);
         self.world.set_current(snapshot);
-        // New repositories are looked at without waiting for their turn.
-        self.wake.notify_one();
+        self.adopted.notify_one();
     }
 
     /// Plans and acts until there is nothing to act on.
@@ -160,6 +168,11 @@ impl Control {
         let mut planner = self.planner();
         match self.world.ledger.touched_since(*seen) {
             Some((latest, keys)) => {
+                let is_merged =
+                    |key: &FactKey| matches!(key, FactKey::Change(id) if facts.changes.get(id).is_some_and(|c| c.merged.is_some()));
+                if keys.iter().any(is_merged) {
+                    self.merged.notify_one();
+                }
                 planner.touch(&facts, &keys, now);
                 *seen = latest;
             }

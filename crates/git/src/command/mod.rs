@@ -29,6 +29,7 @@ pub struct Git {
 struct Inner {
     settings: Settings,
     version: OnceCell<Version>,
+    rewrites_urls: OnceCell<bool>,
     readers: ReaderPool,
     local_dirs: Mutex<HashMap<RepoUrl, Option<PathBuf>>>,
     mirrors: Mutex<HashMap<PathBuf, Weak<mirror::Inner>>>,
@@ -57,6 +58,7 @@ impl Git {
             inner: Arc::new(Inner {
                 settings,
                 version: OnceCell::new(),
+                rewrites_urls: OnceCell::new(),
                 readers: ReaderPool::default(),
                 local_dirs: Mutex::new(HashMap::new()),
                 mirrors: Mutex::new(HashMap::new()),
@@ -89,6 +91,15 @@ impl Git {
             return Err(GitError::TooOld { program, found: found.to_string(), needed: NEEDED.to_string() });
         }
         Ok(found)
+    }
+
+    /// Whether the user has any `insteadOf` rule, asked once.
+    pub(crate) async fn rewrites_urls(&self) -> Result<bool, GitError> {
+        let ask = || async {
+            let call = self.call("looking for insteadOf rules", Limit::Local);
+            call.args(["config", "--name-only", "--get-regexp", r"^url\."]).run().await?.yes_or_no()
+        };
+        self.inner.rewrites_urls.get_or_try_init(ask).await.copied()
     }
 
     pub(crate) fn call(&self, what: impl Into<String>, limit: Limit) -> Call<'_> {
