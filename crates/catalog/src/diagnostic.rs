@@ -51,3 +51,15 @@ pub struct Diagnostic {
     /// Other places that belong to it, each with a remark.
     pub related: Vec<(Place, String)>,
 }
+
+/// The longest message or advice in bytes. Values are quoted in them, and a value may have megabytes.
+const MAX_TEXT: usize = 600;
+
+/// `text`, cut where it is longer than people read.
+pub(crate) fn clip(mut text: String) -> String {
+    if text.len() > MAX_TEXT {
+        text.truncate(text.floor_char_boundary(MAX_TEXT));
+        text.push('…');
+    }
+    text
+}

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Place, Severity};
+use crate::diagnostic::{Diagnostic, Place, Severity, clip};
 use crate::read::{Parsed, Ref};
 use crate::suggest;
 
@@ -30,7 +30,7 @@ impl Findings {
 
     fn push(&mut self, rule: &'static str, severity: Severity, place: Place, message: String, mend: String) -> &mut Diagnostic {
         let at = self.diagnostics.len();
-        self.diagnostics.push(Diagnostic { rule, severity, place, message, mend, related: Vec::new() });
+        self.diagnostics.push(Diagnostic { rule, severity, place, message: clip(message), mend: clip(mend), related: Vec::new() });
         &mut self.diagnostics[at]
     }
 

@@ -9,40 +9,60 @@ use super::channels::{self, Channels};
 use super::findings::Findings;
 use super::saas::Whole;
 use super::sources::Sources;
-use crate::diagnostic::Place;
 use crate::read::{Content, Parsed};
 
 /// Names that stand in more than one file. Saas files among them are used by none, since nobody can tell whose targets
 /// are meant; the others stay in use, as references go by path.
 pub(super) fn check_names<'a>(files: &'a [Arc<Parsed>], findings: &mut Findings) -> HashSet<&'a Arc<str>> {
-    let mut names: BTreeMap<(&str, String), Vec<Place>> = BTreeMap::new();
-    for file in files {
-        let (kind, name, spot) = match &file.content {
-            Content::Saas(raw) => ("saas file", raw.name.value.to_string(), raw.name.spot),
-            Content::App(raw) => ("app", raw.name.value.to_string(), raw.name.spot),
-            Content::Environment(raw) => ("environment", raw.name.value.to_string(), raw.name.spot),
-            Content::Cluster(raw) => ("cluster", raw.name.value.to_string(), raw.name.spot),
-            Content::Namespace(raw) => ("namespace", format!("{}\0{}", raw.name.value, raw.cluster.path), raw.name.spot),
-            Content::Source(raw) => ("source", raw.name.value.to_string(), raw.name.spot),
-            Content::Policy(raw) if !raw.name.value.is_empty() => ("policy", raw.name.value.clone(), raw.name.spot),
-            _ => continue,
-        };
-        names.entry((kind, name)).or_default().push(spot.place(&file.path));
+    // Most names are there once: places are only made of those that are not.
+    let mut seen: HashMap<Named<'_>, usize> = HashMap::with_capacity(files.len());
+    let mut again: BTreeMap<Named<'_>, Vec<usize>> = BTreeMap::new();
+    for (at, file) in files.iter().enumerate() {
+        let Some((named, _)) = named(file) else { continue };
+        if let Some(first) = seen.get(&named) {
+            again.entry(named).or_insert_with(|| vec![*first]).push(at);
+        } else {
+            seen.insert(named, at);
+        }
     }
     let mut unusable = HashSet::new();
-    for ((kind, name), places) in names.iter().filter(|(_, places)| places.len() > 1) {
-        let name = name.split('\0').next().unwrap_or_default();
+    for (Named { kind, name, .. }, numbers) in &again {
         let where_else = if *kind == "namespace" { " on the same cluster" } else { "" };
-        for place in places {
-            let message = format!("there are {} {kind}s named `{name}`{where_else}", places.len());
-            let found = findings.error("duplicate-name", place.clone(), message, format!("Give each {kind} a name of its own."));
-            found.related.extend(places.iter().filter(|other| *other != place).map(|other| (other.clone(), "the same name".to_owned())));
-        }
-        if *kind == "saas file" {
-            unusable.extend(files.iter().map(|file| &file.path).filter(|path| places.iter().any(|place| place.file == **path)));
+        let twins = || numbers.iter().filter_map(|at| files.get(*at)).filter_map(|file| Some((file, named(file)?.1.place(&file.path))));
+        for (file, place) in twins() {
+            let message = format!("there are {} {kind}s named `{name}`{where_else}", numbers.len());
+            let others = twins().filter(|(other, _)| other.path != file.path).map(|(_, other)| (other, "the same name".to_owned()));
+            findings.error("duplicate-name", place, message, format!("Give each {kind} a name of its own.")).related.extend(others);
+            if *kind == "saas file" {
+                unusable.insert(&file.path);
+            }
         }
     }
     unusable
+}
+
+/// A name, and among what it must be unique.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Named<'a> {
+    kind: &'static str,
+    name: &'a str,
+    /// Namespaces are unique within their cluster only.
+    within: &'a str,
+}
+
+/// The name that a file gives, and where.
+fn named(file: &Parsed) -> Option<(Named<'_>, crate::yaml::Spot)> {
+    let (kind, name, within, spot) = match &file.content {
+        Content::Saas(raw) => ("saas file", raw.name.value.as_str(), "", raw.name.spot),
+        Content::App(raw) => ("app", raw.name.value.as_str(), "", raw.name.spot),
+        Content::Environment(raw) => ("environment", raw.name.value.as_str(), "", raw.name.spot),
+        Content::Cluster(raw) => ("cluster", raw.name.value.as_str(), "", raw.name.spot),
+        Content::Namespace(raw) => ("namespace", raw.name.value.as_str(), &*raw.cluster.path, raw.name.spot),
+        Content::Source(raw) => ("source", raw.name.value.as_str(), "", raw.name.spot),
+        Content::Policy(raw) if !raw.name.value.is_empty() => ("policy", raw.name.value.as_str(), "", raw.name.spot),
+        _ => return None,
+    };
+    Some((Named { kind, name, within }, spot))
 }
 
 /// Targets with one uid (B16 follows): the first stays, held; the others are lost. Gives the files that lost one.
@@ -84,6 +104,13 @@ pub(super) fn check_targets(targets: &mut Vec<Whole<'_>>, findings: &mut Finding
 /// the same are refused there, so that a repository that passes here passes there, too.
 pub(super) fn check_pipeline_names(targets: &mut [Whole<'_>], findings: &mut Findings) {
     const LONGEST: usize = 56;
+    let is_cut = |whole: &Whole<'_>| {
+        let (saas, environment) = (whole.target.saas_file.name.as_str(), whole.target.environment.as_str());
+        saas.len() + 1 + environment.len() > LONGEST || environment.ends_with('-')
+    };
+    if !targets.iter().any(is_cut) {
+        return;
+    }
     let mut longs: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (at, whole) in targets.iter().enumerate() {
         longs.entry(format!("{}-{}", whole.target.saas_file.name, whole.target.environment)).or_default().push(at);

@@ -8,7 +8,7 @@ use super::findings::Findings;
 use super::identity;
 use super::index::Index;
 use super::linked::{self, Inventory};
-use super::saas::{self, LinkedFile, Whole};
+use super::saas::{self, LinkedFile, LinkedTarget, Whole};
 use super::sources::Sources;
 use super::{parallel, policies};
 use crate::diagnostic::{Diagnostic, Severity};
@@ -45,8 +45,18 @@ impl Loaded {
 /// Loads a catalog from files. Whatever is not YAML below `data/` is left aside.
 #[must_use]
 pub fn load(files: Vec<InputFile>) -> Loaded {
-    // Nothing is kept, so what was read is dropped with the loader.
-    Loader::default().load(files)
+    let files = in_order(files);
+    let parsed = parallel::map(&files, |file| Arc::new(read_file(&file.path, &file.bytes)));
+    let (catalog, diagnostics, _) = link(&parsed, &HashMap::new(), false);
+    Loaded { catalog, diagnostics, files: files.into() }
+}
+
+/// The data among `files`, sorted by path, each path once.
+fn in_order(mut files: Vec<InputFile>) -> Vec<InputFile> {
+    files.retain(InputFile::is_data);
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    files.dedup_by(|second, first| second.path == first.path);
+    files
 }
 
 /// Loads catalogs one after the other, and reads again only files that changed. The outcome is always that of [`load`].
@@ -80,13 +90,11 @@ impl Kept {
 impl Loader {
     /// Loads a catalog from files.
     #[must_use]
-    pub fn load(&mut self, mut files: Vec<InputFile>) -> Loaded {
-        files.retain(InputFile::is_data);
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        files.dedup_by(|second, first| second.path == first.path);
+    pub fn load(&mut self, files: Vec<InputFile>) -> Loaded {
+        let files = in_order(files);
         let parsed = self.parse(&files);
         let kept: HashMap<&str, &Kept> = self.linked.iter().map(|(path, kept)| (&**path, kept)).collect();
-        let (catalog, diagnostics, linked) = link(&parsed, &kept);
+        let (catalog, diagnostics, linked) = link(&parsed, &kept, true);
         self.linked = linked;
         self.files = files.iter().cloned().zip(parsed).collect();
         Loaded { catalog, diagnostics, files: files.into() }
@@ -104,7 +112,8 @@ impl Loader {
 
 type Linked = (Catalog, Vec<Diagnostic>, HashMap<Arc<str>, Kept>);
 
-fn link(files: &[Arc<Parsed>], kept: &HashMap<&str, &Kept>) -> Linked {
+/// Links all files; what is not to be kept for another time is not prepared for it.
+fn link(files: &[Arc<Parsed>], kept: &HashMap<&str, &Kept>, keeps: bool) -> Linked {
     let index = Index::new(files);
     let mut findings = Findings::default();
     findings.extend(files.iter().flat_map(|file| &file.diagnostics).cloned());
@@ -118,7 +127,7 @@ fn link(files: &[Arc<Parsed>], kept: &HashMap<&str, &Kept>) -> Linked {
         .filter(|(file, _)| !unusable.contains(&file.path))
         .collect();
     let mut linked = parallel::map(&saas_files, |(file, raw)| {
-        let dependencies = saas::dependencies(raw, &index);
+        let dependencies = if keeps { saas::dependencies(raw, &index) } else { Vec::new() };
         let linked = match kept.get(&*file.path).filter(|kept| kept.is_current(file, &dependencies)) {
             Some(kept) => kept.linked.clone(),
             None => saas::link(&file.path, raw, &index, &inventory),
@@ -127,7 +136,7 @@ fn link(files: &[Arc<Parsed>], kept: &HashMap<&str, &Kept>) -> Linked {
         Kept { parsed: Arc::clone(file), dependencies, linked }
     });
 
-    let mut targets = wholes(&saas_files, &linked, &index);
+    let mut targets = wholes(&saas_files, &mut linked, &index, keeps);
     for kept in &linked {
         findings.append(kept.linked.findings.clone());
     }
@@ -153,7 +162,11 @@ fn link(files: &[Arc<Parsed>], kept: &HashMap<&str, &Kept>) -> Linked {
             (file, finish(whole.target, whole.own_holds, whole.holds, branch, source))
         })
         .collect();
-    keep(&mut linked, &finals);
+    if keeps {
+        keep(&mut linked, &finals);
+    } else {
+        linked.clear();
+    }
     let catalog = Catalog {
         sources: sources.by_name,
         apps: inventory.apps,
@@ -168,16 +181,17 @@ fn link(files: &[Arc<Parsed>], kept: &HashMap<&str, &Kept>) -> Linked {
 }
 
 /// All linked targets beside what was read of them, in the order of files.
-fn wholes<'a>(saas_files: &[(&'a Arc<Parsed>, &'a RawSaas)], linked: &[Kept], index: &Index<'a>) -> Vec<Whole<'a>> {
+fn wholes<'a>(saas_files: &[(&'a Arc<Parsed>, &'a RawSaas)], linked: &mut [Kept], index: &Index<'a>, keeps: bool) -> Vec<Whole<'a>> {
     let mut all = Vec::new();
     for ((file, raw), kept) in saas_files.iter().zip(linked) {
-        for target in &kept.linked.targets {
-            let Some(template) = raw.templates.get(target.template) else { continue };
-            let entry: Option<&RawTargetEntry> = template.targets.get(target.entry);
+        // A target that is held here alone is finished in place; one that is kept, too, is copied when it changes.
+        let targets = if keeps { kept.linked.targets.clone() } else { std::mem::take(&mut kept.linked.targets) };
+        for LinkedTarget { template, entry, target, own_holds } in targets {
+            let Some(template) = raw.templates.get(template) else { continue };
+            let entry: Option<&RawTargetEntry> = template.targets.get(entry);
             let Some((raw, raw_file)) = entry.and_then(|entry| saas::entry(entry, &file.path, index, &mut Findings::default())) else {
                 continue;
             };
-            let (own_holds, target) = (target.own_holds, Arc::clone(&target.target));
             all.push(Whole { target, own_holds, holds: Vec::new(), raw, raw_file, template, file: &file.path });
         }
     }

@@ -10,7 +10,7 @@ use super::findings::Findings;
 use super::index::Index;
 use super::linked::{Inventory, Namespace};
 use super::parse_schedule;
-use crate::diagnostic::Place;
+use crate::diagnostic::{Place, clip};
 use crate::hash::{self, ConfigNamespace, ConfigParts};
 use crate::jinja::{self, Refused};
 use crate::model::{Promotion, PromotionData, SaasFile, SecretRef, Target};
@@ -38,7 +38,7 @@ struct Rules<'a> {
 
 impl Rules<'_> {
     fn hold(&mut self, rule: &'static str, place: Place, message: String, mend: impl Into<String>) {
-        self.holds.push(format!("{rule}: {message}"));
+        self.holds.push(clip(format!("{rule}: {message}")));
         self.findings.error(rule, place, message, mend);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use towpath_domain::{NameError, RepoUrl};
 
 use super::{Param, Ref, Secret};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity, clip};
 use crate::suggest;
 use crate::yaml::{self, Node, Problem, Spot, Style, read_plain, to_json};
 
@@ -69,6 +69,7 @@ impl Reader {
     }
 
     fn push(&mut self, rule: &'static str, severity: Severity, spot: Spot, message: String, mend: String) {
+        let (message, mend) = (clip(message), clip(mend));
         self.diagnostics.push(Diagnostic { rule, severity, place: spot.place(&self.file), message, mend, related: Vec::new() });
     }
 
@@ -136,8 +137,10 @@ impl Reader {
         let text = self.text(node, field)?;
         match RepoUrl::new(text) {
             Ok(value) => Some(At { value, spot: node.spot() }),
-            Err(error) => {
-                self.error("bad-url", node.spot(), format!("`{field}`: {error}"), "Write the URL that Git clones from.");
+            // What is wrong is said without the URL: it may hold a token.
+            Err(_) => {
+                let message = format!("`{field}` is empty, begins with a dash or holds a control character");
+                self.error("bad-url", node.spot(), message, "Write the URL that Git clones from.");
                 None
             }
         }

@@ -1,4 +1,5 @@
 use std::ops::Range;
+use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 
@@ -19,9 +20,9 @@ pub fn terminal<'a>(diagnostics: &'a [Diagnostic], source: impl Fn(&str) -> Opti
             Severity::Warning => Level::WARNING,
         };
         let title = level.primary_title(harmless(&found.message)).id(found.rule);
-        let mut group = Group::with_title(title).element(shown(&found.place, None, AnnotationKind::Primary, &source));
-        for (place, remark) in &found.related {
-            group = group.element(shown(place, Some(harmless(remark)), AnnotationKind::Context, &source));
+        let mut group = Group::with_title(title);
+        for element in shown(found, &source) {
+            group = group.element(element);
         }
         if !found.mend.is_empty() {
             group = group.element(Level::HELP.message(harmless(&found.mend)));
@@ -32,16 +33,28 @@ pub fn terminal<'a>(diagnostics: &'a [Diagnostic], source: impl Fn(&str) -> Opti
     out
 }
 
-fn shown<'a>(place: &Place, remark: Option<String>, kind: AnnotationKind, source: &impl Fn(&str) -> Option<&'a [u8]>) -> Element<'a> {
-    let path = harmless(&place.file);
-    let text = source(&place.file).and_then(|bytes| std::str::from_utf8(bytes).ok());
-    match text.and_then(|text| Some((text, first_line(text, place)?))) {
-        Some((text, span)) => {
-            let annotation = kind.span(span).label(remark);
-            Snippet::source(text).path(path).annotation(annotation).into()
+/// The places of a diagnostic, those in one file together.
+fn shown<'a>(found: &Diagnostic, source: &impl Fn(&str) -> Option<&'a [u8]>) -> Vec<Element<'a>> {
+    let related = found.related.iter().map(|(place, remark)| (place, Some(harmless(remark)), AnnotationKind::Context));
+    let mut rest: Vec<_> = std::iter::once((&found.place, None, AnnotationKind::Primary)).chain(related).collect();
+    let mut elements = Vec::new();
+    while let Some((first, ..)) = rest.first() {
+        let file = Arc::clone(&first.file);
+        let (here, elsewhere): (Vec<_>, Vec<_>) = rest.into_iter().partition(|(place, ..)| place.file == file);
+        rest = elsewhere;
+        let text = source(&file).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let mut annotations = Vec::new();
+        for (place, remark, kind) in here {
+            match text.and_then(|text| first_line(text, place)) {
+                Some(span) => annotations.push(kind.span(span).label(remark)),
+                None => elements.push(Origin::path(harmless(&file)).line(place.line as usize).char_column(place.column as usize).into()),
+            }
         }
-        None => Origin::path(path).line(place.line as usize).char_column(place.column as usize).into(),
+        if let (Some(text), false) = (text, annotations.is_empty()) {
+            elements.push(Snippet::source(text).path(harmless(&file)).annotations(annotations).into());
+        }
     }
+    elements
 }
 
 /// A place's bytes up to the end of its first line: nobody wants a whole mapping underlined.

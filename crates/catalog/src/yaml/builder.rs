@@ -72,7 +72,7 @@ impl Default for Tree<'_> {
 impl<'t> Builder<'t> {
     /// An empty tree with room for what a text of this many bytes usually holds.
     pub fn for_text(bytes: usize) -> Self {
-        let tree = Tree { slots: Vec::with_capacity(bytes / 24 + 4), root: NONE, aliased: HashSet::new() };
+        let tree = Tree { slots: Vec::with_capacity(bytes / 12 + 8), root: NONE, aliased: HashSet::new() };
         Self { tree, ..Self::default() }
     }
 

@@ -301,3 +301,14 @@ fn types_of_our_own_are_known() {
     assert_eq!(found(&loaded), ["unknown-schema@x.yml:1:10", "no-effect?@y.yml:1:1", "missing-schema@z.yml:1:1"]);
     assert_eq!(loaded.diagnostics[0].mend, "Did you mean `/towpath/policy-1.yml`?");
 }
+
+#[test]
+fn nothing_of_a_value_is_told_that_is_too_long_or_may_be_a_token() {
+    let mut tree = Tree::good();
+    tree.replace("saas/deploy.yml", "path: /deploy.yml", &format!("path: {}", "x".repeat(100_000)));
+    tree.replace("saas/test.yml", "https://git.example.com/web", "\"https://u:hunter2@git.example.com/\\e\"");
+    let loaded = tree.load();
+    assert!(loaded.diagnostics.iter().all(|found| found.message.len() < 1000 && found.mend.len() < 1000));
+    assert!(found(&loaded).contains(&"bad-url@saas/test.yml:7:10".to_owned()));
+    assert!(!format!("{:?}", loaded.diagnostics).contains("hunter2"));
+}

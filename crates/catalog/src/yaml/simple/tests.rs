@@ -119,7 +119,7 @@ fn lines() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
     #[test]
     fn both_readers_agree_on_odd_lines(text in lines()) {
         agrees(&text);
