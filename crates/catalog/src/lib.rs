@@ -20,7 +20,7 @@
 //! - a broken source holds the targets of its repository;
 //! - a broken policy freezes what it selects, or everything where that cannot be read.
 //!
-//! Two modules write: [`edit`] changes single scalars in a file, [`write`] makes the small files that commands add.
+//! Two modules write: [`mod@edit`] changes single scalars in a file, [`mod@write`] makes the small files that commands add.
 
 mod canon;
 pub mod diagnostic;
