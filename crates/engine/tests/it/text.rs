@@ -1,5 +1,6 @@
 //! What people read.
 
+use towpath_catalog::Place;
 use towpath_domain::{FailureClass, RunId, Span, Timestamp};
 use towpath_engine::*;
 
