@@ -77,18 +77,18 @@ impl Group {
             while let Some(ended) = tasks.try_join_next() {
                 self.forget(ended);
             }
-            if look || self.is_waited_for() {
-                if let Some(claimed) = self.claim().await {
-                    let (world, run) = (Arc::clone(&self.world), claimed.spec.id.clone());
-                    self.under_way.insert(run.clone());
-                    let lane = Arc::clone(&self.lanes).acquire_owned().await;
-                    tasks.spawn(async move {
-                        carry_out(world, claimed).await;
-                        drop(lane);
-                        run
-                    });
-                    continue;
-                }
+            if (look || self.is_waited_for())
+                && let Some(claimed) = self.claim().await
+            {
+                let (world, run) = (Arc::clone(&self.world), claimed.spec.id.clone());
+                self.under_way.insert(run.clone());
+                let lane = Arc::clone(&self.lanes).acquire_owned().await;
+                tasks.spawn(async move {
+                    carry_out(world, claimed).await;
+                    drop(lane);
+                    run
+                });
+                continue;
             }
             look = tokio::select! {
                 _ = news.changed() => false,

@@ -10,7 +10,7 @@ use serde_json::Value;
 use towpath_catalog::{Catalog, Target};
 use towpath_cluster::{ObjectKey, Owner, Progress};
 use towpath_domain::{Digest, FailureClass, ImageRef, TargetId};
-use towpath_engine::{DeployWork, Outcome};
+use towpath_engine::{DeployWork, Event, Outcome, RenderOutcome};
 use towpath_template::{Recorded, objects};
 
 use crate::journal::{Journal, Stop};
@@ -52,12 +52,14 @@ async fn render_once(world: &World, journal: &Journal, target: &Arc<Target>, wor
     let drawn: Drawn = journal
         .step("render", || async {
             let as_decided = render::fact(&world.mirrors, target, work.commit).await.map_err(stop)?;
-            match as_decided.outcome {
-                towpath_engine::RenderOutcome::Rendered { fingerprint, .. } if fingerprint == work.fingerprint => {}
-                towpath_engine::RenderOutcome::Rendered { .. } => {
+            match &as_decided.outcome {
+                RenderOutcome::Rendered { fingerprint, .. } if *fingerprint == work.fingerprint => {}
+                RenderOutcome::Rendered { .. } => {
+                    // What was found goes to the planner first; it would only decide the same again.
+                    journal.write(Event::Rendered(as_decided)).await?;
                     return Err(Stop::Superseded { by: "the objects differ from those that were decided on".to_owned() });
                 }
-                towpath_engine::RenderOutcome::Failed { class, message } => return Err(Stop::failed(class, message)),
+                RenderOutcome::Failed { class, message } => return Err(Stop::failed(*class, message)),
             }
             let none = BTreeMap::new();
             let mut draw = Recorded::new(&none);
