@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::steer::Control;
 use crate::view::Finding;
+use crate::words;
 
 impl Control {
     /// Looks at what the server depends on.
@@ -11,7 +12,7 @@ impl Control {
         let world = &self.world;
         let mut findings = Vec::new();
         findings.push(match world.mirrors.git().version().await {
-            Ok(version) => ok("git", format!("git {version}")),
+            Ok(version) => ok("git", format!("git version {version}")),
             Err(error) => bad("git", error.to_string(), "install git 2.38 or newer"),
         });
         let snapshot = world.current();
@@ -24,7 +25,7 @@ impl Control {
             findings.push(Finding {
                 what: "config files".to_owned(),
                 level: "warning".to_owned(),
-                text: format!("{errors} errors"),
+                text: words::count(u32::try_from(errors).unwrap_or(u32::MAX), "error"),
                 mend: "`towpath status` shows them; `towpath validate` before pushing finds them sooner".to_owned(),
             });
         } else {
@@ -45,26 +46,35 @@ impl Control {
         }
         for cluster in world.clusters.all() {
             findings.push(match cluster.list(None).await {
-                Ok(objects) => ok("cluster", format!("{} objects, {} not ready", objects.len(), objects.iter().filter(|o| !o.ready).count())),
+                Ok(objects) => {
+                    ok("cluster", format!("{} objects, {} not ready", objects.len(), objects.iter().filter(|o| !o.ready).count()))
+                }
                 Err(error) => bad("cluster", error.to_string(), "see the message"),
             });
         }
-        findings.push(disk(world.ledger.file()));
+        findings.push(disk(world.ledger.file().parent().unwrap_or(Path::new("."))));
         findings
     }
 }
 
-/// Free space where the ledger is: below 256 MiB a build or a log may fill it.
-pub fn disk(path: &Path) -> Finding {
-    const LOW: u64 = 256 << 20;
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match rustix::fs::statvfs(folder) {
-        Ok(stat) => {
-            let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-            let text = format!("{} MiB free at {}", free >> 20, folder.display());
-            if free < LOW { bad("disk", text, "free some space: without it nothing can be recorded") } else { ok("disk", text) }
-        }
-        Err(error) => bad("disk", format!("{}: {error}", folder.display()), "check that the state directory is there"),
+/// Free space below which nothing can be recorded any more, and below which a build or a log may fill it, in bytes.
+const FREE_BYTES: (u64, u64) = (256 << 20, 2 << 30);
+
+/// Free space where `folder` is, or will be.
+pub fn disk(folder: &Path) -> Finding {
+    const WHAT: &str = "disk space";
+    let there = folder.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
+    let free = match rustix::fs::statvfs(there) {
+        Ok(stat) => stat.f_bavail.saturating_mul(stat.f_frsize),
+        Err(error) => return bad(WHAT, format!("{}: {error}", there.display()), "check that the state directory is there"),
+    };
+    let tenths = free.saturating_mul(10) >> 30;
+    let text = format!("{}.{} GiB free at {}", tenths / 10, tenths % 10, there.display());
+    let mend = "make room: images, mirrors and logs are kept there, and without room nothing can be recorded";
+    match free {
+        _ if free < FREE_BYTES.0 => bad(WHAT, text, mend),
+        _ if free < FREE_BYTES.1 => Finding { what: WHAT.to_owned(), level: "warning".to_owned(), text, mend: mend.to_owned() },
+        _ => ok(WHAT, text),
     }
 }
 

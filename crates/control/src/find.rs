@@ -6,6 +6,7 @@ use towpath_engine::{Facts, Subject};
 
 use std::sync::Arc;
 
+use crate::titles::{in_order, is_part};
 use crate::view::Problem;
 
 /// What a word names.
@@ -27,8 +28,7 @@ pub(crate) fn target(catalog: &Catalog, what: &str) -> Result<Arc<Target>, Probl
     if let Some(target) = catalog.targets.get(what) {
         return Ok(Arc::clone(target));
     }
-    let mut all: Vec<&Arc<Target>> = catalog.targets.values().collect();
-    all.sort_by_cached_key(|t| t.title());
+    let all = in_order(catalog);
     if let Some(exact) = all.iter().find(|t| t.title() == what) {
         return Ok(Arc::clone(exact));
     }
@@ -53,20 +53,12 @@ pub(crate) fn target(catalog: &Catalog, what: &str) -> Result<Arc<Target>, Probl
 }
 
 fn examples(targets: &[&&Arc<Target>]) -> String {
-    let titles: Vec<String> = targets.iter().take(5).map(|t| t.title()).collect();
-    if titles.is_empty() { String::new() } else { format!("; for example {}", titles.join(", ")) }
+    if targets.is_empty() { String::new() } else { format!("; for example {}", list(targets.iter().map(|target| target.title()))) }
 }
 
-/// Whether `what` is a run of whole path parts of `title`, or of its words: `web/stage` is no part of `web/stage2`.
-fn is_part(title: &str, what: &str) -> bool {
-    let words = |text: &str| text.split('/').map(str::to_owned).collect::<Vec<_>>();
-    let (title, what) = (words(title), words(what));
-    if what.is_empty() || what.iter().any(String::is_empty) {
-        return false;
-    }
-    // In order, but not necessarily side by side: `web/production` finds `web/web/production/web-prod`.
-    let mut rest = title.iter();
-    what.iter().all(|word| rest.any(|part| part == word))
+/// The first few names of many.
+pub(crate) fn list(names: impl Iterator<Item = String>) -> String {
+    names.take(5).collect::<Vec<_>>().join(", ")
 }
 
 /// Anything that `explain` or `retry` may be asked about.
@@ -87,7 +79,7 @@ pub(crate) fn anything(catalog: &Catalog, facts: &Facts, what: &str) -> Result<F
     {
         return Ok(Found::Channel(channel));
     }
-    if let Some(commit) = commit(facts, what)? {
+    if let Some(commit) = commit(facts, what)?.or_else(|| head(catalog, facts, what)) {
         return Ok(Found::Commit(commit));
     }
     let missing = match target(catalog, what) {
@@ -107,10 +99,21 @@ pub(crate) fn anything(catalog: &Catalog, facts: &Facts, what: &str) -> Result<F
             "unknown-name",
             404,
             "Nothing is called so",
-            format!("{what:?} is no commit, target, source, channel, change or run that is known here"),
+            format!("{what:?} is no commit, branch, target, source, channel, change or run that is known here"),
             missing.mend,
         )),
     }
+}
+
+/// The head of the branch that is called so, where sources follow only one.
+fn head(catalog: &Catalog, facts: &Facts, what: &str) -> Option<CommitId> {
+    let followed = catalog.sources.values().filter(|source| source.branch.as_str() == what);
+    let mut heads: Vec<CommitId> = followed
+        .filter_map(|source| facts.branches.get(&(source.url.clone(), source.branch.clone()))?.commits.first())
+        .map(|commit| commit.id)
+        .collect();
+    heads.dedup();
+    if heads.len() == 1 { heads.pop() } else { None }
 }
 
 /// The commit that a full id or an unambiguous prefix of at least four digits names, among those that are known.
@@ -134,23 +137,7 @@ pub(crate) fn commit(facts: &Facts, what: &str) -> Result<Option<CommitId>, Prob
             409,
             "Several commits begin so",
             format!("{what} begins {} known commits", several.len()),
-            "give more digits",
+            format!("give more digits; for example {}", list(several.iter().map(|id| id.short(what.len() + 4)))),
         )),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_part_of_a_title_is_made_of_whole_words_in_order() {
-        let title = "web/web/production/web-prod";
-        for part in ["production", "web/production", "web/web-prod", "web/web/production/web-prod"] {
-            assert!(is_part(title, part), "{part}");
-        }
-        for other in ["prod", "production/web", "", "web//production", "web/stage"] {
-            assert!(!is_part(title, other), "{other}");
-        }
     }
 }

@@ -15,6 +15,7 @@ mod runs;
 mod status;
 mod steer;
 mod story;
+mod titles;
 pub mod view;
 mod words;
 
@@ -22,3 +23,4 @@ pub use doctor::disk;
 pub use observe::Pace;
 pub use plans::plan_folder;
 pub use steer::Control;
+pub use titles::is_part;

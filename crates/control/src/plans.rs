@@ -7,13 +7,14 @@ use towpath_catalog::{Catalog, InputFile};
 use towpath_domain::{BranchName, CommitId, GitRef, RepoUrl, Timestamp};
 use towpath_engine::{Action, CommitInfo, Event, Facts, State, Subject, Verdict, Work, plan};
 use towpath_git::{MergeRequest, Merged};
-use towpath_runs::world::Mirrors;
 use towpath_runs::render;
+use towpath_runs::world::Mirrors;
 
 use crate::find::problem;
 use crate::observe::DEPTH;
 use crate::status::{commit_view, diagnostic_lines, verdict_view};
 use crate::steer::Control;
+use crate::titles::in_order;
 use crate::view::{PlanLine, PlanView, Problem};
 use crate::words;
 
@@ -43,8 +44,11 @@ impl Control {
 
     /// The catalog as it would be if the branch were merged.
     async fn merged(&self, branch: &str) -> Result<(String, Arc<Catalog>, Vec<String>), Problem> {
-        let not_there = |detail: String| problem("unknown-branch", 404, "There is no such branch", detail, "push it to the config repository first");
-        let failed = |e: towpath_git::GitError| problem("git", 502, "The config repository cannot be read", e.to_string(), "`towpath doctor` looks at it");
+        let not_there =
+            |detail: String| problem("unknown-branch", 404, "There is no such branch", detail, "push it to the config repository first");
+        let failed = |e: towpath_git::GitError| {
+            problem("git", 502, "The config repository cannot be read", e.to_string(), "`towpath doctor` looks at it")
+        };
         let Ok(GitRef::Branch(name)) = branch.parse::<GitRef>() else {
             return Err(not_there(format!("{branch:?} is no branch name")));
         };
@@ -82,11 +86,14 @@ impl Control {
     async fn deletions(&self, catalog: &Catalog, verdicts: &BTreeMap<Subject, Verdict>, lines: &mut [PlanLine]) {
         for (subject, verdict) in verdicts {
             let State::Act { action: Action::Run { spec } } = &verdict.state else { continue };
-            let (Subject::Target(id), keep_commit) = (subject, match &spec.work {
-                Work::Delete { .. } => None,
-                Work::Deploy(work) => Some(work.commit),
-                Work::Build { .. } | Work::Change(_) => continue,
-            }) else {
+            let (Subject::Target(id), keep_commit) = (
+                subject,
+                match &spec.work {
+                    Work::Delete { .. } => None,
+                    Work::Deploy(work) => Some(work.commit),
+                    Work::Build { .. } | Work::Change(_) => continue,
+                },
+            ) else {
                 continue;
             };
             let Some(target) = catalog.targets.get(id) else { continue };
@@ -190,7 +197,8 @@ fn lines(catalog: &Catalog, facts: &Facts, verdicts: &BTreeMap<Subject, Verdict>
             }
         })
         .collect();
+    let order: BTreeMap<String, usize> = in_order(catalog).into_iter().enumerate().map(|(at, target)| (target.title(), at)).collect();
     let rank = |kind: &str| ["source", "target", "change"].iter().position(|k| *k == kind);
-    lines.sort_by(|a, b| rank(&a.kind).cmp(&rank(&b.kind)).then_with(|| a.title.cmp(&b.title)));
+    lines.sort_by_cached_key(|line| (rank(&line.kind), order.get(&line.title).copied(), line.title.clone()));
     lines
 }

@@ -25,7 +25,13 @@ impl Control {
             Some("running") => filter.state = Some(RunState::Running),
             Some(state) if STATES.contains(&state) => filter.state = Some(RunState::Finished),
             Some(other) => {
-                return Err(problem("unknown-state", 422, "There is no such state", format!("{other:?} is no state of a run"), format!("use one of {}", STATES.join(", "))));
+                return Err(problem(
+                    "unknown-state",
+                    422,
+                    "There is no such state",
+                    format!("{other:?} is no state of a run"),
+                    format!("use one of {}", STATES.join(", ")),
+                ));
             }
         }
         if let Some(subject) = subject {
@@ -65,7 +71,8 @@ impl Control {
     }
 
     async fn run_id(&self, what: &str) -> Result<RunId, Problem> {
-        let exact = RunId::new(what).map_err(|e| problem("unknown-run", 404, "There is no such run", e.to_string(), "`towpath runs` lists them"))?;
+        let exact = RunId::new(what)
+            .map_err(|e| problem("unknown-run", 404, "There is no such run", e.to_string(), "`towpath runs` lists them"))?;
         if self.world.ledger.run(&exact).await.is_ok() {
             return Ok(exact);
         }
@@ -73,8 +80,16 @@ impl Control {
         let found: Vec<RunId> = page.rows.into_iter().map(|run| run.spec.id).filter(|id| id.as_str().starts_with(what)).collect();
         match found.as_slice() {
             [one] => Ok(one.clone()),
-            [] => Err(problem("unknown-run", 404, "There is no such run", format!("no run is called {what:?}"), "`towpath runs` lists them")),
-            several => Err(problem("ambiguous-run", 409, "Several runs begin so", format!("{what:?} begins {} runs", several.len()), "give more of the id")),
+            [] => {
+                Err(problem("unknown-run", 404, "There is no such run", format!("no run is called {what:?}"), "`towpath runs` lists them"))
+            }
+            several => Err(problem(
+                "ambiguous-run",
+                409,
+                "Several runs begin so",
+                format!("{what:?} begins {} runs", several.len()),
+                format!("give more of the id; for example {}", find::list(several.iter().map(ToString::to_string))),
+            )),
         }
     }
 
@@ -83,9 +98,13 @@ impl Control {
         let facts = self.world.ledger.facts();
         match find::anything(catalog, &facts, what)? {
             Found::Subject(subject) => Ok(subject),
-            Found::Commit(_) | Found::Channel(_) | Found::Run(_) => {
-                Err(problem("no-subject", 422, "Runs are not about that", format!("{what:?} is no source, target or change"), "name one of them"))
-            }
+            Found::Commit(_) | Found::Channel(_) | Found::Run(_) => Err(problem(
+                "no-subject",
+                422,
+                "Runs are not about that",
+                format!("{what:?} is no source, target or change"),
+                "name one of them",
+            )),
         }
     }
 }

@@ -9,9 +9,10 @@ use towpath_ledger::{Run, RunFilter, RunState};
 
 use crate::find::problem;
 use crate::steer::Control;
+use crate::titles::{ShortNames, in_order};
 use crate::view::{
-    BuiltView, ChangeView, CommitView, ConfigView, DeployedView, HoldView, PassedOverView, Problem, RunView, SourceView, StatusView, TargetView,
-    VerdictView,
+    BuiltView, ChangeView, CommitView, ConfigView, DeployedView, HoldView, PassedOverView, Problem, RunView, SourceView, StatusView,
+    TargetView, VerdictView,
 };
 use crate::words;
 
@@ -57,15 +58,15 @@ impl Control {
                 }
             })
             .collect();
-        let mut targets: Vec<TargetView> = catalog
-            .targets
-            .values()
+        let names = ShortNames::new(catalog);
+        let targets: Vec<TargetView> = in_order(catalog)
+            .into_iter()
             .map(|target| {
                 let verdict = planner.verdict(&Subject::Target(target.id.clone()));
-                target_view(catalog, &facts, target, verdict, endpoints.get(target.id.as_str()).cloned().unwrap_or_default())
+                let endpoints = endpoints.get(target.id.as_str()).cloned().unwrap_or_default();
+                target_view(catalog, &facts, target, names.name(target), verdict, endpoints)
             })
             .collect();
-        targets.sort_by(|a, b| a.title.cmp(&b.title));
         let mut changes: Vec<ChangeView> = facts
             .changes
             .values()
@@ -143,13 +144,20 @@ pub(crate) fn diagnostic_lines(diagnostics: &[towpath_catalog::Diagnostic]) -> V
 
 /// A subject that the planner has not been told of yet.
 pub(crate) fn unplanned() -> VerdictView {
-    VerdictView { state: "held".to_owned(), summary: "not looked at yet".to_owned(), wanted: None, holds: Vec::new(), passed_over: Vec::new() }
+    VerdictView {
+        state: "held".to_owned(),
+        summary: "not looked at yet".to_owned(),
+        wanted: None,
+        holds: Vec::new(),
+        passed_over: Vec::new(),
+    }
 }
 
 pub(crate) fn target_view(
     catalog: &Catalog,
     facts: &Facts,
     target: &Target,
+    name: String,
     verdict: Option<&Verdict>,
     endpoints: BTreeMap<String, String>,
 ) -> TargetView {
@@ -158,6 +166,7 @@ pub(crate) fn target_view(
     TargetView {
         id: target.id.clone(),
         title: target.title(),
+        name,
         app: target.saas_file.app.to_string(),
         environment: target.environment.to_string(),
         cluster: target.cluster.to_string(),
@@ -203,23 +212,13 @@ fn hold_views(catalog: &Catalog, title: &str, holds: &[Hold]) -> Vec<HoldView> {
 /// A commit of a repository, with what is known of it.
 pub(crate) fn commit_view(facts: &Facts, url: &RepoUrl, id: CommitId) -> CommitView {
     let known = facts.branches.iter().filter(|((at, _), _)| at == url).find_map(|(_, b)| b.commits.iter().find(|c| c.id == id));
-    CommitView {
-        id,
-        subject: known.map(|c| c.subject.clone()),
-        author: known.map(|c| c.author.clone()),
-        at: known.map(|c| c.at),
-    }
+    CommitView { id, subject: known.map(|c| c.subject.clone()), author: known.map(|c| c.author.clone()), at: known.map(|c| c.at) }
 }
 
 /// A commit of whichever repository has it.
 pub(crate) fn commit_anywhere(facts: &Facts, id: CommitId) -> CommitView {
     let known = facts.branches.values().find_map(|b| b.commits.iter().find(|c| c.id == id));
-    CommitView {
-        id,
-        subject: known.map(|c| c.subject.clone()),
-        author: known.map(|c| c.author.clone()),
-        at: known.map(|c| c.at),
-    }
+    CommitView { id, subject: known.map(|c| c.subject.clone()), author: known.map(|c| c.author.clone()), at: known.map(|c| c.at) }
 }
 
 fn newest_built(facts: &Facts, source: &towpath_catalog::Source) -> Option<BuiltView> {
@@ -238,10 +237,9 @@ fn newest_built(facts: &Facts, source: &towpath_catalog::Source) -> Option<Built
 /// A run without its steps.
 pub(crate) fn run_view(catalog: &Catalog, facts: &Facts, run: &Run) -> RunView {
     use towpath_engine::Outcome;
-    let (class, message) = match &run.outcome {
-        Some(outcome @ Outcome::Failed { class, .. }) => (Some(*class), Some(words::outcome_text(outcome))),
-        Some(outcome) => (None, Some(words::outcome_text(outcome))),
-        None => (None, None),
+    let class = match &run.outcome {
+        Some(Outcome::Failed { class, .. }) => Some(*class),
+        _ => None,
     };
     let state = match (&run.outcome, run.state) {
         (Some(Outcome::Failed { .. }), _) => "failed",
@@ -263,7 +261,7 @@ pub(crate) fn run_view(catalog: &Catalog, facts: &Facts, run: &Run) -> RunView {
         started_at: run.started_at,
         finished_at: run.finished_at,
         class,
-        message,
+        message: run.outcome.as_ref().map(|outcome| words::outcome_text(Some(&run.spec.work), outcome)),
         steps: Vec::new(),
     }
 }

@@ -1,15 +1,16 @@
 //! `explain` and `history`: the ledger's events in words, and where things stand now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use towpath_catalog::Catalog;
-use towpath_domain::{Channel, ChangeId, CommitId, RunId};
+use towpath_domain::{ChangeId, Channel, CommitId, RunId};
 use towpath_engine::{Event, Facts, Outcome, Subject, Verdict, Work};
 use towpath_ledger::{EventFilter, Order, Recorded, Run, RunFilter, RunState};
 
 use crate::find::{self, Found, problem};
 use crate::status::{commit_anywhere, kind_name, ledger_problem, verdict_view};
 use crate::steer::Control;
+use crate::titles::in_order;
 use crate::view::{ExplainView, HistoryLine, Problem, StandView, StoryLine};
 use crate::words;
 
@@ -62,7 +63,12 @@ impl Control {
             }
         }
         for run in &seen_runs {
-            let of_run = EventFilter { run: Some(run.clone()), kind: Some("run-finished".to_owned()), order: Order::OldestFirst, ..EventFilter::default() };
+            let of_run = EventFilter {
+                run: Some(run.clone()),
+                kind: Some("run-finished".to_owned()),
+                order: Order::OldestFirst,
+                ..EventFilter::default()
+            };
             story.extend(self.ledger_events(&of_run).await?);
         }
         story.sort_by_key(|recorded| recorded.id);
@@ -79,9 +85,7 @@ impl Control {
                 let subject = Subject::Source(source.name.clone());
                 stands.extend(planner.verdict(&subject).map(|v| (words::subject_title(catalog, &subject), subject, v.clone())));
             }
-            let mut targets: Vec<_> = catalog.targets.values().filter(|t| urls.contains(&t.url)).collect();
-            targets.sort_by_key(|t| t.title());
-            for target in targets {
+            for target in in_order(catalog).into_iter().filter(|target| urls.contains(&target.url)) {
                 let subject = Subject::Target(target.id.clone());
                 stands.extend(planner.verdict(&subject).map(|v| (target.title(), subject, v.clone())));
             }
@@ -101,7 +105,7 @@ impl Control {
         events.retain(|r| !matches!(r.event, Event::StepStarted { .. } | Event::StepDone { .. } | Event::RunStarted { .. }));
         let story = self.lines(events).await;
         let catalog = &self.world.current().catalog;
-        let title = words::subject_title(catalog, &subject);
+        let title = words::typed(catalog, &subject);
         let verdict = self.planner().verdict(&subject).cloned();
         let kind = match &subject {
             Subject::Source(_) => "source",
@@ -124,7 +128,9 @@ impl Control {
         let facts = self.world.ledger.facts();
         match facts.changes.get(id) {
             Some(change) => match change.merged {
-                Some((commit, at)) => format!("{}: “{}” was merged as {} at {at}", kind_name(change.spec.kind), change.spec.title, words::short(commit)),
+                Some((commit, at)) => {
+                    format!("{}: “{}” was merged as {} at {at}", kind_name(change.spec.kind), change.spec.title, words::short(commit))
+                }
                 None => format!("{}: “{}” is not merged", kind_name(change.spec.kind), change.spec.title),
             },
             None => format!("change {id} is not remembered"),
@@ -138,13 +144,18 @@ impl Control {
         let (answer, stands) = {
             let facts = self.world.ledger.facts();
             let planner = self.planner();
-            let names = |ids: &[towpath_domain::TargetId]| ids.iter().map(|id| words::target_title(catalog, id)).collect::<Vec<_>>().join(", ");
+            let names =
+                |ids: &[towpath_domain::TargetId]| ids.iter().map(|id| words::target_title(catalog, id)).collect::<Vec<_>>().join(", ");
             let mut vouched = Vec::new();
             for publisher in &usage.publishers {
                 let newest = facts.evidence.get(&(channel.clone(), publisher.clone())).and_then(|all| all.iter().max_by_key(|(_, e)| e.at));
                 vouched.push(match newest {
-                    Some((commit, e)) if e.success => format!("{} vouches for {} since {}", words::target_title(catalog, publisher), words::short(*commit), e.since),
-                    Some((commit, e)) => format!("{} failed with {} at {}", words::target_title(catalog, publisher), words::short(*commit), e.at),
+                    Some((commit, e)) if e.success => {
+                        format!("{} vouches for {} since {}", words::target_title(catalog, publisher), words::short(*commit), e.since)
+                    }
+                    Some((commit, e)) => {
+                        format!("{} failed with {} at {}", words::target_title(catalog, publisher), words::short(*commit), e.at)
+                    }
                     None => format!("{} has not said anything yet", words::target_title(catalog, publisher)),
                 });
             }
@@ -173,11 +184,26 @@ impl Control {
     async fn explain_run(&self, id: &RunId) -> Result<ExplainView, Problem> {
         let run = self.ledger_run(id).await?;
         let of_run = EventFilter { run: Some(id.clone()), order: Order::OldestFirst, ..EventFilter::default() };
-        let story = self.lines(self.ledger_events(&of_run).await?).await;
+        let events = self.ledger_events(&of_run).await?;
+        let done: BTreeSet<String> = events
+            .iter()
+            .filter_map(|recorded| match &recorded.event {
+                Event::StepDone { step, .. } => Some(step.clone()),
+                _ => None,
+            })
+            .collect();
+        // That a step began is only worth telling as long as it is not done.
+        let told = events.into_iter().filter(|recorded| !matches!(&recorded.event, Event::StepStarted { step, .. } if done.contains(step)));
+        let story = told
+            .filter_map(|recorded| {
+                let text = words::run_text(&recorded.event, Some(&run.spec.work))?;
+                Some(StoryLine { event: recorded.id.get(), at: recorded.at, text, run: Some(id.clone()) })
+            })
+            .collect();
         let catalog = &self.world.current().catalog;
         let phrase = words::work_phrase(catalog, &run.spec.work);
         let answer = match &run.outcome {
-            Some(outcome) => format!("{phrase}, attempt {}: {}", run.spec.attempt, words::outcome_text(outcome)),
+            Some(outcome) => format!("{phrase}, attempt {}: {}", run.spec.attempt, words::outcome_text(Some(&run.spec.work), outcome)),
             None if run.state == RunState::Queued => format!("{phrase} is queued: {}", run.spec.why),
             None => format!("{phrase} is under way: {}", run.spec.why),
         };
@@ -251,11 +277,17 @@ impl Control {
         works
     }
 
-    /// Events in words, newest first.
+    /// Events in words, newest first; those of single steps only when `steps` says so, or when it is about one run.
     ///
     /// # Errors
     /// [`Problem`] when `about` names nothing, or the ledger cannot be read.
-    pub async fn history(&self, about: Option<&str>, mut filter: EventFilter, limit: u32) -> Result<Vec<HistoryLine>, Problem> {
+    pub async fn history(
+        &self,
+        about: Option<&str>,
+        mut filter: EventFilter,
+        limit: u32,
+        steps: bool,
+    ) -> Result<Vec<HistoryLine>, Problem> {
         if let Some(about) = about {
             let catalog = &self.world.current().catalog;
             let facts = self.world.ledger.facts();
@@ -267,7 +299,18 @@ impl Control {
             }
         }
         filter.order = Order::NewestFirst;
-        let events = self.world.ledger.events(&filter, limit).await.map_err(ledger_problem)?.rows;
+        let wanted = |event: &Event| steps || !matches!(event, Event::StepStarted { .. } | Event::StepDone { .. });
+        let all = filter.run.is_some();
+        let mut events = Vec::new();
+        loop {
+            let page = self.world.ledger.events(&filter, limit).await.map_err(ledger_problem)?;
+            filter.before = page.rows.last().map(|recorded| recorded.id);
+            events.extend(page.rows.into_iter().filter(|recorded| all || wanted(&recorded.event)));
+            if !page.more || events.len() >= limit as usize {
+                break;
+            }
+        }
+        events.truncate(limit as usize);
         let works = self.works(&events).await;
         let catalog = &self.world.current().catalog;
         Ok(events
@@ -276,7 +319,11 @@ impl Control {
                 id: recorded.id.get(),
                 at: recorded.at,
                 cause: recorded.cause.map(|cause| cause.get()),
-                text: words::event_text(catalog, &recorded.event, towpath_ledger::event_run(&recorded.event).and_then(|run| works.get(run))),
+                text: words::event_text(
+                    catalog,
+                    &recorded.event,
+                    towpath_ledger::event_run(&recorded.event).and_then(|run| works.get(run)),
+                ),
                 actor: recorded.actor,
                 event: serde_json::to_value(&recorded.event).unwrap_or_default(),
             })
@@ -284,11 +331,21 @@ impl Control {
     }
 }
 
+/// Whether a newer commit of the same branch is deployed somewhere.
+fn is_overtaken(facts: &Facts, commit: CommitId) -> bool {
+    let newer = facts.branches.values().filter_map(|branch| {
+        let at = branch.commits.iter().position(|known| known.id == commit)?;
+        branch.commits.get(..at)
+    });
+    let newer: BTreeSet<CommitId> = newer.flatten().map(|known| known.id).collect();
+    facts.targets.values().filter_map(|target| target.current.as_ref()).any(|current| newer.contains(&current.commit))
+}
+
 /// Where a commit is, in one paragraph.
 fn commit_answer(catalog: &Catalog, facts: &Facts, commit: CommitId, now: &[StandView]) -> String {
     let mut runs_in: Vec<String> = Vec::new();
     let mut was_in: Vec<String> = Vec::new();
-    for target in catalog.targets.values() {
+    for target in in_order(catalog) {
         let Some(fact) = facts.targets.get(&target.id) else { continue };
         if fact.current.as_ref().is_some_and(|d| d.commit == commit) {
             runs_in.push(target.title());
@@ -296,11 +353,10 @@ fn commit_answer(catalog: &Catalog, facts: &Facts, commit: CommitId, now: &[Stan
             was_in.push(target.title());
         }
     }
-    runs_in.sort();
-    was_in.sort();
     let mut answer = match (runs_in.is_empty(), was_in.is_empty()) {
         (false, _) => format!("It is deployed in {}.", runs_in.join(", ")),
         (true, false) => format!("It was deployed in {}, and is no longer.", was_in.join(", ")),
+        (true, true) if is_overtaken(facts, commit) => "It was deployed nowhere: newer commits went instead.".to_owned(),
         (true, true) => "It is deployed nowhere yet.".to_owned(),
     };
     // What speaks of this very commit is why it is not everywhere.
@@ -320,4 +376,3 @@ fn commit_answer(catalog: &Catalog, facts: &Facts, commit: CommitId, now: &[Stan
     }
     answer
 }
-

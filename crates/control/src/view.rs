@@ -15,7 +15,7 @@ pub struct StatusView {
     pub config: ConfigView,
     /// Every source, by name.
     pub sources: Vec<SourceView>,
-    /// Every target, by title.
+    /// Every target: by app, and within an app in the order in which a commit reaches them.
     pub targets: Vec<TargetView>,
     /// Changes under way or failed, newest first.
     pub changes: Vec<ChangeView>,
@@ -133,6 +133,8 @@ pub struct TargetView {
     pub id: TargetId,
     /// `{saas file}/{resource template}/{environment}/{namespace}[/{name}]`.
     pub title: String,
+    /// The shortest name that means only this target, for people to type.
+    pub name: String,
     /// Its app.
     pub app: String,
     /// Its environment.

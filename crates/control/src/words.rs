@@ -36,7 +36,9 @@ pub(crate) fn typed(catalog: &Catalog, subject: &Subject) -> String {
 pub(crate) fn work_phrase(catalog: &Catalog, work: &Work) -> String {
     match work {
         Work::Build { source, commit, .. } => format!("the build of {source} at {}", short(*commit)),
-        Work::Deploy(deploy) if deploy.only_jobs => format!("the test {} at {}", target_title(catalog, &deploy.target), short(deploy.commit)),
+        Work::Deploy(deploy) if deploy.only_jobs => {
+            format!("the test {} at {}", target_title(catalog, &deploy.target), short(deploy.commit))
+        }
         Work::Deploy(deploy) => format!("the deploy of {} at {}", target_title(catalog, &deploy.target), short(deploy.commit)),
         Work::Delete { target } => format!("the deletion of {}", target_title(catalog, target)),
         Work::Change(change) => format!("the change “{}”", change.title),
@@ -66,10 +68,16 @@ pub(crate) fn work_commit(work: &Work) -> Option<CommitId> {
     }
 }
 
-/// What an outcome means, for people.
-pub(crate) fn outcome_text(outcome: &Outcome) -> String {
+/// So many of them.
+pub(crate) fn count(number: u32, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+/// What an outcome means, for people. `work` is what came to it, where known.
+pub(crate) fn outcome_text(work: Option<&Work>, outcome: &Outcome) -> String {
     match outcome {
         Outcome::Built { image, digest } => format!("built {image} ({})", &digest.to_string()[..19]),
+        Outcome::Deployed { .. } if matches!(work, Some(Work::Deploy(deploy)) if deploy.only_jobs) => "passed".to_owned(),
         Outcome::Deployed { .. } => "healthy".to_owned(),
         Outcome::Deleted => "its objects are gone".to_owned(),
         Outcome::Merged { commit } => format!("merged as {}", short(*commit)),
@@ -79,12 +87,25 @@ pub(crate) fn outcome_text(outcome: &Outcome) -> String {
     }
 }
 
+/// An event of a run in a few words, for whoever looks at that run already; nothing for other events.
+pub(crate) fn run_text(event: &Event, work: Option<&Work>) -> Option<String> {
+    Some(match event {
+        Event::RunQueued(spec) => format!("queued: {}", spec.why),
+        Event::RunStarted { .. } => "taken up".to_owned(),
+        Event::StepStarted { step, .. } => format!("{step} …"),
+        Event::StepDone { step, .. } => format!("{step} done"),
+        Event::RunFinished { outcome, .. } => outcome_text(work, outcome),
+        Event::CancelRequested { by, why, .. } => format!("{by} asked to stop it: {why}"),
+        _ => return None,
+    })
+}
+
 /// An event in one line. `work` is the work of the run that the event belongs to, where it belongs to one.
 pub(crate) fn event_text(catalog: &Catalog, event: &Event, work: Option<&Work>) -> String {
     let phrase = |run: &towpath_domain::RunId| work.map_or_else(|| format!("run {run}"), |work| work_phrase(catalog, work));
     match event {
         Event::ConfigSeen { commit, errors: 0 } => format!("the config repository is at {}", short(*commit)),
-        Event::ConfigSeen { commit, errors } => format!("the config repository is at {}, with {errors} errors", short(*commit)),
+        Event::ConfigSeen { commit, errors } => format!("the config repository is at {}, with {}", short(*commit), count(*errors, "error")),
         Event::BranchSeen { url, branch, commits } => match commits.first() {
             Some(head) => format!("{branch} of {url} is at {} “{}” by {}", short(head.id), head.subject, head.author),
             None => format!("{branch} of {url} is empty"),
@@ -93,15 +114,17 @@ pub(crate) fn event_text(catalog: &Catalog, event: &Event, work: Option<&Work>) 
         Event::Rendered(render) => {
             let title = target_title(catalog, &render.target);
             match &render.outcome {
-                RenderOutcome::Rendered { objects, .. } => format!("{title} at {} comes to {objects} objects", short(render.commit)),
+                RenderOutcome::Rendered { objects, .. } => {
+                    format!("{title} at {} comes to {}", short(render.commit), count(*objects, "object"))
+                }
                 RenderOutcome::Failed { message, .. } => format!("{title} at {} does not come to objects: {message}", short(render.commit)),
             }
         }
         Event::RunQueued(spec) => format!("queued {}: {}", work_phrase(catalog, &spec.work), spec.why),
         Event::RunStarted { run } => format!("took up {}", phrase(run)),
-        Event::StepStarted { run, step } => format!("{}: {step} …", phrase(run)),
-        Event::StepDone { run, step, .. } => format!("{}: {step} done", phrase(run)),
-        Event::RunFinished { run, outcome } => format!("{}: {}", phrase(run), outcome_text(outcome)),
+        Event::StepStarted { run, .. } | Event::StepDone { run, .. } | Event::RunFinished { run, .. } => {
+            format!("{}: {}", phrase(run), run_text(event, work).unwrap_or_default())
+        }
         Event::RetryRequested { subject, by, why } => format!("{by} asked to retry {}: {why}", subject_title(catalog, subject)),
         Event::CancelRequested { run, by, why } => format!("{by} asked to stop {}: {why}", phrase(run)),
     }

@@ -47,6 +47,9 @@ pub struct HistoryFilter {
     /// Not after.
     #[serde(default)]
     pub until: Option<Timestamp>,
+    /// Single steps of runs, too.
+    #[serde(default)]
+    pub steps: bool,
     /// At most so many, the newest. From 1 to [`MAX_LIMIT`].
     #[serde(default = "default_limit")]
     pub limit: u32,
@@ -54,7 +57,7 @@ pub struct HistoryFilter {
 
 impl Default for HistoryFilter {
     fn default() -> Self {
-        Self { about: None, since: None, until: None, limit: DEFAULT_LIMIT }
+        Self { about: None, since: None, until: None, steps: false, limit: DEFAULT_LIMIT }
     }
 }
 

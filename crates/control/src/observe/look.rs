@@ -83,7 +83,11 @@ async fn unreachable(world: &World, url: &RepoUrl, branch: &BranchName, error: &
         let fact = facts.branches.get(&(url.clone(), branch.clone()));
         fact.and_then(|fact| fact.unreachable.as_ref()).is_some_and(|(_, known)| known == error)
     };
-    known || record(world, Event::BranchUnreachable { url: url.clone(), branch: branch.clone(), error: error.to_owned() }).await
+    if known {
+        return true;
+    }
+    tracing::warn!(%url, %branch, error, "a repository cannot be looked at");
+    record(world, Event::BranchUnreachable { url: url.clone(), branch: branch.clone(), error: error.to_owned() }).await
 }
 
 /// Records an event. Answers whether the ledger has it; if not, nothing is lost: the next look sees the same again.

@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::path::{Path, PathBuf};
 
+use towpath_catalog::{InputFile, folder};
+
 use crate::client::Client;
 use crate::config::{self, Config};
 use crate::env::Environment;
@@ -69,6 +71,17 @@ impl Context {
     pub(crate) fn client(&self) -> Result<Client, Failure> {
         Ok(Client::find(&self.config()?)?)
     }
+}
+
+/// The files of the config repository in the folder `path`, committed or not.
+///
+/// # Errors
+/// When it is no folder with `data/` in it, or cannot be read.
+pub(crate) fn config_files(path: &Path) -> Result<Vec<InputFile>, Failure> {
+    folder::read(path).map_err(|error| {
+        Failure::new(Exit::Failed, format!("no config repository can be read in {}: {error}", path.display()))
+            .help("name the folder of a config repository: the one that holds data/")
+    })
 }
 
 /// Runs a command's future to its end on this thread.

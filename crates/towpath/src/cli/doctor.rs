@@ -17,9 +17,6 @@ use crate::output;
 /// The oldest Git that has all that Towpath needs (`merge-tree --write-tree`).
 const GIT_MIN: (u32, u32) = (2, 38);
 
-/// Free space below which nothing can be done any more, and below which it gets tight, in bytes.
-const FREE_BYTES: (u64, u64) = (200 << 20, 2 << 30);
-
 /// How long a repository may take to answer.
 const REMOTE_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -37,17 +34,18 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
-    let mut findings = vec![git_version()];
-    match context.config() {
+    let findings = match context.config() {
         Ok(config) => {
-            findings.push(ok("towpath.toml", format!("{} makes sense", config.file.display())));
-            findings.push(repository(&config));
-            findings.push(state(&config.state));
-            findings.push(space(&config.state));
-            findings.extend(server(&config)?);
+            let mut findings = vec![ok("towpath.toml", format!("{} makes sense", config.file.display())), state(&config.state)];
+            // A server that answers has looked at all the rest itself, with what it may do and reach.
+            match server(&config)? {
+                (answer, Some(theirs)) => findings.extend(std::iter::once(answer).chain(theirs)),
+                (answer, None) => findings.extend([answer, git_version(), repository(&config), towpath_control::disk(&config.state)]),
+            }
+            findings
         }
-        Err(failure) => findings.push(error("towpath.toml", failure.message, failure.help)),
-    }
+        Err(failure) => vec![error("towpath.toml", failure.message, failure.help), git_version()],
+    };
     context.out.show(args.shown.output, &findings, |findings, look| output::findings::render(findings, look))?;
     Ok(if findings.iter().any(|finding| finding.level == "error") { Exit::Findings } else { Exit::Ok })
 }
@@ -127,48 +125,26 @@ fn state(state: &Path) -> Finding {
     }
 }
 
-fn space(state: &Path) -> Finding {
-    let what = "disk space";
-    let free = existing(state).and_then(|folder| rustix::fs::statvfs(folder).ok()).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-    match free {
-        None => finding(what, "warning", "the free space cannot be told".to_owned(), "check it by hand".to_owned()),
-        Some(free) => {
-            let tenths = free.saturating_mul(10) >> 30;
-            let text = format!("{}.{} GiB free where the state is", tenths / 10, tenths % 10);
-            let mend = "make room: images, mirrors and logs are kept there";
-            match free {
-                _ if free < FREE_BYTES.0 => error(what, text, mend),
-                _ if free < FREE_BYTES.1 => finding(what, "warning", text, mend.to_owned()),
-                _ => ok(what, text),
-            }
-        }
-    }
-}
-
-/// The folder itself, or the nearest above it that is there.
+/// The folder itself, or the nearest above it that is there; none when something else stands in its place.
 fn existing(folder: &Path) -> Option<&Path> {
-    folder.ancestors().find(|folder| folder.is_dir())
+    folder.ancestors().find(|folder| folder.exists()).filter(|folder| folder.is_dir())
 }
 
 /// Whether the server answers, and what it finds itself.
-fn server(config: &Config) -> Result<Vec<Finding>, Failure> {
+fn server(config: &Config) -> Result<(Finding, Option<Vec<Finding>>), Failure> {
     let client = match Client::find(config) {
         Ok(client) => client,
         Err(why) => {
             let failure = Failure::from(why);
-            return Ok(vec![finding("server", "warning", failure.message, failure.help)]);
+            return Ok((finding("server", "warning", failure.message, failure.help), None));
         }
     };
     block_on(async {
         Ok(match client.doctor().await {
-            Ok(theirs) => {
-                let mut findings = vec![ok("server", format!("answers at {}", client.endpoint()))];
-                findings.extend(theirs);
-                findings
-            }
+            Ok(theirs) => (ok("server", format!("answers at {}", client.endpoint())), Some(theirs)),
             Err(why) => {
                 let failure = Failure::from(why);
-                vec![error("server", failure.message, failure.help)]
+                (error("server", failure.message, failure.help), None)
             }
         })
     })
@@ -192,5 +168,8 @@ mod tests {
         assert_eq!(state(folder.path()).level, "ok");
         assert_eq!(state(&folder.path().join("not/yet")).level, "ok");
         assert_eq!(state(Path::new("/proc/towpath")).level, "error");
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(state(&file).level, "error", "a file stands in its place");
     }
 }

@@ -26,6 +26,9 @@ pub(crate) struct Args {
     /// Not after: likewise.
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
+    /// Single steps of runs, too.
+    #[arg(long)]
+    steps: bool,
     /// At most so many.
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
@@ -40,6 +43,7 @@ pub(super) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         about: args.about,
         since: moment(args.since, "--since")?,
         until: moment(args.until, "--until")?,
+        steps: args.steps,
         limit: args.limit,
     };
     let client = context.client()?;

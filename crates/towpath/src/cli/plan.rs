@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use towpath_control::view::PlanView;
 
 use super::Shown;
-use super::context::{Context, block_on};
+use super::context::{Context, block_on, config_files};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::{output, wiring};
@@ -36,10 +36,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
     let view: PlanView = match &args.path {
         Some(path) => {
             let path = context.absolute(path)?;
-            if !path.is_dir() {
-                return Err(Failure::new(Exit::Usage, format!("{} is no folder", path.display())).help("name a config repository's folder"));
-            }
-            block_on(wiring::offline_plan(&path, context.config_if_any()?))?
+            let files = config_files(&path)?;
+            block_on(wiring::offline_plan(files, path.display().to_string(), context.config_if_any()?))?
         }
         None => {
             let client = context.client()?;

@@ -78,12 +78,15 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
     })?;
     warn(context, template.warnings());
     if args.parameters {
-        context.out.print(&parameters(&template, context.out.look.width))?;
+        context.out.print(&parameters(&template))?;
         return Ok(Exit::Ok);
     }
     let (params, labels) = (given(context, args)?, labels(args)?);
     let request = Request { params: &params, labels: &labels, ignore_unknown: args.ignore_unknown_parameters };
-    let processed = process(&template, &request, &mut OsRandom).map_err(|error| Failure::of(Exit::Failed, &error))?;
+    let processed = process(&template, &request, &mut OsRandom).map_err(|error| {
+        Failure::of(Exit::Failed, &error)
+            .help(format!("correct {0} or the values; `towpath render -f {0} --parameters` lists them", file.display()))
+    })?;
     warn(context, &processed.warnings);
     if let Some(message) = &processed.message {
         context.out.note(message);
@@ -141,7 +144,8 @@ fn labels(args: &Args) -> Result<BTreeMap<String, String>, Failure> {
     Ok(labels.map_err(|error| Failure::of(Exit::Usage, &error).help("write labels as -l KEY=VALUE,KEY=VALUE"))?.unwrap_or_default())
 }
 
-fn parameters(template: &Template, width: Option<u16>) -> String {
+/// One line per parameter, however long, as `oc` prints them.
+fn parameters(template: &Template) -> String {
     let mut table = Table::new(&["NAME", "DESCRIPTION", "GENERATOR", "VALUE"]);
     for parameter in template.parameters() {
         // A generator takes the place of a value, so that is what stands in its column.
@@ -153,7 +157,7 @@ fn parameters(template: &Template, width: Option<u16>) -> String {
             value.unwrap_or_default(),
         ]);
     }
-    table.render(width)
+    table.render(None)
 }
 
 /// `deployment.apps/web`, as `oc` names objects.

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use towpath_catalog::{Loaded, Severity, folder, load, render};
+use towpath_catalog::{Loaded, Severity, load, render};
 
-use super::context::Context;
+use super::context::{Context, config_files};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     path: Option<PathBuf>,
     /// `terminal` shows the lines in question, `lines` has one line for each finding, `json` and `sarif` are for programs.
     /// [default: terminal on a terminal, lines otherwise]
-    #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
+    #[arg(long, visible_alias = "output", value_name = "FORMAT", hide_possible_values = true)]
     format: Option<Format>,
 }
 
@@ -39,11 +39,7 @@ enum Format {
 
 pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
     let path = root(context, args.path.as_deref())?;
-    let files = folder::read(&path).map_err(|error| {
-        Failure::new(Exit::Failed, format!("{} cannot be read: {error}", path.display()))
-            .help("name the folder of a config repository: the one that holds data/")
-    })?;
-    let loaded = load(files);
+    let loaded = load(config_files(&path)?);
     let usual = if context.out.terminal { Format::Terminal } else { Format::Lines };
     let format = args.format.unwrap_or(usual);
     let text = match format {

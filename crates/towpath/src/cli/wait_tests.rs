@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use towpath_control::view::{ChangeView, HoldView, VerdictView};
-use towpath_domain::{ChangeId, Timestamp};
+use towpath_control::view::{ChangeView, CommitView, DeployedView, HoldView, VerdictView};
+use towpath_domain::{ChangeId, RunId, Timestamp};
 use towpath_web::fake::Shown;
 
 use super::*;
@@ -15,11 +15,12 @@ fn target(git_ref: &str, verdict: VerdictView) -> TargetView {
     TargetView {
         id: TargetId::new("1").unwrap(),
         title: "web/production".into(),
+        name: "web/production".into(),
         app: "web".into(),
         environment: "production".into(),
         cluster: "local".into(),
         namespace: "web-production".into(),
-        git_ref: git_ref.into(),
+        git_ref: if git_ref == "main" { git_ref.into() } else { format!("{git_ref:0<40}") },
         is_test: false,
         current: None,
         verdict,
@@ -41,11 +42,15 @@ fn change(state: &str) -> ChangeView {
 }
 
 fn stand(change_state: Option<&str>, now: TargetView, to: Option<&str>) -> Stand {
+    stand_after(target("aaa", verdict("up-to-date", None)), change_state, now, to)
+}
+
+fn stand_after(before: TargetView, change_state: Option<&str>, now: TargetView, to: Option<&str>) -> Stand {
     let accepted = Accepted { text: String::new(), change: Some(ChangeId::new("c").unwrap()), run: None };
     let mut status = Shown::default().status;
     status.changes.extend(change_state.map(change));
     status.targets.push(now);
-    judge(&status, &Awaited { accepted: &accepted, target: Some(target("aaa", verdict("up-to-date", None))), to })
+    judge(&status, &Awaited { accepted: &accepted, target: Some(before), to })
 }
 
 #[test]
@@ -61,6 +66,23 @@ fn a_promotion_is_done_when_the_target_runs_it_and_not_when_its_change_is_merged
         "another commit than asked for"
     );
     assert_eq!(stand(None, target("ccc1", verdict("up-to-date", None)), Some("ccc")), Stand::Done);
+}
+
+#[test]
+fn a_rollback_of_what_follows_a_branch_is_done_when_something_else_runs() {
+    let at = |commit: char, state| TargetView {
+        current: Some(DeployedView {
+            commit: CommitView { id: commit.to_string().repeat(40).parse().unwrap(), subject: None, author: None, at: None },
+            at: Timestamp::from_millis(0),
+            run: RunId::new("deploy-1").unwrap(),
+            digests: BTreeMap::new(),
+        }),
+        ..target("main", verdict(state, (state == "held").then_some("in-progress")))
+    };
+    let stand = |now| stand_after(at('b', "up-to-date"), None, now, None);
+    assert!(matches!(stand(at('b', "up-to-date")), Stand::Going(_)), "merged, but not read yet");
+    assert!(matches!(stand(at('b', "held")), Stand::Going(_)));
+    assert_eq!(stand(at('a', "up-to-date")), Stand::Done);
 }
 
 #[test]

@@ -90,6 +90,7 @@ impl Client {
         let ms = |at: towpath_domain::Timestamp| at.as_millis().to_string();
         let path = Path::new("history").query("about", filter.about.as_deref());
         let path = path.query("since", filter.since.map(ms).as_deref()).query("until", filter.until.map(ms).as_deref());
+        let path = path.query("steps", filter.steps.then_some("true"));
         self.get(&path.query("limit", Some(&filter.limit.to_string()))).await
     }
 

@@ -28,7 +28,7 @@ async fn ask_everything(at: &str) {
     client.plan(Some("a/b")).await.unwrap();
     client.explain("web & co").await.unwrap();
     client.runs(&RunFilter { subject: Some("web".into()), state: None, limit: 3 }).await.unwrap();
-    client.history(&HistoryFilter { since: Some(Timestamp::from_millis(5)), ..HistoryFilter::default() }).await.unwrap();
+    client.history(&HistoryFilter { since: Some(Timestamp::from_millis(5)), steps: true, ..HistoryFilter::default() }).await.unwrap();
     client.doctor().await.unwrap();
     client.retry(&RetryRequest { what: "web".into(), asked: asked.clone() }).await.unwrap();
     client.promote(&PromoteRequest { target: "web".into(), to: None, asked: asked.clone() }).await.unwrap();
@@ -40,7 +40,7 @@ async fn ask_everything(at: &str) {
             "plan Some(\"a/b\")",
             "explain \"web & co\"",
             "RunFilter { subject: Some(\"web\"), state: None, limit: 3 }",
-            "HistoryFilter { about: None, since: Some(1970-01-01T00:00:00.005Z), until: None, limit: 50 }",
+            "HistoryFilter { about: None, since: Some(1970-01-01T00:00:00.005Z), until: None, steps: true, limit: 50 }",
             "doctor",
             "retry RetryRequest { what: \"web\", asked: Asked { by: \"Ada\", why: \"it is time\" } }",
             "PromoteRequest { target: \"web\", to: None, asked: Asked { by: \"Ada\", why: \"it is time\" } }",

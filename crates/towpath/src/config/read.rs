@@ -159,7 +159,11 @@ struct RawCluster {
 /// A failure that says what is wrong in which line.
 pub fn load(file: &Path) -> Result<Config, Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| {
-        Failure::new(Exit::Failed, format!("cannot read {}: {error}", file.display())).help("check that the file is there and readable")
+        let help = match error.kind() {
+            std::io::ErrorKind::InvalidData => "save it as UTF-8; `towpath serve --help` shows an example of the file",
+            _ => "check that the file is there and readable",
+        };
+        Failure::new(Exit::Failed, format!("cannot read {}: {error}", file.display())).help(help)
     })?;
     Ok(parse(file, &text)?)
 }

@@ -2,7 +2,6 @@
 
 use towpath_control::view::PlanView;
 
-use super::table::Table;
 use super::{Look, status, words};
 
 /// What would be done first, then what is held and by what, then how many are as they should be.
@@ -11,26 +10,26 @@ pub fn render(view: &PlanView, look: &Look) -> String {
     for diagnostic in &view.diagnostics {
         text.push_str(&format!("  {}\n", words::wrap(diagnostic, look.width, 4)));
     }
-    let mut acts = Table::new(&["KIND", "WHAT", "RUNS", "WANTED", "WOULD"]);
+    let mut acts = String::new();
     let mut held = String::new();
     let mut settled = 0usize;
     for line in &view.lines {
         let verdict = &line.verdict;
         match verdict.state.as_str() {
             "act" => {
-                let runs = line.current.as_ref().map_or_else(|| "-".to_owned(), words::short);
-                let wanted = verdict.wanted.as_ref().map_or_else(|| "-".to_owned(), words::short);
-                acts.row([line.kind.clone(), line.title.clone(), runs, wanted, verdict.summary.clone()]);
+                let now = line.current.as_ref().map(|commit| format!(", now at {}", words::short(commit))).unwrap_or_default();
+                acts.push_str(&format!("  {}{now}\n", words::line(&line.title)));
+                acts.push_str(&format!("    - {}\n", words::wrap(&verdict.summary, look.width, 6)));
             }
             "held" => {
-                held.push_str(&format!("  {} {}\n", line.kind, words::line(&line.title)));
+                held.push_str(&format!("  {}\n", words::line(&line.title)));
                 held.push_str(&status::holds(&verdict.holds, 4, look));
             }
             _ => settled += 1,
         }
     }
     if !acts.is_empty() {
-        text.push_str(&format!("\nWould be done:\n{}", acts.render(look.width)));
+        text.push_str(&format!("\nWould be done:\n{acts}"));
     }
     if !held.is_empty() {
         text.push_str(&format!("\nHeld:\n{held}"));

@@ -11,7 +11,7 @@ pub fn render(runs: &[RunView], look: &Look) -> String {
     if runs.is_empty() {
         return "No runs.\n".to_owned();
     }
-    let mut table = Table::new(&["RUN", "KIND", "SUBJECT", "COMMIT", "STATE", "WHEN", "TOOK", "WHAT"]);
+    let mut table = Table::new(&["RUN", "STATE", "WHEN", "TOOK", "WHAT"]);
     for run in runs {
         let took = match (run.started_at, run.finished_at) {
             (Some(started), Some(finished)) => words::took(finished.since(started).as_millis()),
@@ -19,16 +19,9 @@ pub fn render(runs: &[RunView], look: &Look) -> String {
             _ => "-".to_owned(),
         };
         let state = if run.attempt > 1 { format!("{} (attempt {})", run.state, run.attempt) } else { run.state.clone() };
-        table.row([
-            run.id.to_string(),
-            run.kind.clone(),
-            run.subject.clone(),
-            run.commit.as_ref().map_or_else(|| "-".to_owned(), words::short),
-            state,
-            words::ago(run.queued_at, look.now),
-            took,
-            run.message.clone().unwrap_or_else(|| run.why.clone()),
-        ]);
+        let at = run.commit.as_ref().map(|commit| format!(" at {}", words::short(commit))).unwrap_or_default();
+        let came = run.message.as_ref().unwrap_or(&run.why);
+        table.row([run.id.to_string(), state, words::ago(run.queued_at, look.now), took, format!("{}{at}: {came}", run.subject)]);
     }
     table.render(look.width)
 }

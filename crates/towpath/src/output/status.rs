@@ -12,16 +12,18 @@ pub fn render(view: &StatusView, look: &Look) -> String {
     for source in &view.sources {
         let head = source.head.as_ref().map_or_else(|| "-".to_owned(), words::short);
         let built = source.built.as_ref().map_or_else(|| "-".to_owned(), |built| words::short(&built.commit));
-        let verdict = &source.verdict;
-        sources.row([source.name.clone(), source.branch.clone(), head, built, words::state(verdict), verdict.summary.clone()]);
+        let what = words::standing(&source.verdict, source.head.as_ref());
+        sources.row([source.name.clone(), source.branch.clone(), head, built, words::state(&source.verdict), what]);
     }
-    let mut targets = Table::new(&["TARGET", "RUNS", "SINCE", "STATE", "WHAT"]);
+    let mut targets = Table::new(&["TARGET", "COMMIT", "SINCE", "STATE", "WHAT"]);
     for target in &view.targets {
-        let (runs, since) = match &target.current {
+        let current = target.current.as_ref();
+        let (commit, since) = match current {
             Some(current) => (words::short(&current.commit), words::ago(current.at, look.now)),
             None => ("-".to_owned(), "-".to_owned()),
         };
-        targets.row([target.title.clone(), runs, since, words::state(&target.verdict), target.verdict.summary.clone()]);
+        let what = words::standing(&target.verdict, current.map(|current| &current.commit));
+        targets.row([target.name.clone(), commit, since, words::state(&target.verdict), what]);
     }
     let mut changes = Table::new(&["CHANGE", "STATE", "BY", "SINCE", "WHAT"]);
     for change in &view.changes {
@@ -33,12 +35,12 @@ pub fn render(view: &StatusView, look: &Look) -> String {
         sections.push(runs::render(&view.runs, look));
     }
     let held = view.sources.iter().map(|source| (&source.name, &source.verdict));
-    let held = held.chain(view.targets.iter().map(|target| (&target.title, &target.verdict)));
+    let held = held.chain(view.targets.iter().map(|target| (&target.name, &target.verdict)));
     sections.extend(held_section(held, look));
     let mut endpoints = Table::new(&["SERVICE", "ADDRESS"]);
     for target in &view.targets {
         for (service, address) in &target.endpoints {
-            endpoints.row([format!("{}: {service}", target.title), address.clone()]);
+            endpoints.row([format!("{} {service}", target.name), address.clone()]);
         }
     }
     if !endpoints.is_empty() {

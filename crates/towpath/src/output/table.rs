@@ -1,10 +1,15 @@
 //! Tables for people.
 
-use comfy_table::{ColumnConstraint, ContentArrangement, presets};
-
 use super::words;
 
-/// Columns with a heading each, two spaces apart.
+/// The least room, in columns, that the last cell of a row is broken into lines for. With less, it goes below its row.
+const LAST_MIN: usize = 24;
+
+/// Spaces between columns.
+const GAP: usize = 2;
+
+/// Columns with a heading each, two spaces apart. All but the last hold short things that are there to be copied, so they stay in
+/// one piece; the last one may hold sentences.
 #[derive(Debug)]
 pub struct Table {
     headings: Vec<&'static str>,
@@ -27,27 +32,39 @@ impl Table {
         self.rows.is_empty()
     }
 
-    /// The table as text that ends with a line break, its cells broken into lines to fit `width`.
+    /// The table as text that ends with a line break, its sentences broken into lines to fit `width`.
     pub fn render(self, width: Option<u16>) -> String {
-        let mut table = comfy_table::Table::new();
-        table.load_style(presets::NOTHING).set_header(self.headings);
-        match width {
-            Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
-            None => table.set_content_arrangement(ContentArrangement::Disabled),
-        };
-        for row in self.rows {
-            table.add_row(row);
+        let last = self.headings.len().saturating_sub(1);
+        let widths: Vec<usize> = (0..last).map(|column| self.column(column).map(|cell| cell.chars().count()).max().unwrap_or(0)).collect();
+        let taken: usize = widths.iter().map(|width| width + GAP).sum();
+        let below = width.is_some_and(|width| {
+            let longest = self.column(last).map(|cell| cell.chars().count()).max().unwrap_or(0);
+            taken + longest.min(LAST_MIN) > usize::from(width)
+        });
+        let indent = if below { GAP } else { taken };
+        let headings: Vec<String> = self.headings.iter().map(|heading| (*heading).to_owned()).collect();
+        // Nothing below a row needs a heading.
+        let headings = if below { headings.into_iter().take(last).collect() } else { headings };
+        let mut text = String::new();
+        for row in std::iter::once(&headings).chain(&self.rows) {
+            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}{:GAP$}", ""));
+            let mut line: String = cells.collect();
+            let sentences = row.get(last).map(|cell| words::wrap(cell, width, indent)).unwrap_or_default();
+            if below && !sentences.is_empty() {
+                line.truncate(line.trim_end().len());
+                line.push_str(&format!("\n{:indent$}", ""));
+            }
+            line.push_str(&sentences);
+            text.push_str(line.trim_end());
+            text.push('\n');
         }
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
-        }
-        // What names a row is there to be copied: it stays in one piece.
-        if let Some(first) = table.column_mut(0) {
-            first.set_constraint(ColumnConstraint::ContentWidth);
-        }
-        let mut text = table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n");
-        text.push('\n');
         text
+    }
+
+    /// The cells of a column, its heading first.
+    fn column(&self, column: usize) -> impl Iterator<Item = &str> {
+        let heading = self.headings.get(column).copied();
+        heading.into_iter().chain(self.rows.iter().filter_map(move |row| row.get(column).map(String::as_str)))
     }
 }
 
@@ -69,9 +86,22 @@ mod tests {
     }
 
     #[test]
-    fn cells_break_to_fit_a_terminal() {
-        let text = table().render(Some(40));
-        assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
-        assert!(text.lines().count() > 3, "{text}");
+    fn sentences_break_between_words_to_fit_a_terminal() {
+        let text = table().render(Some(50));
+        let lines = [
+            "TARGET     WHAT",
+            "web/stage  waits for the tests to pass with this",
+            "           commit",
+            "db         two lines \u{fffd}[31m",
+            "",
+        ];
+        assert_eq!(text, lines.join("\n"));
+    }
+
+    #[test]
+    fn sentences_go_below_their_row_where_there_is_no_room_beside_it() {
+        let text = table().render(Some(30));
+        let lines = ["TARGET", "web/stage", "  waits for the tests to pass", "  with this commit", "db", "  two lines \u{fffd}[31m", ""];
+        assert_eq!(text, lines.join("\n"));
     }
 }

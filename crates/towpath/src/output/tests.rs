@@ -42,6 +42,7 @@ fn target(title: &str, current: Option<CommitView>, verdict: VerdictView) -> Tar
     TargetView {
         id: TargetId::new(title).unwrap(),
         title: title.into(),
+        name: title.rsplit_once('/').map_or(title, |(name, _)| name).into(),
         app: "web".into(),
         environment: "stage".into(),
         cluster: "local".into(),

@@ -59,9 +59,24 @@ pub fn state(verdict: &VerdictView) -> String {
     verdict.state.replace('-', " ")
 }
 
+/// Where something stands, in a few words: what moves, what it waits for by the holds' names (what they say is told elsewhere), or
+/// the commit that is there.
+pub fn standing(verdict: &VerdictView, there: Option<&CommitView>) -> String {
+    match (verdict.state.as_str(), there.and_then(|commit| commit.subject.as_deref())) {
+        ("held", _) if !verdict.holds.is_empty() => {
+            let mut reasons: Vec<&str> = verdict.holds.iter().map(|hold| hold.reason.as_str()).collect();
+            reasons.dedup();
+            let wanted = verdict.wanted.as_ref().map(|wanted| format!("{} waits: ", short(wanted))).unwrap_or_default();
+            format!("{wanted}{}", reasons.join(", "))
+        }
+        ("up-to-date", Some(subject)) => line(subject),
+        _ => verdict.summary.clone(),
+    }
+}
+
 /// `text`, broken into lines of at most `width` columns, each after the first indented.
 pub fn wrap(text: &str, width: Option<u16>, indent: usize) -> String {
-    let room = width.map_or(usize::MAX, |width| usize::from(width).saturating_sub(indent).max(30));
+    let room = width.map_or(usize::MAX, |width| usize::from(width).saturating_sub(indent).max(20));
     let mut lines = Vec::new();
     for paragraph in clean(text).lines() {
         let mut line = String::new();

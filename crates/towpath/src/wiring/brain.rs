@@ -99,7 +99,7 @@ impl Brain for Wired {
     fn history(&self, filter: HistoryFilter) -> Answer<'_, Vec<HistoryLine>> {
         Box::pin(async move {
             let events = EventFilter { since: filter.since, until: filter.until, ..EventFilter::default() };
-            self.control.history(filter.about.as_deref(), events, filter.limit).await
+            self.control.history(filter.about.as_deref(), events, filter.limit, filter.steps).await
         })
     }
 

@@ -1,7 +1,6 @@
 //! What works without a server.
 
-use std::path::Path;
-
+use towpath_catalog::InputFile;
 use towpath_control::plan_folder;
 use towpath_control::view::PlanView;
 use towpath_git::{Git, Identity, Settings};
@@ -10,21 +9,20 @@ use towpath_runs::world::{Clock, Mirrors};
 use crate::config::Config;
 use crate::failure::Failure;
 
-/// What would happen in a plain folder of config files, with nothing known but what the repositories say now.
+/// What would happen with these config files, with nothing known but what the repositories say now. `of` says whose they are.
 ///
 /// # Errors
-/// When the folder cannot be read.
-pub async fn plan(folder: &Path, config: Option<Config>) -> Result<PlanView, Failure> {
-    read(folder, config.as_ref()).await.map_err(Failure::from)
+/// When there is no room for mirrors.
+pub async fn plan(files: Vec<InputFile>, of: String, config: Option<Config>) -> Result<PlanView, Failure> {
+    read(files, of, config.as_ref()).await.map_err(Failure::from)
 }
 
-async fn read(folder: &Path, config: Option<&Config>) -> anyhow::Result<PlanView> {
-    let files = towpath_catalog::folder::read(folder)?;
+async fn read(files: Vec<InputFile>, of: String, config: Option<&Config>) -> anyhow::Result<PlanView> {
     let scratch = tempfile::Builder::new().prefix("towpath-plan-").tempdir()?;
     let git = match config {
         Some(config) => super::serve::git(config)?,
         None => Git::new(Settings::new(Identity::new("towpath", "towpath@localhost")?)),
     };
     let mirrors = Mirrors::new(git, scratch.path().to_owned());
-    Ok(plan_folder(files, folder.display().to_string(), &mirrors, Clock::system().now()).await)
+    Ok(plan_folder(files, of, &mirrors, Clock::system().now()).await)
 }

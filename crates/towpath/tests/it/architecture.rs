@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 /// The parts from the ground up: each may use those before it.
 const ORDER: [&str; 14] = [
-    "domain", "catalog", "template", "engine", "ledger", "git", "forge", "registry", "cluster", "notify", "runs", "control", "web", "towpath",
+    "domain", "catalog", "template", "engine", "ledger", "git", "forge", "registry", "cluster", "notify", "runs", "control", "web",
+    "towpath",
 ];
 
 fn crates() -> PathBuf {
@@ -21,7 +22,8 @@ fn dependencies(part: &str) -> BTreeSet<String> {
     section.lines().filter_map(|line| line.strip_prefix("towpath-")?.split(['.', ' ']).next().map(str::to_owned)).collect()
 }
 
-/// The lines of a crate's code that are not of its tests, with where they are.
+/// The lines of a crate's code that are not of its tests, with where they are. Programs below `src/bin/` are no part of the
+/// library: they read their own arguments.
 fn code(part: &str) -> Vec<(String, String)> {
     let mut files = Vec::new();
     let mut folders = vec![crates().join(part).join("src")];
@@ -29,8 +31,13 @@ fn code(part: &str) -> Vec<(String, String)> {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs") && !path.components().any(|c| c.as_os_str() == "tests") {
+                if !path.ends_with("src/bin") {
+                    folders.push(path);
+                }
+            } else if path.extension().is_some_and(|end| end == "rs")
+                && !path.ends_with("tests.rs")
+                && !path.components().any(|c| c.as_os_str() == "tests")
+            {
                 files.push(path);
             }
         }
@@ -79,7 +86,19 @@ fn dependencies_point_down_the_list_of_parts() {
 fn the_engine_knows_only_domain_and_catalog_and_does_nothing_but_compute() {
     assert_eq!(dependencies("engine"), BTreeSet::from(["catalog".to_owned(), "domain".to_owned()]));
     for (place, line) in code("engine") {
-        for word in ["std::fs", "std::net", "std::process", "std::env", "SystemTime", "Instant::now", "Timestamp::now", "async ", "tokio", "getrandom", "rand::"] {
+        for word in [
+            "std::fs",
+            "std::net",
+            "std::process",
+            "std::env",
+            "SystemTime",
+            "Instant::now",
+            "Timestamp::now",
+            "async ",
+            "tokio",
+            "getrandom",
+            "rand::",
+        ] {
             assert!(!line.contains(word), "{place}: {word}");
         }
     }

@@ -18,8 +18,7 @@ fn a_service_of_ones_own_gets_a_config_repository_that_validates() {
     assert_eq!(said.stderr, "9 files, 3 targets: no errors, no warnings\n");
     assert_eq!(place.git("config", &["status", "--porcelain"]), "", "all of it is committed");
     assert_eq!(place.git("config", &["log", "--format=%s"]), "Config for Towpath");
-    let head = place.git("web", &["rev-parse", "HEAD"]);
-    assert!(place.read("config/data/apps/web/deploy.yml").contains(&head));
+    assert!(place.read("config/data/apps/web/deploy.yml").contains(&"0".repeat(40)), "nothing was promoted yet, and the file says so");
     assert!(place.read("config/data/apps/web/source.yml").contains(&*place.path("web").canonicalize().unwrap().to_string_lossy()));
     place.towpath(&["status"]).exits(4).refusal();
 }
@@ -73,8 +72,10 @@ fn what_is_called_from_inside_the_service_lands_beside_it() {
     let output = command.current_dir(place.path("web")).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert!(place.path("web-delivery/towpath.toml").exists());
-    let said = init(&place, &["--dir", "web/delivery"]).exits(2);
-    assert!(said.refusal().0.contains("inside the service's own repository"), "{said:?}");
+    for inside in ["web/delivery", "web-delivery/../web/delivery", "nowhere/../web"] {
+        let said = init(&place, &["--dir", inside]).exits(2);
+        assert!(said.refusal().0.contains("inside the service's own repository"), "{inside}: {said:?}");
+    }
 }
 
 #[test]

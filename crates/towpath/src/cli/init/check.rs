@@ -1,6 +1,6 @@
 //! Whether answers make sense, and what is usual.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use towpath_domain::ImageRef;
 
@@ -70,14 +70,32 @@ pub(super) fn usual_folder(here: &Path, service: &Service) -> PathBuf {
     }
 }
 
-/// The config repository is one of its own: it does not go into the service's.
-pub(super) fn outside(folder: &Path, service: &Service) -> Result<(), Failure> {
+/// The folder as its own path says it, links and `..` followed. The config repository is one of its own: it does not go into the
+/// service's.
+pub(super) fn outside(folder: &Path, service: &Service) -> Result<PathBuf, Failure> {
+    let folder = resolved(folder);
     let within = service.folder.as_ref().is_some_and(|source| folder.starts_with(source));
     if !within {
-        return Ok(());
+        return Ok(folder);
     }
     let message = format!("{} is inside the service's own repository", folder.display());
     Err(refuse(message, "name a folder beside it with --dir"))
+}
+
+/// `path`, which begins at the root, without links and `..`. Not all of it need be there.
+fn resolved(path: &Path) -> PathBuf {
+    let mut real = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                real.pop();
+            }
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => real.push(part),
+        }
+        real = std::fs::canonicalize(&real).unwrap_or(real);
+    }
+    real
 }
 
 #[cfg(test)]

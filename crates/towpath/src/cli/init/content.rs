@@ -1,5 +1,7 @@
 //! What the files hold. Comments in them are for people who see such a file for the first time.
 
+use towpath_domain::CommitId;
+
 use super::Service;
 use super::write::Written;
 
@@ -91,7 +93,8 @@ build:
 }
 
 fn deploy(service: &Service, home: &str) -> String {
-    let Service { name, url, branch, head, image, .. } = service;
+    let Service { name, url, branch, image, .. } = service;
+    let nothing_yet = CommitId::NULL;
     format!(
         "\
 ---
@@ -123,8 +126,8 @@ resourceTemplates:
             - {name}-stage-deployed
       - namespace:
           $ref: /{home}/namespaces/production.yml
-        # Towpath moves this commit. It is where the branch stood when this file was made.
-        ref: {head}
+        # Towpath moves this to the newest commit whose tests passed. Zeros say that there was none yet.
+        ref: \"{nothing_yet}\"
         promotion:
           auto: true
           subscribe:
@@ -137,7 +140,8 @@ resourceTemplates:
 }
 
 fn tests(service: &Service, home: &str) -> String {
-    let Service { name, url, head, image, .. } = service;
+    let Service { name, url, image, .. } = service;
+    let nothing_yet = CommitId::NULL;
     format!(
         "\
 ---
@@ -163,8 +167,8 @@ resourceTemplates:
     targets:
       - namespace:
           $ref: /{home}/namespaces/stage.yml
-        # Towpath moves this commit, too.
-        ref: {head}
+        # Towpath moves this, too, to what stage runs.
+        ref: \"{nothing_yet}\"
         promotion:
           auto: true
           subscribe:
@@ -342,6 +346,13 @@ pub(super) fn story(service: &Service, written: &Written) -> String {
         written.kept.iter().for_each(|path| text.push_str(&format!("  {path}\n")));
     }
     let commit = match &service.folder {
+        Some(folder) if written.added.is_empty() => {
+            format!(
+                "see that {}/deploy says how your service is deployed and tested, and is committed on {}",
+                shown(folder),
+                service.branch
+            )
+        }
         Some(folder) => format!(
             "look at the files in {0}/deploy, then commit them on {1}:\n     git -C {0} add deploy && git -C {0} commit -m 'Deploy with Towpath'",
             shown(folder),

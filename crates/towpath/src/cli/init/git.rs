@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use towpath_domain::{BranchName, CommitId, GitRef, RepoUrl};
+use towpath_domain::{BranchName, GitRef, RepoUrl};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -16,8 +16,6 @@ pub(super) struct Remote {
     pub(super) folder: Option<PathBuf>,
     /// The branch that is released.
     pub(super) branch: String,
-    /// The branch's head.
-    pub(super) head: String,
 }
 
 /// Looks at the repository: is it there, which branch is its own, and where is that?
@@ -48,14 +46,11 @@ pub(super) fn look(source: &str, here: &Path, branch: Option<&str>) -> Result<Re
     let own = listed.lines().find_map(|line| line.strip_prefix("ref: refs/heads/")?.strip_suffix("\tHEAD"));
     let branch = branch.or(own).unwrap_or("main").to_owned();
     let line_end = format!("\trefs/heads/{branch}");
-    let head = listed.lines().find_map(|line| line.strip_suffix(&line_end)).filter(|head| head.parse::<CommitId>().is_ok());
-    match head {
-        Some(head) => Ok(Remote { url, folder, head: head.to_owned(), branch }),
-        None => {
-            let message = format!("{shown} has no commit on a branch {branch}");
-            Err(Failure::new(Exit::Failed, message).help("make a first commit, or name another branch with --branch"))
-        }
+    if listed.lines().any(|line| line.ends_with(&line_end)) {
+        return Ok(Remote { url, folder, branch });
     }
+    let message = format!("{shown} has no commit on a branch {branch}");
+    Err(Failure::new(Exit::Failed, message).help("make a first commit, or name another branch with --branch"))
 }
 
 /// The top folder of the work tree that `path` is in.

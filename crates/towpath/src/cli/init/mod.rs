@@ -68,8 +68,6 @@ struct Service {
     folder: Option<PathBuf>,
     /// The branch that is released.
     branch: String,
-    /// The branch's head.
-    head: String,
     /// The image's name without a tag.
     image: String,
     /// The command that builds a checkout.
@@ -108,7 +106,6 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
         url: remote.url,
         folder: remote.folder,
         branch: remote.branch,
-        head: remote.head,
     };
     let usual = check::usual_folder(&here, &service);
     let folder = match &args.dir {
@@ -117,7 +114,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
             asker.ask(None, "Where should towpath.toml and the config repository be?", Some(&usual.to_string_lossy()))?.unwrap_or_default(),
         ),
     };
-    check::outside(&folder, &service)?;
+    let folder = check::outside(&folder, &service)?;
     let written = write::write(&folder, &service)?;
     context.out.print(&content::story(&service, &written))?;
     Ok(Exit::Ok)

@@ -33,8 +33,7 @@ pub(super) fn write(folder: &Path, service: &Service) -> Result<Written, Failure
     let (toml, config) = (folder.join(FILE_NAME), folder.join(CONFIG));
     for path in [&toml, &config] {
         if path.symlink_metadata().is_ok() {
-            let message = format!("{} is there already, and nothing was written", path.display());
-            return Err(Failure::new(Exit::Failed, message).help("name another folder with --dir; `towpath validate` checks what is there"));
+            return Err(there_already(path));
         }
     }
     let files = content::config(service);
@@ -55,9 +54,18 @@ pub(super) fn write(folder: &Path, service: &Service) -> Result<Written, Failure
             create(&home.join(&path), &text)?;
         }
     }
-    std::fs::rename(made.path(), &config).map_err(|error| failed(&config, &error))?;
+    std::fs::rename(made.path(), &config).map_err(|error| match error.kind() {
+        // Another `init` was faster.
+        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => there_already(&config),
+        _ => failed(&config, &error),
+    })?;
     create(&toml, &content::toml(CONFIG))?;
     Ok(Written { folder: folder.to_owned(), config, service: home, added, kept })
+}
+
+fn there_already(path: &Path) -> Failure {
+    let message = format!("{} is there already, and is left as it is", path.display());
+    Failure::new(Exit::Failed, message).help("name another folder with --dir; `towpath validate` checks what is there")
 }
 
 /// What is written must pass its own validation: an answer that makes no good catalog is refused before anything is there.
