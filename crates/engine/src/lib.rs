@@ -1,7 +1,7 @@
 //! The planner: one pure function from catalog, facts and time to verdicts.
 //!
 //! [`Facts::apply`] adds events up to what is known. [`plan`] says what follows; [`Planner`] says the same at a cost that
-//! grows with what changed. [`gate`] is the one place where it is decided whether a commit may come to a target.
+//! grows with what changed. [`gate()`] is the one place where it is decided whether a commit may come to a target.
 //!
 //! No clock, no I/O, no async, no randomness: the same input gives the same verdicts and names in every process.
 
