@@ -1,6 +1,6 @@
 //! The config repository at one commit: parsed, cross-referenced, validated.
 //!
-//! Files come in as bytes ([`InputFile`], from Git or from [`folder::read`]); [`load`] makes a [`Catalog`] and tells every
+//! Files come in as bytes ([`InputFile`], from Git or from [`folder::read`]); [`load()`] makes a [`Catalog`] and tells every
 //! fault with its place and its mend ([`Diagnostic`], shown by [`render`]). A [`Loader`] loads again and again, and reads
 //! only what changed.
 //!

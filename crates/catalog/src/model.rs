@@ -1,6 +1,6 @@
 //! The catalog: everything the config repository says, as plain data that other parts read.
 //!
-//! Built only by [`crate::load`]. Cross-references are resolved; what was broken is absent here and present among
+//! Built only by [`crate::load()`]. Cross-references are resolved; what was broken is absent here and present among
 //! the diagnostics.
 
 use std::collections::{BTreeMap, HashMap};

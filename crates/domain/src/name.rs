@@ -14,7 +14,7 @@ pub enum NameError {
         /// Which kind of name was asked for.
         what: &'static str,
     },
-    /// The text is longer than [`MAX_NAME_LEN`] bytes.
+    /// The text is longer than 512 bytes.
     #[error("a {what} has at most {MAX_NAME_LEN} bytes, this one has {len}")]
     TooLong {
         /// Which kind of name was asked for.
