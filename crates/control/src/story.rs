@@ -359,20 +359,14 @@ fn commit_answer(catalog: &Catalog, facts: &Facts, commit: CommitId, now: &[Stan
         (true, true) if is_overtaken(facts, commit) => "It was deployed nowhere: newer commits went instead.".to_owned(),
         (true, true) => "It is deployed nowhere yet.".to_owned(),
     };
-    // What speaks of this very commit is why it is not everywhere.
-    let held: Vec<String> = now
-        .iter()
-        .flat_map(|stand| {
-            let own = stand.verdict.wanted.as_ref().is_some_and(|w| w.id == commit);
-            let holds = stand.verdict.holds.iter().filter(move |_| own);
-            let passed = stand.verdict.passed_over.iter().filter(|p| p.commit.id == commit).flat_map(|p| &p.holds);
-            holds.chain(passed).map(|hold| format!("{}: {} ({})", stand.title, hold.text, hold.lift)).collect::<Vec<_>>()
-        })
-        .collect();
-    if !held.is_empty() {
-        answer.push_str(" What holds it: ");
-        answer.push_str(&held.join("; "));
-        answer.push('.');
-    }
+    // What speaks of this very commit is why it is not everywhere. The first of them on its way is the reason for the rest.
+    let held = now.iter().find_map(|stand| {
+        let own = stand.verdict.wanted.as_ref().is_some_and(|wanted| wanted.id == commit);
+        let holds = stand.verdict.holds.iter().filter(move |_| own);
+        let passed = stand.verdict.passed_over.iter().filter(|passed| passed.commit.id == commit).flat_map(|passed| &passed.holds);
+        let told: Vec<String> = holds.chain(passed).map(|hold| format!("{} ({})", hold.text, hold.lift)).collect();
+        (!told.is_empty()).then(|| format!(" What holds it: {}: {}.", stand.title, told.join("; ")))
+    });
+    answer.push_str(&held.unwrap_or_default());
     answer
 }

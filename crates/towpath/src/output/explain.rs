@@ -28,7 +28,7 @@ pub fn render(view: &ExplainView, look: &Look) -> String {
             text.push_str(&format!("  {}\n", words::wrap(&told, look.width, 4)));
             text.push_str(&status::holds(&stand.verdict.holds, 4, look));
             for passed in &stand.verdict.passed_over {
-                text.push_str(&format!("    passed over: {}\n", words::wrap(&words::commit(&passed.commit), look.width, 6)));
+                text.push_str(&format!("    passed over: {}\n", words::wrap(&words::commit(&passed.commit), look.width, 17)));
                 text.push_str(&status::holds(&passed.holds, 6, look));
             }
             if let Some(ms) = stand.usually_ms.filter(|_| stand.verdict.state != "up-to-date") {

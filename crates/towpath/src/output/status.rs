@@ -84,7 +84,7 @@ pub fn holds(holds: &[HoldView], indent: usize, look: &Look) -> String {
         let told = words::wrap(&format!("{} [{}]", hold.text, hold.reason), look.width, indent + 2);
         text.push_str(&format!("{space}- {told}\n"));
         if !hold.lift.is_empty() {
-            text.push_str(&format!("{space}  lifted by: {}\n", words::wrap(&hold.lift, look.width, indent + 4)));
+            text.push_str(&format!("{space}  lifted by: {}\n", words::wrap(&hold.lift, look.width, indent + 13)));
         }
     }
     text

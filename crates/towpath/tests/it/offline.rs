@@ -70,7 +70,7 @@ fn the_doctor_works_without_a_server_and_tells_what_is_wrong() {
         let text = |finding: &serde_json::Value, key: &str| finding[key].as_str().unwrap().to_owned();
         said.json().as_array().unwrap().iter().map(|finding| (text(finding, "what"), text(finding, "level"))).collect()
     };
-    assert_eq!(levels(&said), [("git".into(), "ok".into()), ("towpath.toml".into(), "error".into())]);
+    assert_eq!(levels(&said), [("towpath.toml".into(), "error".into()), ("git".into(), "ok".into())]);
 
     place.repository("config");
     place.write("towpath.toml", "[config]\nurl = \"config\"\n");
