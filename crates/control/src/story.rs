@@ -73,8 +73,9 @@ impl Control {
         }
         story.sort_by_key(|recorded| recorded.id);
         story.dedup_by_key(|recorded| recorded.id);
-        let lines = self.lines(story).await;
         let catalog = &self.world.current().catalog;
+        let failures = failures(catalog, &story);
+        let lines = self.lines(story).await;
         let stands = {
             let facts = self.world.ledger.facts();
             let urls: Vec<_> =
@@ -95,7 +96,11 @@ impl Control {
         let facts = self.world.ledger.facts();
         let view = commit_anywhere(&facts, commit);
         let title = format!("{} {}", words::short(commit), view.subject.as_deref().unwrap_or_default());
-        Ok(ExplainView { kind: "commit".to_owned(), title, answer: commit_answer(catalog, &facts, commit, &now), story: lines, now })
+        let mut answer = commit_answer(catalog, &facts, commit, &now);
+        if !failures.is_empty() {
+            answer.push_str(&format!(" What failed with it: {}.", failures.join("; ")));
+        }
+        Ok(ExplainView { kind: "commit".to_owned(), title, answer, story: lines, now })
     }
 
     async fn explain_subject(&self, subject: Subject) -> Result<ExplainView, Problem> {
@@ -339,6 +344,27 @@ fn is_overtaken(facts: &Facts, commit: CommitId) -> bool {
     });
     let newer: BTreeSet<CommitId> = newer.flatten().map(|known| known.id).collect();
     facts.targets.values().filter_map(|target| target.current.as_ref()).any(|current| newer.contains(&current.commit))
+}
+
+/// What failed in these events, and did not go well afterwards.
+fn failures(catalog: &Catalog, story: &[Recorded]) -> Vec<String> {
+    let mut works: BTreeMap<&RunId, &Work> = BTreeMap::new();
+    let mut last: BTreeMap<Subject, Option<String>> = BTreeMap::new();
+    for recorded in story {
+        match &recorded.event {
+            Event::RunQueued(spec) => {
+                works.insert(&spec.id, &spec.work);
+            }
+            Event::RunFinished { run, outcome } => {
+                let Some(work) = works.get(run) else { continue };
+                let failed = matches!(outcome, Outcome::Failed { .. })
+                    .then(|| format!("{}, {}", words::work_phrase(catalog, work), words::outcome_text(Some(work), outcome)));
+                last.insert(work.subject(), failed);
+            }
+            _ => {}
+        }
+    }
+    last.into_values().flatten().collect()
 }
 
 /// Where a commit is, in one paragraph.
