@@ -67,6 +67,14 @@ pub async fn render(mirrors: &Mirrors, target: &Target, commit: CommitId, draw: 
         .with_commit(&target.url, commit)
         .await
         .map_err(|e| RenderError { class: e.class(), message: format!("{} at {}: {e}", target.url, commit.short(12)) })?;
+    if !target.secret_parameters.is_empty() {
+        let names: Vec<&str> = target.secret_parameters.keys().map(String::as_str).collect();
+        return Err(RenderError::own(format!(
+            "{}: `secretParameters` are not carried out by this version ({}); have the template take them from a Secret that is there",
+            target.title(),
+            names.join(", ")
+        )));
+    }
     let (all, generated) = match target.provider {
         Provider::OpenshiftTemplate => from_template(&mirror, target, commit, draw).await?,
         Provider::Directory => (from_directory(&mirror, target, commit).await?, BTreeMap::new()),
@@ -129,10 +137,11 @@ async fn read(mirror: &Mirror, target: &Target, commit: CommitId, path: &str) ->
         .map_err(|e| RenderError { class: e.class(), message: format!("{path} of {} at {}: {e}", target.url, commit.short(12)) })?;
     let Some(bytes) = bytes else {
         return Err(RenderError::own(format!(
-            "{} has no {path} at {}; set the resource template's path in {} or add the file",
+            "{} has no {path} at {}; add the file, or correct the `path` of resource template {} in {}",
             target.url,
             commit.short(12),
-            target.saas_file.place
+            target.resource_template,
+            target.saas_file.place.file
         )));
     };
     String::from_utf8(bytes).map_err(|_| RenderError::own(format!("{path} of {} at {} is not UTF-8", target.url, commit.short(12))))

@@ -37,12 +37,8 @@ All of it, with what is usual:
   remote = \"30s\"                    # all others; a webhook at /hooks/git makes it sooner
   [notify]
   command = [\"/usr/local/bin/tell\"] # gets each message as JSON on standard input
-  [clusters.NAME]
-  runtime = \"local\"                 # processes of this machine
   [registry]
-  directory = \".towpath/registry\"
-  [secrets]
-  directory = \"secrets\"")]
+  directory = \".towpath/registry\"")]
 pub(crate) struct Args {}
 
 pub(super) fn run(context: &Context, _args: &Args) -> Result<Exit, Failure> {

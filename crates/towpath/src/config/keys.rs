@@ -8,8 +8,6 @@ use toml::de::{DeTable, DeValue};
 pub enum Shape {
     /// A table with these keys.
     Table(&'static [(&'static str, Shape)]),
-    /// A table whose keys the user chooses.
-    Named(&'static Shape),
     /// A value; its type is checked elsewhere.
     Value,
 }
@@ -22,9 +20,7 @@ pub static FILE: Shape = Shape::Table(&[
     ("identity", Shape::Table(&[("name", Shape::Value), ("email", Shape::Value)])),
     ("poll", Shape::Table(&[("local", Shape::Value), ("remote", Shape::Value)])),
     ("notify", Shape::Table(&[("command", Shape::Value)])),
-    ("clusters", Shape::Named(&Shape::Table(&[("runtime", Shape::Value)]))),
     ("registry", Shape::Table(&[("directory", Shape::Value)])),
-    ("secrets", Shape::Table(&[("directory", Shape::Value)])),
 ]);
 
 /// A key that may not be there.
@@ -51,7 +47,6 @@ fn look(table: &DeTable<'_>, shape: &Shape, above: &str, found: &mut Vec<Unknown
         let path = if above.is_empty() { name.to_owned() } else { format!("{above}.{name}") };
         let inner = match shape {
             Shape::Value => continue,
-            Shape::Named(inner) => Some(*inner),
             Shape::Table(known) => known.iter().find(|(known, _)| *known == name).map(|(_, inner)| inner),
         };
         match (inner, value.get_ref()) {

@@ -4,10 +4,9 @@ mod find;
 mod keys;
 mod read;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use towpath_domain::{BranchName, ClusterName, RepoUrl, Span};
+use towpath_domain::{BranchName, RepoUrl, Span};
 use towpath_web::Endpoint;
 
 pub use find::locate;
@@ -35,12 +34,8 @@ pub struct Config {
     pub poll: Poll,
     /// A program that is told what happens, as JSON on its standard input.
     pub notify: Option<Vec<String>>,
-    /// What the clusters of the catalog are. One that is not named here is local.
-    pub clusters: BTreeMap<ClusterName, Runtime>,
     /// Where the embedded registry keeps images.
     pub registry: PathBuf,
-    /// Where secret values are: one folder per path, one file per field.
-    pub secrets: PathBuf,
 }
 
 /// The config repository.
@@ -68,12 +63,4 @@ pub struct Poll {
     pub local: Span,
     /// Those that a server must be asked for.
     pub remote: Span,
-}
-
-/// What runs a cluster's objects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Runtime {
-    /// Processes of this machine.
-    Local,
 }

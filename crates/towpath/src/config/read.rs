@@ -1,15 +1,14 @@
 //! Reading `towpath.toml`.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::de::DeTable;
-use towpath_domain::{BranchName, ClusterName, RepoUrl, Span};
+use towpath_domain::{BranchName, RepoUrl, Span};
 use towpath_web::Endpoint;
 
-use super::{Config, Identity, Poll, Repository, Runtime, keys};
+use super::{Config, Identity, Poll, Repository, keys};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -49,11 +48,7 @@ struct Raw {
     #[serde(default)]
     notify: RawNotify,
     #[serde(default)]
-    clusters: BTreeMap<ClusterName, RawCluster>,
-    #[serde(default)]
     registry: Directory,
-    #[serde(default)]
-    secrets: Directory,
 }
 
 #[derive(Deserialize)]
@@ -147,12 +142,6 @@ impl TryFrom<Vec<String>> for Program {
     }
 }
 
-#[derive(Deserialize)]
-struct RawCluster {
-    #[serde(default)]
-    runtime: Option<Runtime>,
-}
-
 /// Reads the file.
 ///
 /// # Errors
@@ -217,9 +206,7 @@ fn assemble(file: &Path, raw: Raw) -> Result<Config, String> {
             remote: raw.poll.remote.map_or(Span::from_secs(30), |pause| pause.0),
         },
         notify: raw.notify.command.map(|program| program.0),
-        clusters: raw.clusters.into_iter().map(|(name, cluster)| (name, cluster.runtime.unwrap_or(Runtime::Local))).collect(),
         registry: raw.registry.directory.map_or_else(|| state.join("registry"), |path| folder.join(path)),
-        secrets: raw.secrets.directory.map_or_else(|| folder.join("secrets"), |path| folder.join(path)),
         state,
     })
 }

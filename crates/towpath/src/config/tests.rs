@@ -1,4 +1,4 @@
-use super::super::{Identity, Runtime};
+use super::super::Identity;
 use super::*;
 
 fn read(text: &str) -> Result<Config, ConfigError> {
@@ -12,11 +12,10 @@ fn the_shortest_file_names_the_config_repository_and_the_rest_is_usual() {
     assert_eq!(config.repository.branch.as_str(), "main");
     assert_eq!(config.state, Path::new("/srv/delivery/.towpath"));
     assert_eq!(config.registry, Path::new("/srv/delivery/.towpath/registry"));
-    assert_eq!(config.secrets, Path::new("/srv/delivery/secrets"));
     assert_eq!(config.listen.to_string(), "127.0.0.1:0");
     assert_eq!(config.identity, Identity { name: "Towpath".into(), email: "towpath@localhost".into() });
     assert_eq!((config.poll.local, config.poll.remote), (Span::from_millis(200), Span::from_secs(30)));
-    assert_eq!((config.notify, config.clusters), (None, BTreeMap::new()));
+    assert_eq!(config.notify, None);
 }
 
 #[test]
@@ -30,10 +29,6 @@ fn every_key_is_read() {
         poll = { local = "1s", remote = "2m" }
         notify.command = ["notify-send", "towpath"]
         registry.directory = "images"
-        secrets.directory = "/run/secrets"
-        [clusters.stage-1]
-        runtime = "local"
-        [clusters.prod-1]
         "#,
     )
     .unwrap();
@@ -44,8 +39,7 @@ fn every_key_is_read() {
     assert_eq!(config.identity.name, "Release robot");
     assert_eq!((config.poll.local, config.poll.remote), (Span::from_secs(1), Span::from_secs(120)));
     assert_eq!(config.notify.unwrap(), ["notify-send", "towpath"]);
-    assert_eq!(config.clusters.values().collect::<Vec<_>>(), [&Runtime::Local, &Runtime::Local]);
-    assert_eq!((config.registry, config.secrets), (PathBuf::from("/srv/delivery/images"), PathBuf::from("/run/secrets")));
+    assert_eq!(config.registry, Path::new("/srv/delivery/images"));
 }
 
 #[test]
@@ -57,8 +51,7 @@ fn what_is_wrong_is_told_with_its_place_and_mend() {
         ("[config\n", (1, 8), "unclosed table", "mend the TOML"),
         (&with("banch = \"main\""), (3, 1), "`config.banch` is not known", "did you mean `branch`?"),
         (&with("[severs]\nlisten = 1"), (3, 2), "`severs` is not known", "did you mean `server`?"),
-        (&with("[clusters.a]\nruntme = \"local\""), (4, 1), "`clusters.a.runtme` is not known", "did you mean `runtime`?"),
-        (&with("[clusters.a]\nruntime = \"moon\""), (4, 11), "unknown variant `moon`", "correct"),
+        (&with("[poll]\nlokal = \"1s\""), (4, 1), "`poll.lokal` is not known", "did you mean `local`?"),
         (&with("[database]\n"), (3, 2), "`database` is not known", "known here: config, state"),
         (&with("[poll]\nlocal = \"soon\""), (4, 9), "\"soon\" is not a span of time", "correct"),
         (&with("[poll]\n  local = \"1ms\""), (4, 11), "too short", "correct"),
@@ -105,7 +98,7 @@ proptest::proptest! {
     /// Any key that is not known is refused, and told by its name.
     #[test]
     fn no_unknown_key_is_passed_over(key in "[a-z]{1,12}") {
-        proptest::prop_assume!(!["config", "state", "server", "identity", "poll", "notify", "clusters", "registry", "secrets"].contains(&key.as_str()));
+        proptest::prop_assume!(!["config", "state", "server", "identity", "poll", "notify", "registry"].contains(&key.as_str()));
         let error = read(&format!("[config]\nurl = \"c\"\n[{key}]\nx = 1\n")).unwrap_err();
         proptest::prop_assert_eq!((error.line, error.message), (3, format!("the key `{key}` is not known")));
     }
