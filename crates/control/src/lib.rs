@@ -5,6 +5,7 @@
 //!
 //! Architecture invariant: no part but this one starts anything, and nothing outside is touched here: runs do that.
 
+mod commits;
 mod doctor;
 mod find;
 mod observe;

@@ -10,9 +10,10 @@ use towpath_git::{MergeRequest, Merged};
 use towpath_runs::render;
 use towpath_runs::world::Mirrors;
 
+use crate::commits::Commits;
 use crate::find::problem;
 use crate::observe::DEPTH;
-use crate::status::{commit_view, diagnostic_lines, verdict_view};
+use crate::status::{diagnostic_lines, subject_url, verdict_in};
 use crate::steer::Control;
 use crate::titles::in_order;
 use crate::view::{PlanLine, PlanView, Problem};
@@ -176,22 +177,23 @@ async fn settle(mirrors: &Mirrors, catalog: &Arc<Catalog>, mut facts: Facts, now
 }
 
 fn lines(catalog: &Catalog, facts: &Facts, verdicts: &BTreeMap<Subject, Verdict>) -> Vec<PlanLine> {
+    let commits = Commits::new(facts);
     let mut lines: Vec<PlanLine> = verdicts
         .iter()
         .map(|(subject, verdict)| {
+            let url = subject_url(catalog, subject);
             let (kind, current) = match subject {
                 Subject::Source(_) => ("source", None),
                 Subject::Change(_) => ("change", None),
                 Subject::Target(id) => {
                     let current = facts.targets.get(id).and_then(|t| t.current.as_ref());
-                    let url = catalog.targets.get(id).map(|t| t.url.clone());
-                    ("target", current.zip(url).map(|(deployed, url)| commit_view(facts, &url, deployed.commit)))
+                    ("target", current.map(|deployed| commits.view(url, deployed.commit)))
                 }
             };
             PlanLine {
                 title: words::subject_title(catalog, subject),
                 kind: kind.to_owned(),
-                verdict: verdict_view(catalog, facts, &words::typed(catalog, subject), verdict),
+                verdict: verdict_in(catalog, &commits, url, &words::typed(catalog, subject), verdict),
                 current,
                 deletes: Vec::new(),
             }

@@ -4,6 +4,7 @@ use towpath_domain::RunId;
 use towpath_engine::{Outcome, Subject};
 use towpath_ledger::{Run, RunFilter, RunState};
 
+use crate::commits::Commits;
 use crate::find::{self, Found, problem};
 use crate::status::{ledger_problem, run_view};
 use crate::steer::Control;
@@ -50,7 +51,8 @@ impl Control {
         rows.truncate(limit as usize);
         let catalog = &self.world.current().catalog;
         let facts = self.world.ledger.facts();
-        Ok(rows.iter().map(|run| run_view(catalog, &facts, run)).collect())
+        let commits = Commits::new(&facts);
+        Ok(rows.iter().map(|run| run_view(catalog, &commits, run)).collect())
     }
 
     /// One run with its steps, by its id or an unambiguous beginning of it.
@@ -64,7 +66,7 @@ impl Control {
         let mut view = {
             let catalog = &self.world.current().catalog;
             let facts = self.world.ledger.facts();
-            run_view(catalog, &facts, &run)
+            run_view(catalog, &Commits::new(&facts), &run)
         };
         view.steps = steps.into_iter().map(|s| StepView { name: s.name, started_at: s.started_at, finished_at: s.finished_at }).collect();
         Ok(view)

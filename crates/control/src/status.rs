@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use towpath_catalog::{Catalog, Severity, Target};
-use towpath_domain::{BranchName, CommitId, RepoUrl};
+use towpath_domain::{BranchName, RepoUrl};
 use towpath_engine::{Facts, Hold, State, Subject, Verdict, hold_text, lift_text, verdict_text};
 use towpath_ledger::{Run, RunFilter, RunState};
 
+use crate::commits::Commits;
 use crate::find::problem;
 use crate::steer::Control;
 use crate::titles::{ShortNames, in_order};
 use crate::view::{
-    BuiltView, ChangeView, CommitView, ConfigView, DeployedView, HoldView, PassedOverView, Problem, RunView, SourceView, StatusView,
-    TargetView, VerdictView,
+    BuiltView, ChangeView, ConfigView, DeployedView, HoldView, PassedOverView, Problem, RunView, SourceView, StatusView, TargetView,
+    VerdictView,
 };
 use crate::words;
 
@@ -31,6 +32,7 @@ impl Control {
         let catalog = &snapshot.catalog;
         let facts = self.world.ledger.facts();
         let planner = self.planner();
+        let commits = Commits::new(&facts);
         let config = ConfigView {
             url: self.world.config.url.to_string(),
             branch: self.world.config.branch.to_string(),
@@ -52,9 +54,11 @@ impl Control {
                     name: source.name.to_string(),
                     url: source.url.to_string(),
                     branch: source.branch.to_string(),
-                    head: facts.branches.get(&at).and_then(|b| b.commits.first()).map(|c| commit_view(&facts, &at.0, c.id)),
-                    built: newest_built(&facts, source),
-                    verdict: planner.verdict(&subject).map_or_else(unplanned, |v| verdict_view(catalog, &facts, source.name.as_str(), v)),
+                    head: facts.branches.get(&at).and_then(|b| b.commits.first()).map(|c| commits.view(Some(&source.url), c.id)),
+                    built: newest_built(&facts, &commits, source),
+                    verdict: planner
+                        .verdict(&subject)
+                        .map_or_else(unplanned, |v| verdict_in(catalog, &commits, Some(&source.url), source.name.as_str(), v)),
                 }
             })
             .collect();
@@ -64,7 +68,7 @@ impl Control {
             .map(|target| {
                 let verdict = planner.verdict(&Subject::Target(target.id.clone()));
                 let endpoints = endpoints.get(target.id.as_str()).cloned().unwrap_or_default();
-                target_view(catalog, &facts, target, names.name(target), verdict, endpoints)
+                target_view(catalog, &facts, &commits, target, names.name(target), verdict, endpoints)
             })
             .collect();
         let mut changes: Vec<ChangeView> = facts
@@ -81,7 +85,7 @@ impl Control {
                     state: if change.failure.is_some() { "failed" } else { "open" }.to_owned(),
                     opened_at: change.opened_at,
                     merged: change.merged,
-                    verdict: verdict.map(|v| verdict_view(catalog, &facts, change.spec.id.as_str(), v)),
+                    verdict: verdict.map(|v| verdict_in(catalog, &commits, None, change.spec.id.as_str(), v)),
                 }
             })
             .collect();
@@ -100,7 +104,8 @@ impl Control {
         }
         let catalog = &self.world.current().catalog;
         let facts = self.world.ledger.facts();
-        Ok(open.iter().map(|run| run_view(catalog, &facts, run)).collect())
+        let commits = Commits::new(&facts);
+        Ok(open.iter().map(|run| run_view(catalog, &commits, run)).collect())
     }
 
     /// Addresses of services by target, for runtimes that know them.
@@ -156,6 +161,7 @@ pub(crate) fn unplanned() -> VerdictView {
 pub(crate) fn target_view(
     catalog: &Catalog,
     facts: &Facts,
+    commits: &Commits<'_>,
     target: &Target,
     name: String,
     verdict: Option<&Verdict>,
@@ -174,18 +180,18 @@ pub(crate) fn target_view(
         git_ref: target.git_ref.to_string(),
         is_test: render.is_some_and(|r| matches!(r.outcome, towpath_engine::RenderOutcome::Rendered { only_jobs: true, .. })),
         current: fact.and_then(|f| f.current.as_ref()).map(|current| DeployedView {
-            commit: commit_view(facts, &target.url, current.commit),
+            commit: commits.view(Some(&target.url), current.commit),
             at: current.at,
             run: current.run.clone(),
             digests: current.digests.iter().map(|(image, digest)| (image.to_string(), digest.to_string())).collect(),
         }),
-        verdict: verdict.map_or_else(unplanned, |v| verdict_view(catalog, facts, &target.title(), v)),
+        verdict: verdict.map_or_else(unplanned, |v| verdict_in(catalog, commits, Some(&target.url), &target.title(), v)),
         endpoints,
     }
 }
 
-/// `title` is what people type to name the subject.
-pub(crate) fn verdict_view(catalog: &Catalog, facts: &Facts, title: &str, verdict: &Verdict) -> VerdictView {
+/// A verdict in words. `title` is what people type to name the subject; its commits are of the repository `url`, where that is known.
+pub(crate) fn verdict_in(catalog: &Catalog, commits: &Commits<'_>, url: Option<&RepoUrl>, title: &str, verdict: &Verdict) -> VerdictView {
     let (state, holds) = match &verdict.state {
         State::UpToDate => ("up-to-date", Vec::new()),
         State::Act { .. } => ("act", Vec::new()),
@@ -194,12 +200,12 @@ pub(crate) fn verdict_view(catalog: &Catalog, facts: &Facts, title: &str, verdic
     VerdictView {
         state: state.to_owned(),
         summary: verdict_text(verdict, catalog),
-        wanted: verdict.wanted.map(|id| commit_anywhere(facts, id)),
+        wanted: verdict.wanted.map(|id| commits.view(url, id)),
         holds,
         passed_over: verdict
             .passed_over
             .iter()
-            .map(|(commit, holds)| PassedOverView { commit: commit_anywhere(facts, *commit), holds: hold_views(catalog, title, holds) })
+            .map(|(commit, holds)| PassedOverView { commit: commits.view(url, *commit), holds: hold_views(catalog, title, holds) })
             .collect(),
     }
 }
@@ -209,24 +215,12 @@ fn hold_views(catalog: &Catalog, title: &str, holds: &[Hold]) -> Vec<HoldView> {
     holds.iter().map(|hold| HoldView { reason: reason(hold), text: hold_text(hold, catalog), lift: lift_text(hold, title) }).collect()
 }
 
-/// A commit of a repository, with what is known of it.
-pub(crate) fn commit_view(facts: &Facts, url: &RepoUrl, id: CommitId) -> CommitView {
-    let known = facts.branches.iter().filter(|((at, _), _)| at == url).find_map(|(_, b)| b.commits.iter().find(|c| c.id == id));
-    CommitView { id, subject: known.map(|c| c.subject.clone()), author: known.map(|c| c.author.clone()), at: known.map(|c| c.at) }
-}
-
-/// A commit of whichever repository has it.
-pub(crate) fn commit_anywhere(facts: &Facts, id: CommitId) -> CommitView {
-    let known = facts.branches.values().find_map(|b| b.commits.iter().find(|c| c.id == id));
-    CommitView { id, subject: known.map(|c| c.subject.clone()), author: known.map(|c| c.author.clone()), at: known.map(|c| c.at) }
-}
-
-fn newest_built(facts: &Facts, source: &towpath_catalog::Source) -> Option<BuiltView> {
+fn newest_built(facts: &Facts, commits: &Commits<'_>, source: &towpath_catalog::Source) -> Option<BuiltView> {
     let at: (RepoUrl, BranchName) = (source.url.clone(), source.branch.clone());
     let builds = facts.builds.get(&source.name)?;
     let (id, built) = facts.branches.get(&at)?.commits.iter().find_map(|c| Some((c.id, builds.get(&c.id)?.built.as_ref()?)))?;
     Some(BuiltView {
-        commit: commit_view(facts, &at.0, id),
+        commit: commits.view(Some(&source.url), id),
         image: built.image.to_string(),
         digest: built.digest.to_string(),
         at: built.at,
@@ -235,7 +229,7 @@ fn newest_built(facts: &Facts, source: &towpath_catalog::Source) -> Option<Built
 }
 
 /// A run without its steps.
-pub(crate) fn run_view(catalog: &Catalog, facts: &Facts, run: &Run) -> RunView {
+pub(crate) fn run_view(catalog: &Catalog, commits: &Commits<'_>, run: &Run) -> RunView {
     use towpath_engine::Outcome;
     let class = match &run.outcome {
         Some(Outcome::Failed { class, .. }) => Some(*class),
@@ -253,7 +247,7 @@ pub(crate) fn run_view(catalog: &Catalog, facts: &Facts, run: &Run) -> RunView {
         id: run.spec.id.clone(),
         kind: words::work_kind(&run.spec.work).to_owned(),
         subject: words::subject_title(catalog, &run.spec.work.subject()),
-        commit: words::work_commit(&run.spec.work).map(|id| commit_anywhere(facts, id)),
+        commit: words::work_commit(&run.spec.work).map(|id| commits.view(subject_url(catalog, &run.spec.work.subject()), id)),
         attempt: run.spec.attempt,
         state: state.to_owned(),
         why: run.spec.why.clone(),
@@ -263,5 +257,14 @@ pub(crate) fn run_view(catalog: &Catalog, facts: &Facts, run: &Run) -> RunView {
         class,
         message: run.outcome.as_ref().map(|outcome| words::outcome_text(Some(&run.spec.work), outcome)),
         steps: Vec::new(),
+    }
+}
+
+/// The repository that commits in a verdict on the subject are of, where the catalog still knows it.
+pub(crate) fn subject_url<'a>(catalog: &'a Catalog, subject: &Subject) -> Option<&'a RepoUrl> {
+    match subject {
+        Subject::Source(name) => catalog.sources.get(name).map(|source| &source.url),
+        Subject::Target(id) => catalog.targets.get(id).map(|target| &target.url),
+        Subject::Change(_) => None,
     }
 }

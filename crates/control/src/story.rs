@@ -7,8 +7,9 @@ use towpath_domain::{ChangeId, Channel, CommitId, RunId};
 use towpath_engine::{Event, Facts, Outcome, Subject, Verdict, Work};
 use towpath_ledger::{EventFilter, Order, Recorded, Run, RunFilter, RunState};
 
+use crate::commits::{Commits, commit_anywhere};
 use crate::find::{self, Found, problem};
-use crate::status::{commit_anywhere, kind_name, ledger_problem, verdict_view};
+use crate::status::{kind_name, ledger_problem, subject_url, verdict_in};
 use crate::steer::Control;
 use crate::titles::in_order;
 use crate::view::{ExplainView, HistoryLine, Problem, StandView, StoryLine};
@@ -222,7 +223,17 @@ impl Control {
             let usually_ms = self.usually(&subject).await?;
             let catalog = &self.world.current().catalog;
             let facts = self.world.ledger.facts();
-            done.push(StandView { verdict: verdict_view(catalog, &facts, &words::typed(catalog, &subject), &verdict), title, usually_ms });
+            done.push(StandView {
+                verdict: verdict_in(
+                    catalog,
+                    &Commits::new(&facts),
+                    subject_url(catalog, &subject),
+                    &words::typed(catalog, &subject),
+                    &verdict,
+                ),
+                title,
+                usually_ms,
+            });
         }
         Ok(done)
     }
