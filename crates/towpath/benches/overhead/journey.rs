@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use towpath_domain::{CommitId, RunId, Timestamp};
+use towpath_domain::{CommitId, RunId, TargetId, Timestamp};
 use towpath_engine::{ConfigEdit, Event, Outcome, RunSpec, Work};
 use towpath_ledger::Recorded;
 
@@ -69,11 +69,13 @@ pub fn of(events: &[Recorded], commit: CommitId, arrival: Timestamp, play: usize
         stations.push(Station { part: part.to_owned(), what, ms: until.since(reached).as_millis(), own });
         reached = reached.max(until);
     };
-    let noticed = |event: &&Recorded| matches!(&event.event, Event::BranchSeen { commits, .. } if commits.first().is_some_and(|c| c.id == commit));
+    let noticed =
+        |event: &&Recorded| matches!(&event.event, Event::BranchSeen { commits, .. } if commits.first().is_some_and(|c| c.id == commit));
     let seen = events.iter().find(noticed).expect("the push was noticed");
     station("push", "until it is noticed".to_owned(), seen.at, false);
+    let names = names(events);
     for ran in runs(events).into_values().filter(|ran| ran.good) {
-        let Some(part) = part_of(&ran.spec.work, commit) else { continue };
+        let Some(part) = part_of(&ran.spec.work, commit, &names) else { continue };
         station(&part, "until it is queued".to_owned(), ran.queued, false);
         for mark in ran.marks {
             station(&part, mark.before, mark.at, mark.own);
@@ -83,22 +85,35 @@ pub fn of(events: &[Recorded], commit: CommitId, arrival: Timestamp, play: usize
 }
 
 /// Which part of the commit's way a run is, if it is one.
-fn part_of(work: &Work, wanted: CommitId) -> Option<String> {
+fn part_of(work: &Work, wanted: CommitId, names: &BTreeMap<&TargetId, &str>) -> Option<String> {
+    let name = |target| names.get(target).copied().unwrap_or("elsewhere");
     match work {
         Work::Build { commit, .. } => (*commit == wanted).then(|| "build".to_owned()),
-        Work::Deploy(deploy) => (deploy.commit == wanted).then(|| name(deploy.target.as_str())),
+        Work::Deploy(deploy) => (deploy.commit == wanted).then(|| name(&deploy.target).to_owned()),
         Work::Change(change) => change.edits.iter().find_map(|edit| match edit {
-            ConfigEdit::SetRef { target, to, .. } if *to == wanted => Some(format!("promotion to {}", name(target.as_str()))),
+            ConfigEdit::SetRef { target, to, .. } if *to == wanted => Some(format!("promotion to {}", name(target))),
             _ => None,
         }),
         Work::Delete { .. } => None,
     }
 }
 
-/// What the demonstration's targets are for.
-fn name(target: &str) -> String {
-    let names = [("smoke", "the test"), ("production", "production"), ("stage", "stage")];
-    names.iter().find(|(part, _)| target.contains(part)).map_or_else(|| target.to_owned(), |(_, name)| (*name).to_owned())
+/// What each target of the demonstration is: told by what its deploys rest on.
+fn names(events: &[Recorded]) -> BTreeMap<&TargetId, &'static str> {
+    let deploys = events.iter().filter_map(|recorded| match &recorded.event {
+        Event::RunQueued(RunSpec { work: Work::Deploy(deploy), .. }) => Some(deploy),
+        _ => None,
+    });
+    deploys
+        .map(|deploy| {
+            let name = match (deploy.only_jobs, deploy.vouchers.is_empty()) {
+                (true, _) => "the test",
+                (false, true) => "stage",
+                (false, false) => "production",
+            };
+            (&deploy.target, name)
+        })
+        .collect()
 }
 
 /// All runs in the order in which they were queued.

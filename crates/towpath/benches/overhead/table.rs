@@ -4,7 +4,9 @@ use crate::journey::{Journey, Station};
 
 /// Prints everything.
 pub fn print(journeys: &[Journey]) {
-    println!("Milliseconds from push to healthy in production; the user's own is the build command, the start of services, and the test.\n");
+    println!(
+        "Milliseconds from push to healthy in production; the user's own is the build command, the start of services, and the test.\n"
+    );
     println!("{:>6} {:>8} {:>8} {:>8} {:>10}", "play", "commit", "total", "own", "overhead");
     for journey in journeys {
         println!("{:>6} {:>8} {:>8} {:>8} {:>10}", journey.play, journey.commit, journey.total(), journey.own(), journey.overhead());
