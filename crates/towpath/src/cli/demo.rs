@@ -15,6 +15,7 @@ use self::server::Server;
 use self::story::{Commit, Happening, Story};
 use super::Shown;
 use super::context::{Context, block_on};
+use super::serve::stop_signal;
 use crate::client::Client;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -115,7 +116,14 @@ fn empty(dir: &Path) -> Result<PathBuf, Failure> {
 async fn play(dir: &Path, live: Option<&Out>, keep: bool) -> anyhow::Result<Report> {
     let repositories = Repositories::make(dir)?;
     let (server, client) = Server::start(dir, repositories.config()).await?;
-    let told = tell(&repositories, &server, &client, live).await;
+    let mut stopping = stop_signal()?;
+    let told = tokio::select! {
+        told = tell(&repositories, &server, &client, live) => told,
+        _ = stopping.wait_for(|stopping| *stopping) => {
+            server.stop().await?;
+            return Err(Failure::new(Exit::Failed, "interrupted; all that the demonstration had started was ended").into());
+        }
+    };
     if keep && told.is_ok() {
         server.leave();
         return told;

@@ -46,7 +46,7 @@ pub fn render(view: &StatusView, look: &Look) -> String {
     if !endpoints.is_empty() {
         sections.push(endpoints.render(look.width));
     }
-    if view.targets.is_empty() && view.sources.is_empty() {
+    if view.config.commit.is_some() && view.targets.is_empty() && view.sources.is_empty() {
         sections.push("Nothing is configured yet: the config repository names no source and no saas file.\n".to_owned());
     }
     sections.join("\n")

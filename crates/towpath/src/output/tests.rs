@@ -129,8 +129,11 @@ fn the_status_says_what_is_where_moving_and_stuck() {
 }
 
 #[test]
-fn an_empty_installation_says_so() {
-    insta::assert_snapshot!("status_empty", status::render(&Shown::default().status, &look(None)));
+fn an_empty_installation_says_so_once_it_was_read() {
+    let mut status = Shown::default().status;
+    assert!(!status::render(&status, &look(None)).contains("Nothing is configured"));
+    status.config.commit = Some("c".repeat(40).parse().unwrap());
+    insta::assert_snapshot!("status_empty", status::render(&status, &look(None)));
 }
 
 #[test]
