@@ -33,7 +33,7 @@ All of it, with what is usual:
   name = \"Towpath\"
   email = \"towpath@localhost\"
   [poll]
-  local = \"200ms\"                   # repositories on this machine
+  local = \"50ms\"                    # repositories on this machine
   remote = \"30s\"                    # all others; a webhook at /hooks/git makes it sooner
   [notify]
   command = [\"/usr/local/bin/tell\"] # gets each message as JSON on standard input

@@ -202,7 +202,7 @@ fn assemble(file: &Path, raw: Raw) -> Result<Config, String> {
         listen,
         identity: Identity { name: name(raw.identity.name, "Towpath"), email: name(raw.identity.email, "towpath@localhost") },
         poll: Poll {
-            local: raw.poll.local.map_or(Span::from_millis(200), |pause| pause.0),
+            local: raw.poll.local.map_or(Span::from_millis(50), |pause| pause.0),
             remote: raw.poll.remote.map_or(Span::from_secs(30), |pause| pause.0),
         },
         notify: raw.notify.command.map(|program| program.0),

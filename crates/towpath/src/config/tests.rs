@@ -14,7 +14,7 @@ fn the_shortest_file_names_the_config_repository_and_the_rest_is_usual() {
     assert_eq!(config.registry, Path::new("/srv/delivery/.towpath/registry"));
     assert_eq!(config.listen.to_string(), "127.0.0.1:0");
     assert_eq!(config.identity, Identity { name: "Towpath".into(), email: "towpath@localhost".into() });
-    assert_eq!((config.poll.local, config.poll.remote), (Span::from_millis(200), Span::from_secs(30)));
+    assert_eq!((config.poll.local, config.poll.remote), (Span::from_millis(50), Span::from_secs(30)));
     assert_eq!(config.notify, None);
 }
 
