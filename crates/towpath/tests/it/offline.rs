@@ -115,3 +115,26 @@ fn a_reader_that_goes_away_is_no_error() {
     let output = place.program("bash", &["-c", &script]).output().unwrap();
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
 }
+
+#[test]
+fn a_plan_of_a_folder_says_what_holds_a_target_whose_secrets_nobody_would_fill_in() {
+    let place = Place::new();
+    place.repository("web");
+    place.towpath(&["init", "--source", "web", "--start", "./server.sh", "--yes"]).ok().stdout.clear();
+    place.git("web", &["add", "deploy"]);
+    place.git("web", &["commit", "--quiet", "--message", "Deploy"]);
+    // Without a source nothing is built first.
+    std::fs::remove_file(place.path("config/data/apps/web/source.yml")).unwrap();
+    assert!(place.towpath(&["plan", "config"]).ok().stdout.contains("deploy web/web/stage/web-stage at"));
+
+    let secrets =
+        "allowedSecretParameterPaths: [web]\nsecretParameters:\n  - name: PASSWORD\n    secret: {path: web/db, field: password}\n";
+    let saas = place.read("config/data/apps/web/deploy.yml").replace("resourceTemplates:", &format!("{secrets}resourceTemplates:"));
+    place.write("config/data/apps/web/deploy.yml", &saas);
+    let said = place.towpath(&["plan", "config"]).ok();
+    assert!(said.stdout.contains("`secretParameters` are not carried out by this version (PASSWORD)"), "{said:?}");
+    assert!(!said.stdout.contains("deploy web/web/stage"), "{said:?}");
+
+    let nothing = place.towpath(&["plan", "web"]).exits(1);
+    assert!(nothing.refusal().1.contains("the one that holds data/"), "{nothing:?}");
+}
