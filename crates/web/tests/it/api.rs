@@ -19,8 +19,8 @@ async fn every_question_reaches_the_brain_as_it_was_asked() {
         ("/api/v1/runs?subject=web&state=failed&limit=3", "RunFilter { subject: Some(\"web\"), state: Some(\"failed\"), limit: 3 }"),
         ("/api/v1/runs/b-1/logs?from=7&search=panic", "LogQuery { run: \"b-1\", from: 7, search: Some(\"panic\") }"),
         (
-            "/api/v1/history?about=web&since=0&until=1000&limit=9",
-            "HistoryFilter { about: Some(\"web\"), since: Some(1970-01-01T00:00:00.000Z), until: Some(1970-01-01T00:00:01.000Z), limit: 9 }",
+            "/api/v1/history?about=web&since=0&until=1000&steps=true&limit=9",
+            "HistoryFilter { about: Some(\"web\"), since: Some(1970-01-01T00:00:00.000Z), until: Some(1970-01-01T00:00:01.000Z), steps: true, limit: 9 }",
         ),
         ("/api/v1/doctor", "doctor"),
     ] {
