@@ -70,14 +70,13 @@ fn at(world: &World<'_>, view: &TargetView, fact: &TargetFact, commit: CommitId)
         Ok(rendered) => rendered,
         Err(state) => return state,
     };
+    let current = fact.current.as_ref().filter(|current| is_current(world, view, fact, current, commit, fingerprint));
+    if current.is_some() && !minds_gate(view) {
+        return settled(view, commit);
+    }
     let gate = world.gate(view, commit);
-    if let Some(current) = fact.current.as_ref().filter(|current| is_current(world, view, fact, current, commit, fingerprint))
-        && !revouched(view, current, gate.as_ref().ok())
-    {
-        return match blocked(view, commit) {
-            holds if holds.is_empty() => State::UpToDate,
-            holds => State::Held { holds },
-        };
+    if current.is_some_and(|current| !revouched(view, current, gate.as_ref().ok())) {
+        return settled(view, commit);
     }
     let passed = match gate {
         Ok(passed) => passed,
@@ -103,6 +102,19 @@ fn at(world: &World<'_>, view: &TargetView, fact: &TargetFact, commit: CommitId)
     let why = why(view, fact, commit, attempt);
     let spec = run(world, view, fact, Decided { commit, fingerprint, only_jobs, passed, attempt, why });
     State::Act { action: Action::Run { spec: Box::new(spec) } }
+}
+
+/// Whether the gate has something to say of a target that is where it should be: who vouches, or when its soak ends.
+fn minds_gate(view: &TargetView) -> bool {
+    view.target.promotion.redeploy_on_publisher_config_change || view.rules.soak_days > 0
+}
+
+/// What follows when the target is at `commit` and healthy.
+fn settled(view: &TargetView, commit: CommitId) -> State {
+    match blocked(view, commit) {
+        holds if holds.is_empty() => State::UpToDate,
+        holds => State::Held { holds },
+    }
 }
 
 /// The fingerprint at `commit`, and whether all that acts is jobs; else what follows instead.
