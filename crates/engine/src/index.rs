@@ -8,6 +8,7 @@ use towpath_domain::{BranchName, Channel, GitRef, RepoUrl, SourceName, TargetId}
 
 use crate::facts::Facts;
 use crate::ids::short_hash;
+use crate::parallel;
 use crate::rules::{Rules, lost_publishers, same, versions_by_url};
 
 /// The catalog, prepared.
@@ -112,15 +113,15 @@ impl Index {
                 )
             })
             .collect();
-        let views = targets.iter().map(|target| {
+        let publishers = |channel: &Channel| publishers.get(channel).map(Vec::as_slice).unwrap_or_default();
+        let prepare = |target: &&Arc<Target>| {
             let selected = policies.selecting(target);
-            let publishers = |channel: &Channel| publishers.get(channel).map(Vec::as_slice).unwrap_or_default();
             let broken = catalog.broken_saas_files.first();
             let rules = Rules::new(target, &selected, versions.get(&target.url).cloned(), publishers, &lost, broken);
             view(catalog, target, &selected, rules)
-        });
+        };
         let mut index = Self {
-            targets: views.collect(),
+            targets: parallel::batches(&targets, |targets| targets.iter().map(prepare).collect()),
             target_ids,
             broken: catalog.broken_saas_files.first().map(|file| file.path.clone()),
             ..Self::default()

@@ -21,6 +21,7 @@ mod group;
 mod ids;
 mod index;
 mod order;
+mod parallel;
 mod planner;
 mod policy;
 mod promotion;

@@ -17,7 +17,7 @@ use crate::index::Index;
 use crate::promotion::Note;
 use crate::verdict::{Action, State, Verdict};
 use crate::world::{Notes, World};
-use crate::{build, change, target};
+use crate::{build, change, parallel, target};
 
 /// What the planner says of everything.
 #[derive(Debug, Clone, PartialEq)]
@@ -115,10 +115,7 @@ impl Planner {
     fn rebuild(&mut self, catalog: &Catalog, facts: &Facts, now: Timestamp) -> Vec<Subject> {
         let old_index = std::mem::take(&mut self.index);
         let (old_targets, old_sources) = (std::mem::take(&mut self.targets), std::mem::take(&mut self.sources));
-        self.deadlines.clear();
-        self.acting.clear();
-        self.config_readers.clear();
-        self.watchers.clear();
+        self.clear();
         self.use_index(Index::new(catalog, facts));
 
         let mut differing = BTreeSet::new();
@@ -192,6 +189,17 @@ impl Planner {
         self.replan(due, facts, now)
     }
 
+    /// Plans everything anew, with the catalog as it was prepared: what [`Planner::new`] does, without preparing the catalog.
+    ///
+    /// `facts` are those that this planner was told of by [`Planner::touch`].
+    pub fn plan_again(&mut self, facts: &Facts, now: Timestamp) {
+        self.config = ids::change_tried(facts.config);
+        self.changes = ChangeIndex::new(facts);
+        self.clear();
+        self.change_plans.clear();
+        self.plan_all(facts, now);
+    }
+
     /// The verdict on a subject, if there is such a subject.
     #[must_use]
     pub fn verdict(&self, subject: &Subject) -> Option<&Verdict> {
@@ -245,6 +253,14 @@ impl Planner {
         self.index = index;
     }
 
+    /// Clears what was noted of all plans.
+    fn clear(&mut self) {
+        self.deadlines.clear();
+        self.acting.clear();
+        self.config_readers.clear();
+        self.watchers.clear();
+    }
+
     fn all(index: &Index, facts: &Facts) -> Vec<Slot> {
         let sources = (0..).zip(&index.sources).map(|(at, _)| Slot::Source(at));
         let targets = (0..).zip(&index.targets).map(|(at, _)| Slot::Target(at));
@@ -296,11 +312,12 @@ impl Planner {
         let index = std::mem::take(&mut self.index);
         let changes = std::mem::take(&mut self.changes);
         {
-            let world = World::new(&index, facts, &changes, now);
-            for slot in Self::all(&index, facts) {
-                let planned = plan_one(&world, &slot);
-                self.keep(slot, planned);
-            }
+            let slots = Self::all(&index, facts);
+            let planned = parallel::batches(&slots, |slots| {
+                let world = World::new(&index, facts, &changes, now);
+                slots.iter().map(|slot| plan_one(&world, slot)).collect()
+            });
+            slots.into_iter().zip(planned).for_each(|(slot, planned)| self.keep(slot, planned));
         }
         (self.index, self.changes) = (index, changes);
     }

@@ -7,6 +7,7 @@ mod facts;
 mod flow;
 mod gate;
 mod install;
+mod large;
 mod props;
 mod queue;
 mod rollback;
