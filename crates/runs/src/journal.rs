@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use towpath_domain::{FailureClass, RunId};
 use towpath_engine::Event;
+use towpath_git::GitError;
 use towpath_ledger::{Error as LedgerError, Ledger};
 
 use crate::world::{Clock, LogSink};
@@ -46,9 +47,22 @@ impl Stop {
         Self::Failed { class: FailureClass::Own, message: message.to_string() }
     }
 
+    /// A failure of Git's, in a repository that was there when the run was decided on.
+    pub fn git(error: &GitError) -> Self {
+        Self::Failed { class: git_class(error), message: error.to_string() }
+    }
+
     /// A failure of the given class.
     pub fn failed(class: FailureClass, message: impl Display) -> Self {
         Self::Failed { class, message: message.to_string() }
+    }
+}
+
+/// Whose fault it is when Git fails in a repository that was there before: one that is away comes back, and is no change's own fault.
+pub(crate) fn git_class(error: &GitError) -> FailureClass {
+    match error {
+        GitError::NotFound { .. } => FailureClass::Environment,
+        other => other.class(),
     }
 }
 

@@ -95,7 +95,7 @@ fn found_done(world: &World, image: &ImageRef, commit: CommitId) -> Result<Optio
 }
 
 async fn fetch(world: &World, source: &Source, commit: CommitId) -> Result<Timestamp, Stop> {
-    let stop = |e: towpath_git::GitError| Stop::failed(e.class(), e);
+    let stop = |e: towpath_git::GitError| Stop::git(&e);
     let mirror = world.mirrors.with_commit(&source.url, commit).await.map_err(stop)?;
     let found = mirror.first_parent(commit, 1).await.map_err(stop)?;
     found.first().map(|info| info.committed_at).ok_or_else(|| Stop::own(format!("{} has no commit {commit}", source.url)))

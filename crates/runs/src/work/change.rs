@@ -71,8 +71,10 @@ pub(crate) async fn run(world: &World, journal: &Journal, spec: &ChangeSpec) -> 
 }
 
 fn git(error: impl Into<towpath_forge::ForgeError>) -> Stop {
-    let error = error.into();
-    Stop::failed(error.class(), error)
+    match error.into() {
+        towpath_forge::ForgeError::Git(error) => Stop::git(&error),
+        other => Stop::failed(other.class(), other),
+    }
 }
 
 /// Makes the branch, from the config repository's head as it is now.

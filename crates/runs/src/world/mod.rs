@@ -110,7 +110,7 @@ impl World {
         let Some(commit) = known else {
             return Err(Stop::failed(FailureClass::Environment, format!("the config repository {} was never read", self.config.url)));
         };
-        let mirror = self.mirrors.with_commit(&self.config.url, commit).await.map_err(|e| Stop::failed(e.class(), e))?;
+        let mirror = self.mirrors.with_commit(&self.config.url, commit).await.map_err(|e| Stop::git(&e))?;
         self.catalogs.at(&mirror, commit).await.map_err(|e| Stop::failed(e.source.class(), e))
     }
 
