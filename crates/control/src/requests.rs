@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use towpath_catalog::{Catalog, Selector, Target, write};
 use towpath_domain::{AppName, CommitId, EnvironmentName};
-use towpath_engine::{ChangeKind, ChangeSpec, ConfigEdit, Event, Facts, Subject, change_run, change_spec, gate, hold_text, slug};
+use towpath_engine::{ChangeKind, ChangeSpec, ConfigEdit, Event, Facts, HOLDS, Subject, change_run, change_spec, gate, hold_text, slug};
 use towpath_ledger::Error as LedgerError;
 
 use crate::find::{self, Found, problem};
@@ -15,8 +15,7 @@ use crate::steer::Control;
 use crate::view::{Accepted, Problem};
 use crate::words;
 
-/// Where Towpath's own holds and blocks are written in a config repository.
-const HOLDS: &str = "data/towpath/holds";
+/// Where Towpath's own blocks are written in a config repository.
 const BLOCKS: &str = "data/towpath/blocks";
 
 impl Control {
@@ -35,7 +34,13 @@ impl Control {
             Found::Subject(subject) => subject,
             Found::Run(run) => self.ledger_run(&run).await?.subject(),
             Found::Commit(_) | Found::Channel(_) => {
-                return Err(problem("not-retryable", 422, "That cannot be retried", "only targets, sources, changes and runs can", "name one of them"));
+                return Err(problem(
+                    "not-retryable",
+                    422,
+                    "That cannot be retried",
+                    "only targets, sources, changes and runs can",
+                    "name one of them",
+                ));
             }
         };
         let (title, failed) = {
@@ -52,7 +57,10 @@ impl Control {
                 409,
                 "There is nothing to retry",
                 format!("{title} has no failure that holds it"),
-                format!("`towpath explain` says where it stands{}", if matches!(subject, Subject::Target(_)) { "" } else { "; name a target, a source or a run" }),
+                format!(
+                    "`towpath explain` says where it stands{}",
+                    if matches!(subject, Subject::Target(_)) { "" } else { "; name a target, a source or a run" }
+                ),
             ));
         }
         let event = Event::RetryRequested { subject, by: asked.by.clone(), why: asked.why };
@@ -75,7 +83,13 @@ impl Control {
                 Found::Commit(_) | Found::Channel(_) => None,
             };
             run.ok_or_else(|| {
-                problem("nothing-under-way", 409, "There is nothing to stop", format!("no run of {:?} is queued or under way", request.what), "`towpath runs --state running` lists what is")
+                problem(
+                    "nothing-under-way",
+                    409,
+                    "There is nothing to stop",
+                    format!("no run of {:?} is queued or under way", request.what),
+                    "`towpath runs --state running` lists what is",
+                )
             })?
         };
         let outcome = towpath_engine::Outcome::Cancelled { by: request.asked.by.clone() };
@@ -131,11 +145,18 @@ impl Control {
 
     fn newest_eligible(&self, catalog: &Catalog, facts: &Facts, target: &Arc<Target>) -> Result<CommitId, Problem> {
         let branch = target.branch.clone();
-        let commits = branch.and_then(|branch| facts.branches.get(&(target.url.clone(), branch))).map(|b| b.commits.as_slice()).unwrap_or_default();
+        let commits =
+            branch.and_then(|branch| facts.branches.get(&(target.url.clone(), branch))).map(|b| b.commits.as_slice()).unwrap_or_default();
         let now = self.world.clock.now();
         let newer = commits.iter().map(|c| c.id).take_while(|id| target.git_ref.commit() != Some(*id));
         newer.into_iter().find(|id| gate(catalog, facts, now, target, *id).is_ok()).ok_or_else(|| {
-            problem("no-candidate", 409, "No newer commit may go there", format!("no commit newer than {} passes the gate of {}", target.git_ref, target.title()), format!("`towpath explain {}` says what holds each", target.title()))
+            problem(
+                "no-candidate",
+                409,
+                "No newer commit may go there",
+                format!("no commit newer than {} passes the gate of {}", target.git_ref, target.title()),
+                format!("`towpath explain {}` says what holds each", target.title()),
+            )
         })
     }
 
@@ -152,7 +173,13 @@ impl Control {
             let target = find::target(catalog, &request.target)?;
             let fact = facts.targets.get(&target.id);
             let Some(bad) = target.git_ref.commit().or_else(|| fact.and_then(|f| f.current.as_ref()).map(|d| d.commit)) else {
-                return Err(problem("nothing-deployed", 409, "Nothing is deployed there", format!("{} has not deployed anything yet", target.title()), "there is nothing to leave"));
+                return Err(problem(
+                    "nothing-deployed",
+                    409,
+                    "Nothing is deployed there",
+                    format!("{} has not deployed anything yet", target.title()),
+                    "there is nothing to leave",
+                ));
             };
             let to = match &request.to {
                 Some(to) => Some(find::commit(&facts, to)?.ok_or_else(|| unknown_commit(to))?),
@@ -168,7 +195,13 @@ impl Control {
                 ));
             };
             if to == bad {
-                return Err(problem("same-commit", 422, "It is there already", format!("{} is at {}", target.title(), words::short(to)), "name another commit"));
+                return Err(problem(
+                    "same-commit",
+                    422,
+                    "It is there already",
+                    format!("{} is at {}", target.title(), words::short(to)),
+                    "name another commit",
+                ));
             }
             let name = format!("{}-{}", file_name(&target.title()), words::short(bad));
             let block = ConfigEdit::WriteFile {
@@ -179,7 +212,8 @@ impl Control {
             if target.git_ref.commit().is_some() {
                 edits.push(set_ref(&target, to));
             }
-            let title = format!("Roll {} in {} back from {} to {}", target.saas_file.name, target.environment, words::short(bad), words::short(to));
+            let title =
+                format!("Roll {} in {} back from {} to {}", target.saas_file.name, target.environment, words::short(bad), words::short(to));
             manual(ChangeKind::Rollback, &target, edits, title, &request.asked)
         };
         self.queue(spec, &request.asked).await
@@ -210,15 +244,36 @@ impl Control {
         let spec = {
             let snapshot = self.world.current();
             let catalog = &snapshot.catalog;
-            let Selected { title, name, .. } = selected(catalog, &request.what)?;
-            let path = format!("{HOLDS}/{name}.yml");
-            if !catalog.policies.iter().any(|policy| *policy.place.file == *path) {
-                let others: Vec<String> = catalog.policies.iter().filter(|p| p.place.file.starts_with(HOLDS)).map(|p| p.name.to_string()).collect();
-                let there = if others.is_empty() { "no hold is set".to_owned() } else { format!("holds that are set: {}", others.join(", ")) };
-                return Err(problem("no-such-hold", 404, "There is no such hold", format!("{title} has no hold of its own; {there}"), "a freeze in a policy file is lifted by editing that file"));
+            let holds = || catalog.policies.iter().filter(|policy| policy.place.file.starts_with(HOLDS));
+            // What `status` shows is the hold's own name; what people remember is what they held.
+            let (title, path, name) = match holds().find(|policy| *policy.name == *request.what) {
+                Some(hold) => (request.what.clone(), hold.place.file.to_string(), slug(&request.what)),
+                None => {
+                    let Selected { title, name, .. } = selected(catalog, &request.what)?;
+                    (title, format!("{HOLDS}/{name}.yml"), name)
+                }
+            };
+            if !holds().any(|policy| *policy.place.file == *path) {
+                let others: Vec<String> = holds().map(|policy| policy.name.to_string()).collect();
+                let there =
+                    if others.is_empty() { "no hold is set".to_owned() } else { format!("holds that are set: {}", others.join(", ")) };
+                return Err(problem(
+                    "no-such-hold",
+                    404,
+                    "There is no such hold",
+                    format!("{title} has no hold of its own; {there}"),
+                    "a freeze in a policy file is lifted by editing that file",
+                ));
             }
             let edits = vec![ConfigEdit::RemoveFile { path }];
-            change_spec(ChangeKind::Release, &name, edits, format!("Release {title}"), description(&request.asked), request.asked.by.clone())
+            change_spec(
+                ChangeKind::Release,
+                &name,
+                edits,
+                format!("Release {title}"),
+                description(&request.asked),
+                request.asked.by.clone(),
+            )
         };
         self.queue(spec, &request.asked).await
     }
@@ -242,7 +297,8 @@ fn has_failed(facts: &Facts, subject: &Subject) -> bool {
         Subject::Source(name) => facts.builds.get(name).is_some_and(|all| all.values().any(|b| b.failure.is_some())),
         Subject::Target(id) => {
             let moves = |spec: &ChangeSpec| spec.edits.iter().any(|e| matches!(e, ConfigEdit::SetRef { target, .. } if target == id));
-            facts.targets.get(id).is_some_and(|t| t.failure.is_some()) || facts.changes.values().any(|c| c.failure.is_some() && moves(&c.spec))
+            facts.targets.get(id).is_some_and(|t| t.failure.is_some())
+                || facts.changes.values().any(|c| c.failure.is_some() && moves(&c.spec))
         }
         Subject::Change(id) => facts.changes.get(id).is_some_and(|c| c.failure.is_some()),
     }
@@ -252,13 +308,25 @@ fn has_failed(facts: &Facts, subject: &Subject) -> bool {
 fn check(asked: &Asked) -> Result<(), Problem> {
     let bad = |text: &str| text.trim().is_empty() || text.len() > 500 || text.chars().any(char::is_control);
     if bad(&asked.by) || bad(&asked.why) {
-        return Err(problem("who-and-why", 422, "Who and why are needed", "both must be one line of 1 to 500 bytes", "give --by and --reason"));
+        return Err(problem(
+            "who-and-why",
+            422,
+            "Who and why are needed",
+            "both must be one line of 1 to 500 bytes",
+            "give --by and --reason",
+        ));
     }
     Ok(())
 }
 
 fn unknown_commit(what: &str) -> Problem {
-    problem("unknown-commit", 404, "There is no such commit", format!("{what:?} begins no commit that is known here"), "give the full 40 digits")
+    problem(
+        "unknown-commit",
+        404,
+        "There is no such commit",
+        format!("{what:?} begins no commit that is known here"),
+        "give the full 40 digits",
+    )
 }
 
 fn reason(asked: &Asked) -> String {
@@ -291,15 +359,19 @@ struct Selected {
 
 /// A target, `app/NAME` or `environment/NAME`.
 fn selected(catalog: &Catalog, what: &str) -> Result<Selected, Problem> {
-    let unknown =
-        |kind: &str, name: &str| problem("unknown-name", 404, "Nothing is called so", format!("there is no {kind} {name:?}"), "`towpath status` lists what there is");
+    let unknown = |kind: &str, name: &str| {
+        problem("unknown-name", 404, "Nothing is called so", format!("there is no {kind} {name:?}"), "`towpath status` lists what there is")
+    };
     let named = |selector: Selector| Selected { selector, title: what.to_owned(), name: file_name(what) };
     if let Some(name) = what.strip_prefix("app/") {
         let known = AppName::new(name).ok().filter(|name| catalog.apps.contains_key(name)).ok_or_else(|| unknown("app", name))?;
         return Ok(named(Selector { apps: vec![known], ..Selector::default() }));
     }
     if let Some(name) = what.strip_prefix("environment/") {
-        let known = EnvironmentName::new(name).ok().filter(|name| catalog.environments.contains_key(name)).ok_or_else(|| unknown("environment", name))?;
+        let known = EnvironmentName::new(name)
+            .ok()
+            .filter(|name| catalog.environments.contains_key(name))
+            .ok_or_else(|| unknown("environment", name))?;
         return Ok(named(Selector { environments: vec![known], ..Selector::default() }));
     }
     let target = find::target(catalog, what)?;

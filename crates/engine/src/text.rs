@@ -40,7 +40,10 @@ pub fn hold_text(hold: &Hold, names: &impl Names) -> String {
     match hold {
         Hold::NothingYet { .. } => "nothing was promoted to it yet".to_owned(),
         Hold::Disabled { place } => format!("the target is disabled in {place}"),
-        Hold::Unsupported { features } => format!("its saas file uses what Towpath cannot carry out: {}", features.join(", ")),
+        Hold::Unsupported { features } => match is_unsupported(features) {
+            true => format!("its saas file uses what Towpath cannot carry out: {}", without_rules(features)),
+            false => format!("its configuration is not in order: {}", without_rules(features)),
+        },
         Hold::Unreachable { url, branch, since, error } => format!("branch {branch} of {url} cannot be looked at since {since}: {error}"),
         Hold::NotSeen { url, branch: Some(branch) } => format!("branch {branch} of {url} has not been looked at yet"),
         Hold::NotSeen { url, branch: None } => format!("{url} has not been looked at yet"),
@@ -105,6 +108,17 @@ fn unvouched_text(why: &Unvouched, publisher: &str) -> String {
     }
 }
 
+/// Whether all that the catalog holds a target for are features that are not carried out: nothing is broken then.
+fn is_unsupported(rules: &[String]) -> bool {
+    rules.iter().all(|rule| rule.starts_with("unsupported: "))
+}
+
+/// What the catalog says, without the names of its rules.
+fn without_rules(rules: &[String]) -> String {
+    let said: Vec<&str> = rules.iter().map(|rule| rule.split_once(": ").map_or(rule.as_str(), |(_, said)| said)).collect();
+    said.join("; ")
+}
+
 /// What would lift the hold: a sentence without its full stop. `subject` is what people type to name what is held.
 #[must_use]
 pub fn lift_text(hold: &Hold, subject: &str) -> String {
@@ -112,7 +126,10 @@ pub fn lift_text(hold: &Hold, subject: &str) -> String {
     match hold {
         Hold::NothingYet { .. } => "nothing to do: it goes with the first commit that its channels vouch for".to_owned(),
         Hold::Disabled { place } => format!("remove `disable: true` from the target at {place}"),
-        Hold::Unsupported { .. } => "take these features out of the saas file, or deploy this target by other means".to_owned(),
+        Hold::Unsupported { features } if is_unsupported(features) => {
+            "take these features out of the saas file, or deploy this target by other means".to_owned()
+        }
+        Hold::Unsupported { .. } => "mend it in the config repository: `towpath validate` there says where and how".to_owned(),
         Hold::Unreachable { .. } => "mend the access to the repository; it is looked at again by itself".to_owned(),
         Hold::NotSeen { .. } => "nothing to do: it is looked at within a poll".to_owned(),
         Hold::NoBranch { .. } => "add a `/towpath/source-1.yml` for the repository, or have a publisher follow a branch of it".to_owned(),
