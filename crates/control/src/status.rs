@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use towpath_catalog::{Catalog, Severity, Target};
-use towpath_domain::{BranchName, RepoUrl};
-use towpath_engine::{Facts, Hold, State, Subject, Verdict, hold_text, lift_text, verdict_text};
+use towpath_domain::{BranchName, CommitId, RepoUrl, Timestamp};
+use towpath_engine::{CommitInfo, Facts, Hold, State, Subject, Verdict, hold_text, lift_text, verdict_text};
 use towpath_ledger::{Run, RunFilter, RunState};
 
 use crate::commits::Commits;
@@ -71,10 +71,12 @@ impl Control {
                 target_view(catalog, &facts, &commits, target, names.name(target), verdict, endpoints)
             })
             .collect();
+        let own = facts.branches.get(&(self.world.config.url.clone(), self.world.config.branch.clone()));
+        let own = own.map(|branch| branch.commits.as_slice()).unwrap_or_default();
         let mut changes: Vec<ChangeView> = facts
             .changes
             .values()
-            .filter(|change| change.merged.is_none())
+            .filter(|change| change.merged.is_none_or(|merged| !is_read(&facts, own, snapshot.commit, merged)))
             .map(|change| {
                 let verdict = planner.verdict(&Subject::Change(change.spec.id.clone()));
                 ChangeView {
@@ -82,7 +84,12 @@ impl Control {
                     kind: kind_name(change.spec.kind),
                     title: change.spec.title.clone(),
                     by: change.spec.by.clone(),
-                    state: if change.failure.is_some() { "failed" } else { "open" }.to_owned(),
+                    state: match (change.merged, &change.failure) {
+                        (Some(_), _) => "merged",
+                        (None, Some(_)) => "failed",
+                        (None, None) => "open",
+                    }
+                    .to_owned(),
                     opened_at: change.opened_at,
                     merged: change.merged,
                     verdict: verdict.map(|v| verdict_in(catalog, &commits, None, change.spec.id.as_str(), v)),
@@ -128,6 +135,14 @@ impl Control {
 /// A ledger that cannot be read, as a refusal.
 pub(crate) fn ledger_problem(error: towpath_ledger::Error) -> Problem {
     problem("ledger", 500, "The ledger cannot be read", error.to_string(), "`towpath doctor` looks at disk and database")
+}
+
+/// Whether what was merged counts already: from the merge to the next look at the config repository, it does not. `commits` are that
+/// repository's, newest first.
+fn is_read(facts: &Facts, commits: &[CommitInfo], catalog: Option<CommitId>, (merged, at): (CommitId, Timestamp)) -> bool {
+    let place = |commit| commits.iter().position(|known| known.id == commit);
+    let is_older = || Some(place(merged)? >= place(catalog?)?);
+    catalog == facts.config && (facts.config_at.is_some_and(|read| read > at) || is_older() == Some(true))
 }
 
 pub(crate) fn kind_name(kind: towpath_engine::ChangeKind) -> String {

@@ -48,7 +48,7 @@ pub(super) async fn target_now(client: &Client, name: &str) -> Result<TargetView
     if let Some(target) = exact {
         return Ok(target.clone());
     }
-    let mut parts = status.targets.iter().filter(|target| target.title.contains(name) || target.id.as_str().starts_with(name));
+    let mut parts = status.targets.iter().filter(|target| towpath_control::is_part(&target.title, name));
     match (parts.next(), parts.next()) {
         (Some(target), None) => Ok(target.clone()),
         (None, _) => Err(Failure::new(Exit::Held, format!("no target is called {name:?}")).help("`towpath status` lists the targets")),
@@ -108,16 +108,25 @@ fn judge(status: &StatusView, awaited: &Awaited<'_>) -> Stand {
             return ended(Exit::Failed, format!("the change failed: {}: {why}", change.title));
         }
         Some(change) if change.state == "open" => return Stand::Going(change.title.clone()),
-        // Merged, or so long ago that it is no longer shown.
+        Some(change) if change.state == "merged" => {
+            return Stand::Going(format!("{}: waiting for the config repository to be read", change.title));
+        }
+        // Merged and read: it is no longer shown.
         _ => {}
     }
     let Some(before) = &awaited.target else { return Stand::Done };
     let Some(now) = find(status, &before.id) else {
         return ended(Exit::Held, format!("{} is no longer in the config repository", before.title));
     };
-    // Until the merged change is read, the target looks as it did before.
-    let reached = |git_ref: &str| awaited.to.map_or(git_ref != before.git_ref, |to| git_ref.starts_with(to));
-    if awaited.accepted.change.is_some() && !reached(&now.git_ref) {
+    // Until the merged change is read, the target looks as it did before. One that follows a branch keeps its ref; what it runs changes.
+    let follows = !is_commit(&before.git_ref);
+    let runs = |target: &TargetView| target.current.as_ref().map(|deployed| deployed.commit.id);
+    let reached = match awaited.to {
+        _ if follows => now.verdict.state != "up-to-date" || runs(now) != runs(before),
+        Some(to) => now.git_ref.starts_with(to),
+        None => now.git_ref != before.git_ref,
+    };
+    if awaited.accepted.change.is_some() && !reached {
         return Stand::Going(format!("{}: waiting for the config repository to be read", now.title));
     }
     match now.verdict.state.as_str() {
@@ -133,6 +142,10 @@ fn judge(status: &StatusView, awaited: &Awaited<'_>) -> Stand {
 
 fn ended(exit: Exit, why: String) -> Stand {
     Stand::Ended(Failure::new(exit, why).help("`towpath status` shows what is where and what holds it"))
+}
+
+fn is_commit(git_ref: &str) -> bool {
+    git_ref.len() == 40 && git_ref.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn find<'a>(status: &'a StatusView, id: &TargetId) -> Option<&'a TargetView> {
