@@ -2,7 +2,7 @@
 //!
 //! Each service has a source, a stage target that follows its branch, a test of it and a production target, all at rest.
 //! Prints one row for each size. Goals: planning 10,000 targets takes 20 ms, and after one event 1 ms; ten times as many
-//! take about ten times as long, and no longer after one event.
+//! take at most ten times as long, and no longer after one event.
 //!
 //! The columns, all by the wall, the shortest of several (on a busy machine, repeat it and take the least):
 //! `scratch` is [`plan`], all in all; `planning` says all verdicts anew with the catalog prepared; `index` is what
