@@ -10,6 +10,7 @@ mod doctor;
 mod find;
 mod observe;
 mod plans;
+mod rendering;
 pub mod request;
 mod requests;
 mod runs;

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use towpath_catalog::Catalog;
-use towpath_domain::{CommitId, TargetId};
+use towpath_domain::CommitId;
 use towpath_engine::{Action, Event, FactKey, Outcome, Planner};
 use towpath_ledger::{Error as LedgerError, EventId};
-use towpath_runs::render;
 use towpath_runs::world::{Snapshot, World};
 
 use crate::observe::{Observer, Pace};
+use crate::rendering::Rendering;
 
 /// The control part of a server: its loop, and what people ask of it.
 pub struct Control {
@@ -23,6 +23,7 @@ pub struct Control {
     merged: Notify,
     /// Another catalog counts.
     adopted: Notify,
+    rendering: Rendering,
     pace: Pace,
 }
 
@@ -33,7 +34,16 @@ impl Control {
         let planner = Planner::new(Arc::new(Catalog::default()), &world.ledger.facts(), world.clock.now());
         let seen = Mutex::new(world.ledger.latest());
         let planner = Mutex::new(planner);
-        Arc::new(Self { world, planner, seen, wake: Notify::new(), merged: Notify::new(), adopted: Notify::new(), pace })
+        Arc::new(Self {
+            world,
+            planner,
+            seen,
+            wake: Notify::new(),
+            merged: Notify::new(),
+            adopted: Notify::new(),
+            rendering: Rendering::new(),
+            pace,
+        })
     }
 
     /// Something outside may be new: look at every repository now. All that a webhook does.
@@ -189,7 +199,13 @@ impl Control {
     /// Does one thing. Answers whether a fact came of it.
     async fn act(&self, action: Action) -> bool {
         match action {
-            Action::Render { target, commit } => self.render(&target, commit).await,
+            Action::Render { target, commit } => {
+                if let Some(target) = self.world.current().catalog.targets.get(&target).cloned() {
+                    self.rendering.begin(&self.world, target, commit);
+                }
+                // The fact comes later, and wakes the loop.
+                false
+            }
             Action::Run { spec } => {
                 let id = spec.id.clone();
                 match self.append(Event::RunQueued(*spec)).await {
@@ -216,19 +232,6 @@ impl Control {
             }
             // Grouped into runs by the planner; nothing is left to do.
             Action::Promote { .. } => false,
-        }
-    }
-
-    async fn render(&self, target: &TargetId, commit: CommitId) -> bool {
-        let Some(target) = self.world.current().catalog.targets.get(target).cloned() else { return false };
-        match render::fact(&self.world.mirrors, &target, commit).await {
-            Ok(render) => self.append(Event::Rendered(render)).await.is_ok(),
-            Err(error) => {
-                tracing::warn!(target = %target.title(), %commit, %error, "what would be deployed is not known yet");
-                let branch = target.branch.clone().unwrap_or_else(|| self.world.config.branch.clone());
-                let event = Event::BranchUnreachable { url: target.url.clone(), branch, error: error.message };
-                self.append(event).await.is_ok()
-            }
         }
     }
 

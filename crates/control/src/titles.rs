@@ -1,6 +1,6 @@
 //! Targets in the order in which people look for them, by names as short as they can be.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use towpath_catalog::{Catalog, Target};
@@ -19,12 +19,12 @@ pub fn is_part(title: &str, what: &str) -> bool {
 /// Short names of targets: the saas file and the environment where no other target is meant by them, the whole title elsewhere.
 pub(crate) struct ShortNames {
     /// How many titles each pair of parts is a part of.
-    pairs: BTreeMap<(String, String), usize>,
+    pairs: HashMap<(String, String), usize>,
 }
 
 impl ShortNames {
     pub(crate) fn new(catalog: &Catalog) -> Self {
-        let mut pairs = BTreeMap::new();
+        let mut pairs = HashMap::new();
         for target in catalog.targets.values() {
             let title = target.title();
             let parts: Vec<&str> = title.split('/').collect();
@@ -49,7 +49,7 @@ impl ShortNames {
 
 /// All targets: by app, and within an app in the order in which a commit reaches them, publishers before their subscribers.
 pub(crate) fn in_order(catalog: &Catalog) -> Vec<&Arc<Target>> {
-    let mut depths = BTreeMap::new();
+    let mut depths = HashMap::new();
     let mut sorted: Vec<(usize, &Arc<Target>)> =
         catalog.targets.values().map(|target| (depth(catalog, &target.id, &mut BTreeSet::new(), &mut depths), target)).collect();
     sorted.sort_by_cached_key(|(depth, target)| (target.saas_file.app.to_string(), *depth, target.title()));
@@ -57,7 +57,7 @@ pub(crate) fn in_order(catalog: &Catalog) -> Vec<&Arc<Target>> {
 }
 
 /// How many promotions lead to the target at most. A cycle is an error of the catalog; here it only must come to an end.
-fn depth(catalog: &Catalog, id: &TargetId, above: &mut BTreeSet<TargetId>, known: &mut BTreeMap<TargetId, usize>) -> usize {
+fn depth(catalog: &Catalog, id: &TargetId, above: &mut BTreeSet<TargetId>, known: &mut HashMap<TargetId, usize>) -> usize {
     if let Some(depth) = known.get(id) {
         return *depth;
     }
