@@ -29,5 +29,5 @@ fn main() {
 }
 
 fn tell(what: &str, took: Duration) {
-    println!("{what:<58} {:>9.1} ms", took.as_secs_f64() * 1e3);
+    println!("{what:<70} {:>9.1} ms", took.as_secs_f64() * 1e3);
 }

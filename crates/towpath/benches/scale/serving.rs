@@ -2,9 +2,10 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
+use towpath_ledger::{EventFilter, Ledger};
 
 use crate::process::{cpu, memory_mib};
 use crate::reading::median;
@@ -29,11 +30,12 @@ pub fn measure(folder: &Path, repository: &Repository) {
     // Every source is looked at once, and found unreachable.
     until(&mut server, || {
         let sources = status(&config).unwrap_or_default();
-        let of = |source: &Value| source["verdict"]["holds"].as_array().is_some_and(|holds| !holds.is_empty());
+        let of =
+            |source: &Value| source["verdict"]["holds"].as_array().is_some_and(|holds| holds.iter().any(|h| h["reason"] == "unreachable"));
         sources["sources"].as_array().is_some_and(|all| !all.is_empty() && all.iter().all(of))
     });
     tell("server: from its start to having looked at all sources", begun.elapsed());
-    println!("{:<58} {:>9.1} s", "server: CPU up to then, with its git processes", cpu(pid).as_secs_f64());
+    tell("server: CPU up to then, with its git processes", cpu(pid));
 
     let mut answers: Vec<Duration> = (0..7)
         .map(|_| {
@@ -46,20 +48,21 @@ pub fn measure(folder: &Path, repository: &Repository) {
 
     let mut followed: Vec<Duration> = (0..3)
         .map(|_| {
-            let head = repository.small_commit();
-            let begun = Instant::now();
-            until(&mut server, || status(&config).is_some_and(|s| s["config"]["commit"] == head.as_str()));
-            begun.elapsed()
+            let seen = in_force(folder);
+            repository.small_commit();
+            let pushed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+            until(&mut server, || in_force(folder) > seen);
+            in_force(folder).saturating_sub(pushed)
         })
         .collect();
-    tell("server: a one-file commit is in force, as status shows (median)", median(&mut followed));
+    tell("server: from a one-file commit's push to it being in force (median)", median(&mut followed));
 
     let before = cpu(pid);
     std::thread::sleep(IDLE);
     let share = (cpu(pid) - before).as_secs_f64() / IDLE.as_secs_f64() * 100.0;
-    println!("{:<58} {share:>9.1} %", "server: idle, share of one core, with its git processes");
-    println!("{:<58} {:>7} MiB", "server: memory, idle", memory_mib(pid, "VmRSS"));
-    println!("{:<58} {:>7} MiB", "server: memory, the most ever", memory_mib(pid, "VmHWM"));
+    println!("{:<70} {share:>9.1} %", "server: idle, share of one core, with its git processes");
+    println!("{:<70} {:>7} MiB", "server: memory, idle", memory_mib(pid, "VmRSS"));
+    println!("{:<70} {:>7} MiB", "server: memory, the most ever", memory_mib(pid, "VmHWM"));
     let ended =
         rustix::process::Pid::from_raw(pid.cast_signed()).map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::TERM));
     assert!(matches!(ended, Some(Ok(()))), "the server was still there");
@@ -78,6 +81,19 @@ fn towpath(config: &Path, arguments: &[&str]) -> Command {
 fn status(config: &Path) -> Option<Value> {
     let output = towpath(config, &["status", "--output", "json"]).output().expect("the binary can be started");
     serde_json::from_slice(&output.stdout).ok()
+}
+
+/// When the catalog that counts was adopted, since 1970.
+fn in_force(folder: &Path) -> Duration {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let ledger = Ledger::read_only(folder.join(".towpath")).await.unwrap();
+        let filter = EventFilter { kind: Some("config-seen".to_owned()), ..EventFilter::default() };
+        let last = ledger.events(&filter, 1).await.unwrap().rows.pop();
+        let at = last.map_or(0, |recorded| u64::try_from(recorded.at.as_millis()).unwrap_or_default());
+        ledger.close().await;
+        Duration::from_millis(at)
+    })
 }
 
 fn until(server: &mut Child, is_so: impl Fn() -> bool) {
