@@ -115,6 +115,9 @@ pub struct Owner {
     pub saas_file: String,
     /// The environment it deploys to.
     pub environment: String,
+    /// Targets that are no more, and whose objects this one may take over: what it was called before it was renamed. Asked for each time, never kept.
+    #[serde(skip)]
+    pub heir_of: Vec<TargetId>,
 }
 
 /// What names an object within its namespace. Written `Deployment.apps/web`.

@@ -45,9 +45,10 @@ pub(super) fn check<'a>(world: &World, namespace: &NamespaceName, owner: &Owner,
         }
         if let Some(there) = world.objects.get(&(namespace.clone(), key.clone())) {
             let other = &there.record.owner;
-            if other.target != owner.target {
+            if other.target != owner.target && !owner.heir_of.contains(&other.target) {
                 let why = format!(
-                    "belongs to target {} of saas file {} ({}); rename this one, or delete that target first",
+                    "belongs to target {} of saas file {} ({}); rename this object, or give that target `delete: true` first, \
+                     which must be put back for that if it is gone",
                     other.title, other.saas_file, other.target
                 );
                 refuse(&title, "", why);
@@ -123,14 +124,15 @@ pub(super) fn apply(core: &Core, namespace: &NamespaceName, owner: &Owner, objec
 fn next_record(key: &ObjectKey, owner: &Owner, object: &Value, before: Option<&Record>) -> (Change, Record) {
     let hash = digest::of_value(object);
     let Some(before) = before else {
-        let record = Record { owner: owner.clone(), generation: 1, hash, applied: now(), object: object.clone(), state: State::default() };
+        let owner = Owner { heir_of: Vec::new(), ..owner.clone() };
+        let record = Record { owner, generation: 1, hash, applied: now(), object: object.clone(), state: State::default() };
         return (Change::Created, record);
     };
     let same = before.hash == hash;
     // A job is something that is done: another run does it anew.
     let anew = key.kind == "Job" && before.owner.run != owner.run;
     let mut record = before.clone();
-    record.owner = owner.clone();
+    record.owner = Owner { heir_of: Vec::new(), ..owner.clone() };
     if same && !anew {
         return (Change::Unchanged, record);
     }

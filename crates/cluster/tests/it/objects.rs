@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use towpath_cluster::{Change, Cluster, ClusterError, LogRequest, LogSource};
+use towpath_cluster::{Change, Cluster, ClusterError, LogRequest, LogSource, Owner};
 use towpath_domain::TargetId;
 
 use crate::support::{Machine, job, namespace, owner, web};
@@ -23,6 +23,20 @@ async fn applying_again_changes_nothing_and_applying_something_else_does() {
     let mut other = config("a");
     other["data"]["mode"] = json!("slow");
     assert_eq!(change(json!([other])).await, Change::Changed);
+    machine.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_heir_takes_over_what_a_target_that_is_gone_left_and_nobody_elses() {
+    let machine = Machine::start();
+    machine.apply("run-1", json!([config("a"), config("b")])).await.unwrap();
+    let heir = Owner { heir_of: vec![TargetId::new("web").unwrap()], ..owner("front", "run-2") };
+    let applied = machine.cluster.apply(&namespace(), &heir, &[config("a")]).await.unwrap();
+    assert_eq!(applied.objects[0].change, Change::Unchanged, "what runs goes on running");
+    let owners: Vec<_> = machine.list().await.into_iter().map(|status| status.owner.target.to_string()).collect();
+    assert_eq!(owners, ["front", "web"]);
+    let stranger = Owner { heir_of: vec![TargetId::new("web").unwrap()], ..owner("stranger", "run-3") };
+    machine.cluster.apply(&namespace(), &stranger, &[config("a")]).await.unwrap_err();
     machine.end().await;
 }
 

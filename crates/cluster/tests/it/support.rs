@@ -184,6 +184,7 @@ pub fn owner(target: &str, run: &str) -> Owner {
         commit: "5f8f0e1d2c3b4a5968778695a4b3c2d1e0f9a8b7".parse().unwrap(),
         saas_file: "shop".into(),
         environment: "stage".into(),
+        heir_of: Vec::new(),
     }
 }
 

@@ -15,7 +15,7 @@ use towpath_template::{Recorded, objects};
 
 use crate::journal::{Journal, Stop};
 use crate::render;
-use crate::world::World;
+use crate::world::{Snapshot, World};
 
 /// What the first step finds: values are drawn once a run, and kept.
 #[derive(Debug, Serialize, Deserialize)]
@@ -150,6 +150,10 @@ async fn gate(world: &World, target: &Arc<Target>, work: &DeployWork) -> Result<
 }
 
 async fn apply(world: &World, journal: &Journal, target: &Arc<Target>, work: &DeployWork, objects: &[Value]) -> Result<(), Stop> {
+    let snapshot = world.snapshot().await?;
+    let cluster = world.clusters.get(&target.cluster);
+    let stop = |e: towpath_cluster::ClusterError| Stop::failed(e.class(), e);
+    let there = cluster.list(Some(&target.namespace)).await.map_err(stop)?;
     let owner = Owner {
         target: target.id.clone(),
         title: target.title(),
@@ -157,9 +161,8 @@ async fn apply(world: &World, journal: &Journal, target: &Arc<Target>, work: &De
         commit: work.commit,
         saas_file: target.saas_file.name.to_string(),
         environment: target.environment.to_string(),
+        heir_of: predecessors(&snapshot, target, there.iter().map(|object| &object.owner)),
     };
-    let cluster = world.clusters.get(&target.cluster);
-    let stop = |e: towpath_cluster::ClusterError| Stop::failed(e.class(), e);
     for note in cluster.check(&target.namespace, &owner, objects).await.map_err(stop)? {
         journal.note(note);
     }
@@ -179,6 +182,20 @@ async fn apply(world: &World, journal: &Journal, target: &Arc<Target>, work: &De
         journal.note(note);
     }
     Ok(())
+}
+
+/// Targets of the same saas file and environment that the config repository no longer has: what this one was called before it was renamed.
+/// While anything in the config repository is broken, nobody knows whether they are gone, and nothing is taken over.
+fn predecessors<'a>(snapshot: &Snapshot, target: &Target, owners: impl Iterator<Item = &'a Owner>) -> Vec<TargetId> {
+    if snapshot.errors() > 0 {
+        return Vec::new();
+    }
+    let same = |owner: &&Owner| *owner.saas_file == *target.saas_file.name.as_str() && *owner.environment == *target.environment.as_str();
+    let mut gone: Vec<TargetId> =
+        owners.filter(same).map(|owner| owner.target.clone()).filter(|id| !snapshot.catalog.targets.contains_key(id)).collect();
+    gone.sort();
+    gone.dedup();
+    gone
 }
 
 async fn wait(
