@@ -10,7 +10,7 @@ use towpath_engine::{Action, Event, FactKey, Outcome, Planner};
 use towpath_ledger::{Error as LedgerError, EventId};
 use towpath_runs::world::{Snapshot, World};
 
-use crate::observe::{Observer, Pace};
+use crate::observe::{self, Observer, Pace};
 use crate::rendering::Rendering;
 
 /// The control part of a server: its loop, and what people ask of it.
@@ -146,6 +146,7 @@ impl Control {
                 return;
             }
         }
+        observe::catch_up(&self.world, &self.world.current().catalog, &snapshot.catalog).await;
         let now = self.world.clock.now();
         self.planner().set_catalog(Arc::clone(&snapshot.catalog), &self.world.ledger.facts(), now);
         self.world.set_current(snapshot);

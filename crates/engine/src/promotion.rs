@@ -3,7 +3,7 @@
 use towpath_catalog::QueuePolicy;
 use towpath_domain::{CommitId, GitRef};
 
-use crate::build::{Image, image};
+use crate::build::{self, Image, image};
 use crate::candidates::{PASSED_OVER_MAX, pass_over};
 use crate::change::{Standing, standing};
 use crate::event::{CommitInfo, RenderOutcome};
@@ -67,6 +67,9 @@ pub(crate) fn plan(world: &World<'_>, view: &TargetView, fact: &TargetFact, pass
         return Promotion::Never(Hold::NoBranch { url: target.url.clone() });
     }
     let Some(order) = world.order(view) else { return Promotion::Nothing };
+    if let Some(unseen) = unseen(world, view, order, pinned) {
+        return Promotion::Wait { to: pinned, holds: vec![unseen] };
+    }
     let candidates = order.newer_than(pinned);
     if candidates.is_empty() {
         return Promotion::Nothing;
@@ -99,6 +102,14 @@ pub(crate) fn plan(world: &World<'_>, view: &TargetView, fact: &TargetFact, pass
         Chosen { go: None, vouched: Some((to, holds)) } => Promotion::Wait { to, holds },
         Chosen { go: None, vouched: None } => under_way(world, view, pinned),
     }
+}
+
+/// Where the ref is at a commit that is not known, and the branch cannot be looked at: the commit may well be newer than all that are known,
+/// and nothing is promoted backwards.
+fn unseen(world: &World<'_>, view: &TargetView, order: Order<'_>, pinned: CommitId) -> Option<Hold> {
+    let branch = view.branch.as_ref().filter(|_| !pinned.is_null() && order.position(pinned).is_none())?;
+    world.facts.branches.get(branch)?.unreachable.as_ref()?;
+    Some(build::unseen(world, branch))
 }
 
 /// With no candidate any more, a change may still be under way that was begun when there was one.

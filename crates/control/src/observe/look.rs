@@ -16,11 +16,16 @@ pub(super) async fn look_at(world: &World, look: &Look) -> bool {
     match branches(world, look).await {
         Ok(well) => well,
         Err(error) => {
-            for branch in &look.branches {
-                unreachable(world, &look.url, branch, &error.to_string()).await;
-            }
+            away(world, look, &error.to_string()).await;
             false
         }
+    }
+}
+
+/// Records that none of the branches can be looked at.
+pub(super) async fn away(world: &World, look: &Look, error: &str) {
+    for branch in &look.branches {
+        unreachable(world, &look.url, branch, error).await;
     }
 }
 

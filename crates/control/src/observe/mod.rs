@@ -4,6 +4,7 @@
 //! with what is there (law 7): a local repository is asked by file metadata alone whether it changed, a remote one by one call, and of
 //! very many, each is asked less often ([`schedule`]).
 
+mod ahead;
 mod look;
 mod schedule;
 
@@ -18,6 +19,7 @@ use towpath_domain::{BranchName, RepoUrl, Span};
 use towpath_runs::World;
 use towpath_runs::world::Snapshot;
 
+pub(crate) use ahead::catch_up;
 use schedule::Schedule;
 
 /// How many first-parent commits of a branch are kept as facts. A target that is further behind counts as older than all of them.

@@ -42,6 +42,23 @@ fn what_failed_its_test_stays_out_of_production_and_the_next_one_goes() {
 }
 
 #[test]
+fn a_ref_that_is_ahead_of_what_is_known_is_not_promoted_backwards_while_its_branch_is_away() {
+    let mut sim = Sim::chain();
+    sim.settle();
+    // A person pushed a commit and set production to it; the branch could not be looked at since.
+    sim.event(Event::BranchUnreachable { url: url(), branch: main_branch(), error: "no route to host".to_owned() });
+    sim.install.edit("prod", |target| target.git_ref = towpath_domain::GitRef::Commit(commit(7)));
+    sim.config_seen();
+    sim.settle();
+    assert_eq!(sim.pinned("prod"), Some(commit(7)));
+    assert!(
+        sim.holds("prod").iter().any(|hold| matches!(hold, Hold::Unreachable { .. } | Hold::Unvouched { .. })),
+        "{:?}",
+        sim.holds("prod")
+    );
+}
+
+#[test]
 fn a_target_that_nothing_was_promoted_to_yet_gets_the_first_commit_that_passed() {
     let mut sim = Sim::chain();
     let nothing: towpath_domain::CommitId = "0".repeat(40).parse().unwrap();
