@@ -11,9 +11,6 @@ use tempfile::TempDir;
 /// Longer than anything takes: only a hang comes to this.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Nothing promoted yet.
-pub const NOTHING: &str = "0000000000000000000000000000000000000000";
-
 /// An installation whose service needs no compiler: its web pod just stays up, its smoke test reads a file of the image.
 pub struct Installation {
     dir: TempDir,
@@ -71,16 +68,69 @@ impl Installation {
         self.commit("web", subject)
     }
 
+    /// An installation that runs, with its first good release in production.
+    pub fn released() -> (Self, String) {
+        let mut it = Self::new();
+        let first = it.release("first", true);
+        it.start(None);
+        it.until_at(PRODUCTION, &first);
+        (it, first)
+    }
+
+    /// Brings the clone of the config repository to its head.
+    fn latest(&self) {
+        self.git("config", &["fetch", "--quiet", "origin"]);
+        self.git("config", &["reset", "--quiet", "--hard", "origin/main"]);
+    }
+
+    /// A commit in the config repository, on top of whatever Towpath has put there meanwhile.
+    pub fn configure(&self, subject: &str, change: impl Fn(&Self)) -> String {
+        let begun = Instant::now();
+        loop {
+            self.latest();
+            change(self);
+            self.git("config", &["add", "--all"]);
+            self.git("config", &["commit", "--quiet", "--message", subject]);
+            if self.try_git("config", &["push", "--quiet", "origin", "main"]).status.success() {
+                return self.git("config", &["rev-parse", "HEAD"]);
+            }
+            assert!(begun.elapsed() < PATIENCE, "the config repository never stands still");
+        }
+    }
+
+    /// Replaces a text that a file of the config repository must hold; to be called in `configure`.
+    #[track_caller]
+    pub fn replace(&self, path: &str, old: &str, new: &str) {
+        let path = format!("config/data/{path}");
+        let text = self.read(&path);
+        assert!(text.contains(old), "{path} does not hold {old:?}:\n{text}");
+        self.write(&path, &text.replacen(old, new, 1));
+    }
+
+    /// Waits until the server has read this commit of the config repository.
+    #[track_caller]
+    pub fn until_read(&mut self, commit: &str) {
+        self.until("the config repository to be read", |it| {
+            let read = it.ask(&["status"])?["config"]["commit"].as_str()?.to_owned();
+            let later = it.try_git("config.git", &["merge-base", "--is-ancestor", commit, &read]);
+            later.status.success().then_some(())
+        });
+    }
+
     pub fn git(&self, dir: &str, arguments: &[&str]) -> String {
-        let output = Command::new("git")
+        let output = self.try_git(dir, arguments);
+        assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    pub fn try_git(&self, dir: &str, arguments: &[&str]) -> Output {
+        Command::new("git")
             .args(["-c", "user.name=Test", "-c", "user.email=test@example.com", "-c", "commit.gpgSign=false"])
             .args(arguments)
             .current_dir(self.path(dir))
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .output()
-            .unwrap();
-        assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+            .unwrap()
     }
 
     /// Starts the server; it ends itself by `kill -9` once `crash_after` events are recorded.
@@ -113,11 +163,18 @@ impl Installation {
         }
     }
 
+    /// `SIGTERM`.
+    pub fn terminate(&self) {
+        let pid = self.server.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").arg(&pid).status().unwrap().success());
+    }
+
     /// `SIGTERM`, and waits for the end.
     pub fn stop(&mut self) {
+        if self.server.is_some() {
+            self.terminate();
+        }
         if let Some(mut server) = self.server.take() {
-            let pid = server.id().to_string();
-            assert!(Command::new("kill").arg(&pid).status().unwrap().success());
             let begun = Instant::now();
             while server.try_wait().unwrap().is_none() {
                 assert!(begun.elapsed() < PATIENCE, "the server does not stop:\n{}", self.read("server.log"));
@@ -143,6 +200,37 @@ impl Installation {
         let output = self.run(arguments);
         assert!(output.status.success(), "towpath {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Asks for something as a person, who stays until it is done.
+    #[track_caller]
+    pub fn asks(&self, arguments: &[&str]) -> String {
+        self.ok(&[arguments, &["--by", "Ada", "--wait", "--timeout", "80s"]].concat())
+    }
+
+    /// Runs a command that must be refused; answers with what it said.
+    #[track_caller]
+    pub fn refused(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(!output.status.success(), "towpath {arguments:?} was not refused: {}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    /// Runs about this, newest first.
+    pub fn runs(&self, about: &str) -> Vec<Value> {
+        self.ask(&["runs", "--about", about]).and_then(|runs| runs.as_array().cloned()).unwrap_or_default()
+    }
+
+    /// What was deployed to this target, oldest first.
+    pub fn deployed(&self, title: &str) -> Vec<String> {
+        let done = |run: &Value| run["kind"] == "deploy" && run["state"] == "succeeded";
+        let runs = self.runs(title);
+        runs.iter().rev().filter(|run| done(run)).map(|run| run["commit"]["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The commit that this target runs.
+    pub fn current(&self, title: &str) -> Option<String> {
+        Some(self.target(title)?["current"]["commit"]["id"].as_str()?.to_owned())
     }
 
     /// `towpath … --output json`; nothing while no server answers.
@@ -337,4 +425,3 @@ resourceTemplates:
 ",
     ),
 ];
-

@@ -2,12 +2,18 @@
 #![allow(clippy::unwrap_used)]
 
 mod architecture;
-mod installation;
-mod kills;
 mod harness;
 mod init;
+mod installation;
+mod kills;
 mod ledger;
 mod offline;
+mod people;
+mod policies;
 mod render;
+mod repositories;
 mod served;
+mod targets;
+mod telling;
+mod trouble;
 mod validate;
