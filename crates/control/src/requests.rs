@@ -5,7 +5,9 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use towpath_catalog::{Catalog, Selector, Target, write};
 use towpath_domain::{AppName, CommitId, EnvironmentName};
-use towpath_engine::{ChangeKind, ChangeSpec, ConfigEdit, Event, Facts, HOLDS, Subject, change_run, change_spec, gate, hold_text, slug};
+use towpath_engine::{
+    BLOCKS, ChangeKind, ChangeSpec, ConfigEdit, Event, Facts, HOLDS, Subject, change_run, change_spec, gate, hold_text, slug,
+};
 use towpath_ledger::Error as LedgerError;
 
 use crate::find::{self, Found, problem};
@@ -14,9 +16,6 @@ use crate::status::ledger_problem;
 use crate::steer::Control;
 use crate::view::{Accepted, Problem};
 use crate::words;
-
-/// Where Towpath's own blocks are written in a config repository.
-const BLOCKS: &str = "data/towpath/blocks";
 
 impl Control {
     /// Tries again what failed.
@@ -235,7 +234,7 @@ impl Control {
         self.queue(spec, &request.asked).await
     }
 
-    /// Lifts a hold that was put on exactly this.
+    /// Lifts a hold that was put on exactly this, or a hold or a rollback's block that is named by itself or by its file.
     ///
     /// # Errors
     /// [`Problem`] when there is no such hold.
@@ -245,15 +244,17 @@ impl Control {
             let snapshot = self.world.current();
             let catalog = &snapshot.catalog;
             let holds = || catalog.policies.iter().filter(|policy| policy.place.file.starts_with(HOLDS));
-            // What `status` shows is the hold's own name; what people remember is what they held.
-            let (title, path, name) = match holds().find(|policy| *policy.name == *request.what) {
+            let blocks = catalog.policies.iter().filter(|policy| policy.place.file.starts_with(BLOCKS));
+            // What `status` shows is a name or a file; what people remember is what they held.
+            let named = holds().chain(blocks).find(|policy| *policy.name == *request.what || *policy.place.file == *request.what);
+            let (title, path, name) = match named {
                 Some(hold) => (request.what.clone(), hold.place.file.to_string(), slug(&request.what)),
                 None => {
                     let Selected { title, name, .. } = selected(catalog, &request.what)?;
                     (title, format!("{HOLDS}/{name}.yml"), name)
                 }
             };
-            if !holds().any(|policy| *policy.place.file == *path) {
+            if named.is_none() && !holds().any(|policy| *policy.place.file == *path) {
                 let others: Vec<String> = holds().map(|policy| policy.name.to_string()).collect();
                 let there =
                     if others.is_empty() { "no hold is set".to_owned() } else { format!("holds that are set: {}", others.join(", ")) };

@@ -42,5 +42,5 @@ pub use gate::{Passed, gate, may_deploy};
 pub use ids::{change_id, change_spec, slug};
 pub use planner::{Plan, Planner, plan};
 pub use store::FactError;
-pub use text::{HOLDS, Names, action_text, hold_text, lift_text, verdict_text};
+pub use text::{BLOCKS, HOLDS, Names, action_text, hold_text, lift_text, verdict_text};
 pub use verdict::*;

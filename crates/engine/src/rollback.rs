@@ -11,6 +11,7 @@ use crate::ids;
 use crate::index::TargetView;
 use crate::order::Order;
 use crate::policy::Urgency;
+use crate::text::BLOCKS;
 use crate::verdict::{Action, Hold};
 use crate::world::World;
 
@@ -145,5 +146,5 @@ fn block_file(view: &TargetView, commit: CommitId, reason: &str) -> (String, Str
     let name = format!("block-{}-{short}-{}", ids::slug(target.saas_file.name.as_str()), ids::short_hash([target.id.as_str()]));
     let select = Selector { targets: vec![target.id.clone()], ..Selector::default() };
     let content = block_policy(&name, &select, &target.url, commit, reason, true);
-    (format!("data/towpath/blocks/{name}.yml"), content)
+    (format!("{BLOCKS}/{name}.yml"), content)
 }

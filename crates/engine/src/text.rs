@@ -12,6 +12,9 @@ use crate::verdict::{Action, Hold, State, Unvouched, Verdict};
 /// The folder of the config repository in which `towpath hold` keeps its policies, one file each.
 pub const HOLDS: &str = "data/towpath/holds";
 
+/// The folder of the config repository in which rollbacks keep what they block, one file each.
+pub const BLOCKS: &str = "data/towpath/blocks";
+
 /// What people call things.
 pub trait Names {
     /// A target's title; its id, when it is not known.
@@ -141,6 +144,9 @@ pub fn lift_text(hold: &Hold, subject: &str) -> String {
                 format!("see `towpath logs {run}`; mend and merge, retry the publisher, or add the commit to the app's `hotfixVersions`")
             }
         },
+        Hold::Blocked { place, .. } if place.file.starts_with(BLOCKS) => {
+            format!("`towpath release {} --reason …`, or go to another commit", place.file)
+        }
         Hold::Blocked { place, .. } => format!("remove the block at {place}, or go to another commit"),
         Hold::TagMoved { image, .. } => format!("find out who pushed {image} twice, then build a new commit"),
         Hold::Soaking { .. } => "wait, or add the commit to the app's `hotfixVersions`".to_owned(),

@@ -36,6 +36,13 @@ fn a_hold_says_what_and_what_would_lift_it() {
         Hold::Disabled { place: place(10) },
         Hold::NotSeen { url: url(), branch: Some(main_branch()) },
         Hold::Blocked { commit: commit(2), reason: "it eats orders".to_owned(), place: place(7) },
+        Hold::Blocked {
+            commit: commit(2),
+            reason: "it eats orders".to_owned(),
+            place: Place { file: "data/towpath/blocks/web.yml".into(), ..place(7) },
+        },
+        Hold::Unsupported { features: vec!["unsupported: `slos`".to_owned(), "unsupported: `images`".to_owned()] },
+        Hold::Unsupported { features: vec!["broken-publisher: `data/web.yml` is broken".to_owned()] },
         Hold::Soaking { commit: commit(2), days: 1, until: moment() },
         Hold::OutsideSchedule { schedule: "0 9 * * *".to_owned(), opens: Some(moment()) },
         Hold::OutsideWindow { policy: "hours".to_owned(), opens: None, place: place(60) },
@@ -78,6 +85,12 @@ fn a_hold_says_what_and_what_would_lift_it() {
     -> nothing to do: it is looked at within a poll
     0000002 is blocked (data/web.yml:7:7): it eats orders
     -> remove the block at data/web.yml:7:7, or go to another commit
+    0000002 is blocked (data/towpath/blocks/web.yml:7:7): it eats orders
+    -> `towpath release data/towpath/blocks/web.yml --reason …`, or go to another commit
+    its saas file uses what Towpath cannot carry out: `slos`; `images`
+    -> take these features out of the saas file, or deploy this target by other means
+    its configuration is not in order: `data/web.yml` is broken
+    -> mend it in the config repository: `towpath validate` there says where and how
     0000002 must stand well for a day and does so at 2023-11-14T22:13:20.000Z
     -> wait, or add the commit to the app's `hotfixVersions`
     the schedule `0 9 * * *` (UTC) is closed until 2023-11-14T22:13:20.000Z

@@ -115,13 +115,14 @@ pub(crate) struct Hold {
     request: Request,
 }
 
-/// Lifts a hold, by a commit in the config repository.
+/// Lifts a hold, or lets a commit through that a rollback blocked, by a commit in the config repository.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  towpath release environment/production --reason 'the sale is over'")]
+  towpath release environment/production --reason 'the sale is over'
+  towpath release data/towpath/blocks/web-1c2d3e4.yml --reason 'it was the network'")]
 pub(crate) struct Release {
-    /// What was held, written as for `towpath hold`.
+    /// What was held, written as for `towpath hold`; or the name or file that `towpath status` and `towpath explain` show.
     #[arg(value_name = "WHAT")]
     what: String,
     #[command(flatten)]

@@ -64,8 +64,17 @@ fn a_rollback_of_what_is_pinned_is_one_commit_and_the_bad_one_never_comes_back_b
     // Back to a commit of one's choice.
     it.asks(&["rollback", "web/production", "--to", &first[..8], "--reason", "the third one, too"]);
     assert_eq!(it.current(PRODUCTION), Some(first.clone()));
+    // It was the network: the block goes, and the third one comes by itself.
+    let lift = it.until("the block to be told", |it| {
+        let verdict = it.target(PRODUCTION)?["verdict"].clone();
+        let over = verdict["passedOver"].as_array()?.iter().find(|over| over["commit"]["id"] == third.as_str())?.clone();
+        over["holds"].as_array()?.iter().find(|hold| hold["reason"] == "blocked").map(|hold| hold["lift"].as_str().unwrap().to_owned())
+    });
     let said = it.refused(&["rollback", "web/production", "--to", &first, "--reason", "x", "--by", "Ada"]);
     assert!(said.contains("is at"), "{said}");
+    let file = lift.split("towpath release ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_else(|| panic!("{lift}"));
+    it.asks(&["release", file, "--reason", "it was the network"]);
+    it.until_at(PRODUCTION, &third);
     it.stop();
     it.ok(&["ledger", "verify"]);
 }
