@@ -1,0 +1,1 @@
+//! Secret values: Vault, Kubernetes Secrets, files. Never logged, never stored.
