@@ -32,13 +32,15 @@ pub mod shim;
 pub mod spec;
 
 mod clock;
+mod diff;
 mod digest;
 mod files;
 mod pod;
 
 pub use api::{
-    Applied, AppliedObject, BoxFuture, Change, Cluster, ClusterError, Event, LogChunk, LogRequest, LogSource, ObjectKey, ObjectStatus,
-    Owner, PodStatus, Progress, Ready, Reason, Refusal, WaitFailure,
+    Applied, AppliedObject, BoxFuture, Change, Cluster, ClusterError, Event, Examination, LogChunk, LogLine, LogRequest, LogSource,
+    MissingPermission, ObjectDiff, ObjectKey, ObjectStatus, Observer, Owner, PodStatus, Progress, Ready, Reason, Refusal, RunningContainer,
+    Scope, WaitFailure,
 };
 pub use image::{ImageConfig, ImageError, ImageStore, Unpacked};
 pub use local::{LocalCluster, Settings, stop_everything};

@@ -30,6 +30,34 @@ pub enum ClusterError {
         /// The directory.
         dir: String,
     },
+    /// The cluster does not answer. The environment's fault.
+    #[error("cluster {cluster} does not answer: {why}; `towpath doctor` looks at it")]
+    Unreachable {
+        /// The cluster's name.
+        cluster: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// The cluster does not let Towpath do this. Somebody has to grant it.
+    #[error("cluster {cluster} does not allow it: {why}; grant the permission (`towpath doctor` lists what is missing), then retry")]
+    Forbidden {
+        /// The cluster's name.
+        cluster: String,
+        /// What is not allowed, in the cluster's words.
+        why: String,
+    },
+    /// The cluster refused or could not do what was asked.
+    #[error("cluster {cluster}: {what}: {why}")]
+    Api {
+        /// The cluster's name.
+        cluster: String,
+        /// What was tried.
+        what: String,
+        /// What the cluster said.
+        why: String,
+        /// Whose fault it is.
+        class: FailureClass,
+    },
     /// The wanted state could not be read or written. The environment's fault.
     #[error("{what}: {source}; free or repair the disk, then try again")]
     Storage {
@@ -46,7 +74,9 @@ impl ClusterError {
     pub fn class(&self) -> FailureClass {
         match self {
             Self::Refused { .. } | Self::NotFound { .. } => FailureClass::Own,
-            Self::InUse { .. } | Self::Storage { .. } => FailureClass::Environment,
+            Self::InUse { .. } | Self::Storage { .. } | Self::Unreachable { .. } => FailureClass::Environment,
+            Self::Forbidden { .. } => FailureClass::Unknown,
+            Self::Api { class, .. } => *class,
         }
     }
 }
@@ -103,6 +133,22 @@ pub enum Reason {
     Superseded,
     /// This machine could not start it: no disk, no port, no process.
     Host,
+    /// No node takes the pod.
+    Unschedulable,
+    /// The namespace's quota has no room for it.
+    QuotaExceeded,
+    /// The cluster refuses to make the pod.
+    PodRejected,
+    /// The pod was evicted, or its node was lost.
+    PodLost,
+    /// The object's own conditions say that it failed.
+    ConditionFailed,
+    /// A test came to an end without having run what was asked.
+    NothingRan,
+    /// Other bits run than those that were deployed.
+    DigestDiffers,
+    /// The cluster does not answer.
+    Unreachable,
 }
 
 impl Reason {
@@ -117,7 +163,14 @@ impl Reason {
             | Self::OutOfMemory
             | Self::ConfigMissing
             | Self::JobFailed { .. } => FailureClass::Own,
-            Self::ImageUnavailable | Self::Interrupted | Self::Host => FailureClass::Environment,
+            Self::ImageUnavailable
+            | Self::Interrupted
+            | Self::Host
+            | Self::Unschedulable
+            | Self::QuotaExceeded
+            | Self::PodLost
+            | Self::Unreachable => FailureClass::Environment,
+            Self::PodRejected | Self::ConditionFailed | Self::NothingRan | Self::DigestDiffers => FailureClass::Own,
             Self::DeadlineExceeded | Self::Superseded => FailureClass::Unknown,
         }
     }
@@ -137,4 +190,7 @@ pub struct WaitFailure {
     pub message: String,
     /// The last lines that the failing pod printed, at most 50.
     pub log_tail: Vec<String>,
+    /// What the cluster tells of the object and its pods, newest last, at most 20.
+    #[serde(default)]
+    pub events: Vec<String>,
 }

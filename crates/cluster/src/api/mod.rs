@@ -1,6 +1,10 @@
 //! What every cluster offers, whatever it is underneath.
 
 mod error;
+mod examination;
+mod observer;
+mod running;
+mod scope;
 mod status;
 
 use std::collections::BTreeMap;
@@ -15,6 +19,10 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use towpath_domain::{CommitId, Digest, NamespaceName, RunId, TargetId};
 
+pub use examination::{Examination, MissingPermission};
+pub use observer::{LogLine, Observer};
+pub use running::RunningContainer;
+pub use scope::Scope;
 pub use error::{ClusterError, Reason, Refusal, WaitFailure};
 pub use status::{Event, LogChunk, LogRequest, LogSource, ObjectStatus, PodStatus};
 
@@ -49,7 +57,23 @@ pub trait Cluster: Send + Sync {
         objects: &'a [Value],
     ) -> BoxFuture<'a, Result<Applied, ClusterError>>;
 
+    /// What [`Cluster::apply`] and the pruning after it would change. Touches nothing; values of secrets are hidden.
+    ///
+    /// Answers with the objects that would be created, changed or deleted; what stays as it is is left out.
+    ///
+    /// # Errors
+    /// As [`Cluster::check`], and when the cluster cannot tell.
+    fn diff<'a>(
+        &'a self,
+        namespace: &'a NamespaceName,
+        owner: &'a Owner,
+        objects: &'a [Value],
+    ) -> BoxFuture<'a, Result<Vec<ObjectDiff>, ClusterError>>;
+
     /// Waits until all of `keys`, as `run` applied them, are well, and tells how it goes.
+    ///
+    /// Jobs are followed to their end, and every line that their containers print is told to `observer`, also after a worker
+    /// that died took the wait over: [`Observer::told`] says what was told before.
     ///
     /// # Errors
     /// [`WaitFailure`] as soon as one of them cannot become well, or when `within` has passed: a timeout is a failure.
@@ -59,27 +83,46 @@ pub trait Cluster: Send + Sync {
         keys: &'a [ObjectKey],
         run: &'a RunId,
         within: Duration,
-        progress: &'a (dyn Fn(Progress) + Send + Sync),
+        observer: &'a dyn Observer,
     ) -> BoxFuture<'a, Result<Ready, Box<WaitFailure>>>;
 
-    /// Deletes what `target` owns in the namespace, except `keep`. Answers with what was deleted; its pods end by themselves.
+    /// Deletes what `owner.target` owns in the namespace, of the kinds that `owner.scope` allows, except `keep`. Answers with what was
+    /// deleted; its pods end by themselves.
     ///
     /// # Errors
-    /// [`ClusterError::Storage`] when an object could not be deleted.
+    /// [`ClusterError`] when an object could not be deleted.
     fn prune<'a>(
         &'a self,
         namespace: &'a NamespaceName,
-        target: &'a TargetId,
+        owner: &'a Owner,
         keep: &'a [ObjectKey],
     ) -> BoxFuture<'a, Result<Vec<ObjectKey>, ClusterError>>;
 
-    /// Deletes all that `target` owns in the namespace.
+    /// Deletes all that `owner.target` owns in the namespace, of the kinds that `owner.scope` allows.
     ///
     /// # Errors
     /// As [`Cluster::prune`].
-    fn delete<'a>(&'a self, namespace: &'a NamespaceName, target: &'a TargetId) -> BoxFuture<'a, Result<Vec<ObjectKey>, ClusterError>> {
-        self.prune(namespace, target, &[])
+    fn delete<'a>(&'a self, namespace: &'a NamespaceName, owner: &'a Owner) -> BoxFuture<'a, Result<Vec<ObjectKey>, ClusterError>> {
+        self.prune(namespace, owner, &[])
     }
+
+    /// The containers that really run now for the objects of `target` in the namespace, with the digests of their images: what a test
+    /// that begins now would test.
+    ///
+    /// # Errors
+    /// [`ClusterError`] when the cluster cannot tell.
+    fn running<'a>(
+        &'a self,
+        namespace: &'a NamespaceName,
+        target: &'a TargetId,
+    ) -> BoxFuture<'a, Result<Vec<RunningContainer>, ClusterError>>;
+
+    /// Whether the cluster is reached, which version it is, and which of the permissions that deploys to `namespaces` need are missing.
+    /// `kinds` are those that saas files manage there.
+    ///
+    /// # Errors
+    /// [`ClusterError`] when the cluster is not reached.
+    fn examine<'a>(&'a self, namespaces: &'a [(NamespaceName, Vec<String>)]) -> BoxFuture<'a, Result<Examination, ClusterError>>;
 
     /// What is there, in one namespace or in all, with its pods.
     ///
@@ -113,11 +156,17 @@ pub struct Owner {
     pub commit: CommitId,
     /// The saas file the target stands in.
     pub saas_file: String,
+    /// The resource template of the saas file.
+    #[serde(default)]
+    pub template: String,
     /// The environment it deploys to.
     pub environment: String,
     /// Targets that are no more, and whose objects this one may take over: what it was called before it was renamed. Asked for each time, never kept.
     #[serde(skip)]
     pub heir_of: Vec<TargetId>,
+    /// What the saas file allows to be touched. Asked for each time, never kept.
+    #[serde(skip)]
+    pub scope: Scope,
 }
 
 /// What names an object within its namespace. Written `Deployment.apps/web`.
@@ -223,6 +272,17 @@ pub struct Applied {
     pub objects: Vec<AppliedObject>,
     /// What the run's record should say.
     pub notes: Vec<String>,
+}
+
+/// What applying would do to one object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectDiff {
+    /// The object.
+    pub key: ObjectKey,
+    /// What would become of it; none: it would be deleted.
+    pub change: Option<Change>,
+    /// A unified diff of its YAML from live to wanted, without what the server fills in; values of secrets are hidden.
+    pub lines: Vec<String>,
 }
 
 /// How far waiting has come: told whenever it changes.

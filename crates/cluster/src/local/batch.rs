@@ -7,8 +7,9 @@ use towpath_domain::{NamespaceName, TargetId};
 
 use super::world::{Object, Record, State, World};
 use super::{Core, services, store};
-use crate::api::{Applied, AppliedObject, Change, ClusterError, ObjectKey, Owner, Refusal, is_dns_name};
+use crate::api::{Applied, AppliedObject, Change, ClusterError, ObjectDiff, ObjectKey, Owner, Refusal, is_dns_name};
 use crate::clock::now;
+use crate::diff;
 use crate::digest;
 use crate::spec::{Spec, key_of};
 
@@ -142,6 +143,30 @@ fn next_record(key: &ObjectKey, owner: &Owner, object: &Value, before: Option<&R
     record.object = object.clone();
     record.state.job_end = None;
     (Change::Changed, record)
+}
+
+/// What applying and pruning would change.
+pub(super) fn diff(world: &World, namespace: &NamespaceName, owner: &Owner, objects: &[Value]) -> Result<Vec<ObjectDiff>, ClusterError> {
+    let batch = check(world, namespace, owner, objects)?;
+    let mut diffs = Vec::new();
+    let mut keep = BTreeSet::new();
+    for (key, _, object) in batch.objects {
+        let before = world.objects.get(&(namespace.clone(), key.clone())).map(|there| &there.record.object);
+        let change = match before {
+            None => Some(Change::Created),
+            Some(before) if before != object => Some(Change::Changed),
+            Some(_) => None,
+        };
+        if let Some(change) = change {
+            diffs.push(ObjectDiff { key: key.clone(), change: Some(change), lines: diff::unified(before, Some(object)) });
+        }
+        keep.insert(key);
+    }
+    let owned = world.objects.iter().filter(|((of, _), object)| of == namespace && object.record.owner.target == owner.target);
+    for ((_, key), object) in owned.filter(|((_, key), _)| !keep.is_empty() && !keep.contains(key)) {
+        diffs.push(ObjectDiff { key: key.clone(), change: None, lines: diff::unified(Some(&object.record.object), None) });
+    }
+    Ok(diffs)
 }
 
 /// Deletes what `target` owns and `keep` does not name.

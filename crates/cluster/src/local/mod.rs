@@ -15,6 +15,7 @@ mod deployment;
 mod draft;
 mod health;
 mod job;
+mod job_lines;
 mod log_stream;
 mod pods;
 mod prepare;
@@ -36,7 +37,8 @@ use tokio::sync::{Notify, mpsc, watch};
 use towpath_domain::{NamespaceName, RunId, TargetId};
 
 use crate::api::{
-    Applied, BoxFuture, Cluster, ClusterError, Event, LogChunk, LogRequest, ObjectKey, ObjectStatus, Owner, Progress, Ready, WaitFailure,
+    Applied, BoxFuture, Cluster, ClusterError, Event, Examination, LogChunk, LogRequest, ObjectDiff, ObjectKey, ObjectStatus, Observer, Owner,
+    Ready, RunningContainer, WaitFailure,
 };
 use crate::files::{self, Lock};
 use crate::image::ImageStore;
@@ -151,18 +153,39 @@ impl Cluster for LocalCluster {
         keys: &'a [ObjectKey],
         run: &'a RunId,
         within: Duration,
-        progress: &'a (dyn Fn(Progress) + Send + Sync),
+        observer: &'a dyn Observer,
     ) -> BoxFuture<'a, Result<Ready, Box<WaitFailure>>> {
-        Box::pin(waiting::wait(&self.core, namespace, keys, run, within, progress))
+        Box::pin(waiting::wait(&self.core, namespace, keys, run, within, observer))
+    }
+
+    fn diff<'a>(
+        &'a self,
+        namespace: &'a NamespaceName,
+        owner: &'a Owner,
+        objects: &'a [Value],
+    ) -> BoxFuture<'a, Result<Vec<ObjectDiff>, ClusterError>> {
+        Box::pin(async move { batch::diff(&self.core.world(), namespace, owner, objects) })
+    }
+
+    fn running<'a>(
+        &'a self,
+        namespace: &'a NamespaceName,
+        target: &'a TargetId,
+    ) -> BoxFuture<'a, Result<Vec<RunningContainer>, ClusterError>> {
+        Box::pin(async move { Ok(view::running(&self.core.world(), namespace, target)) })
+    }
+
+    fn examine<'a>(&'a self, _: &'a [(NamespaceName, Vec<String>)]) -> BoxFuture<'a, Result<Examination, ClusterError>> {
+        Box::pin(async move { Ok(Examination { version: "the embedded runtime".to_owned(), ..Examination::default() }) })
     }
 
     fn prune<'a>(
         &'a self,
         namespace: &'a NamespaceName,
-        target: &'a TargetId,
+        owner: &'a Owner,
         keep: &'a [ObjectKey],
     ) -> BoxFuture<'a, Result<Vec<ObjectKey>, ClusterError>> {
-        let (namespace, target, keep) = (namespace.clone(), target.clone(), keep.to_vec());
+        let (namespace, target, keep) = (namespace.clone(), owner.target.clone(), keep.to_vec());
         Box::pin(self.blocking(move |core| batch::prune(core, &namespace, &target, &keep)))
     }
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use towpath_domain::NamespaceName;
+use towpath_domain::{NamespaceName, TargetId};
 
 use super::health::{self, Health};
 use super::world::{Object, PodEntry, Stage, World};
 use super::{controller, draft};
-use crate::api::{ObjectStatus, PodStatus};
+use crate::api::{ObjectStatus, PodStatus, RunningContainer};
 use crate::clock::now;
 use crate::spec::Spec;
 
@@ -30,6 +30,27 @@ pub(super) fn list(world: &World, namespace: Option<&NamespaceName>) -> Vec<Obje
             }
         })
         .collect()
+}
+
+/// What runs for the target's objects: pods that are not on their way out.
+pub(super) fn running(world: &World, namespace: &NamespaceName, target: &TargetId) -> Vec<RunningContainer> {
+    let owned = world.objects.iter().filter(|((of, _), object)| of == namespace && object.record.owner.target == *target);
+    let mut found = Vec::new();
+    for ((_, key), object) in owned {
+        if !matches!(object.spec, Spec::Deployment(_)) {
+            continue;
+        }
+        for (name, pod) in world.pods_of(namespace, key).filter(|(_, pod)| !pod.stopping && pod.shim.alive) {
+            found.extend(pod.info.images.iter().map(|(image, digest)| RunningContainer {
+                object: key.clone(),
+                pod: name.to_owned(),
+                container: pod.info.containers.first().cloned().unwrap_or_default(),
+                image: image.clone(),
+                digest: Some(*digest),
+            }));
+        }
+    }
+    found
 }
 
 fn message(spec: &Spec, health: &Health) -> String {

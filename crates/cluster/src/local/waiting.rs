@@ -7,11 +7,12 @@ use tokio::time::Instant;
 use towpath_domain::{NamespaceName, RunId};
 
 use super::Core;
+use super::job_lines::JobLines;
 use super::controller;
 use super::health::Health;
 use super::store;
 use super::world::{Failure, World};
-use crate::api::{ObjectKey, Progress, Ready, Reason, WaitFailure};
+use crate::api::{ObjectKey, Observer, Progress, Ready, Reason, WaitFailure};
 use crate::clock::now;
 use crate::files;
 use crate::pod::logs;
@@ -40,23 +41,27 @@ pub(super) async fn wait(
     keys: &[ObjectKey],
     run: &RunId,
     within: Duration,
-    progress: &(dyn Fn(Progress) + Send + Sync),
+    observer: &dyn Observer,
 ) -> Result<Ready, Box<WaitFailure>> {
     let end = Instant::now() + within;
     let mut passes = core.passes.subscribe();
     let mut told = BTreeMap::new();
+    let mut lines = JobLines::default();
     loop {
         // Before looking, so that a pass made meanwhile is looked at, too.
         passes.borrow_and_update();
         let (found, news) = look(core, namespace, keys, run, &mut told);
         // Told outside of the lock: whoever listens may ask the cluster for more.
-        news.into_iter().for_each(progress);
+        news.into_iter().for_each(|progress| observer.progress(progress));
+        let ended = !matches!(found, Look::NotYet(_));
+        lines.tell(core, namespace, keys, observer, ended);
         let lack = match found {
             Look::Ready(ready) => return Ok(ready),
             Look::Failed(failure) => return Err(failure),
             Look::NotYet(lack) => lack,
         };
         if tokio::time::timeout_at(end, passes.changed()).await.is_err() {
+            lines.tell(core, namespace, keys, observer, true);
             return Err(timed_out(core, namespace, within, *lack));
         }
     }
@@ -101,7 +106,7 @@ fn look(
 fn applied_health(world: &World, namespace: &NamespaceName, key: &ObjectKey, run: &RunId) -> Result<Health, Box<WaitFailure>> {
     let superseded = |message: String| {
         let reason = Reason::Superseded;
-        Err(Box::new(WaitFailure { class: reason.class(), reason, object: key.clone(), message, log_tail: Vec::new() }))
+        Err(Box::new(WaitFailure { class: reason.class(), reason, object: key.clone(), message, log_tail: Vec::new(), events: Vec::new() }))
     };
     let place = (namespace.clone(), key.clone());
     match world.objects.get(&place) {
@@ -136,6 +141,7 @@ fn failed(core: &Core, namespace: &NamespaceName, key: &ObjectKey, failure: Fail
         reason: failure.reason,
         object: key.clone(),
         message: failure.message,
+        events: Vec::new(),
     })
 }
 

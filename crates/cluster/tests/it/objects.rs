@@ -52,7 +52,7 @@ async fn no_target_touches_what_belongs_to_another() {
 
     machine.cluster.apply(&namespace(), &other, &[config("c")]).await.unwrap();
     let keep = ["ConfigMap/a".parse().unwrap()];
-    let pruned = machine.cluster.prune(&namespace(), &TargetId::new("web").unwrap(), &keep).await.unwrap();
+    let pruned = machine.cluster.prune(&namespace(), &owner("web", "run-9"), &keep).await.unwrap();
     assert_eq!(pruned, ["ConfigMap/b".parse().unwrap()]);
     let names: Vec<_> = machine.list().await.into_iter().map(|status| status.key.name).collect();
     assert_eq!(names, ["a", "c"]);

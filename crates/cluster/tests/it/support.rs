@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use towpath_cluster::{
-    BoxFuture, Cluster, ClusterError, ImageConfig, ImageError, ImageStore, LocalCluster, ObjectKey, ObjectStatus, Owner, Ready, Settings,
+    BoxFuture, Cluster, ClusterError, ImageConfig, ImageError, ImageStore, LocalCluster, ObjectKey, ObjectStatus, Owner, Scope, Ready, Settings,
     Unpacked, WaitFailure,
 };
 use towpath_domain::{Digest, ImageRef, NamespaceName, RunId, TargetId};
@@ -163,7 +163,7 @@ impl Machine {
     /// Ends all pods and waits until they are gone.
     pub async fn end(self) {
         for target in ["web", "other"] {
-            self.cluster.delete(&namespace(), &TargetId::new(target).unwrap()).await.unwrap();
+            self.cluster.delete(&namespace(), &owner(target, "gone")).await.unwrap();
         }
         let dir = self.dir.path().join("cluster");
         until("all pods and services are gone", async || ["pods", "services"].iter().all(|kind| is_empty(&dir.join(kind).join("shop"))))
@@ -183,8 +183,10 @@ pub fn owner(target: &str, run: &str) -> Owner {
         run: RunId::new(run).unwrap(),
         commit: "5f8f0e1d2c3b4a5968778695a4b3c2d1e0f9a8b7".parse().unwrap(),
         saas_file: "shop".into(),
+        template: "shop".into(),
         environment: "stage".into(),
         heir_of: Vec::new(),
+        scope: Scope::default(),
     }
 }
 

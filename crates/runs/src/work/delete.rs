@@ -1,9 +1,9 @@
 //! Deletes a target's objects: its own, nobody else's.
 
-use towpath_domain::TargetId;
+use towpath_domain::{CommitId, TargetId};
 use towpath_engine::Outcome;
 
-use super::deploy::known_target;
+use super::deploy::{known_target, owner};
 use crate::journal::{Journal, Stop};
 use crate::world::World;
 
@@ -17,7 +17,7 @@ pub(crate) async fn run(world: &World, journal: &Journal, id: &TargetId) -> Resu
     let gone: Vec<String> = journal
         .step("delete", || async {
             let cluster = world.clusters.get(&target.cluster);
-            let gone = cluster.delete(&target.namespace, id).await.map_err(|e| Stop::failed(e.class(), e))?;
+            let gone = cluster.delete(&target.namespace, &owner(&target, journal.run(), CommitId::NULL)).await.map_err(|e| Stop::failed(e.class(), e))?;
             Ok(gone.iter().map(ToString::to_string).collect())
         })
         .await?;

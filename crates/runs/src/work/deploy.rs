@@ -8,14 +8,14 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use towpath_catalog::{Catalog, Target};
-use towpath_cluster::{ObjectKey, Owner, Progress};
-use towpath_domain::{Digest, FailureClass, ImageRef, TargetId};
+use towpath_cluster::{LogLine, ObjectKey, Observer, Owner, Progress, Scope};
+use towpath_domain::{CommitId, Digest, FailureClass, ImageRef, RunId, TargetId};
 use towpath_engine::{DeployWork, Event, Outcome, RenderOutcome};
 use towpath_template::{Recorded, objects};
 
 use crate::journal::{Journal, Stop};
 use crate::render;
-use crate::world::{Snapshot, World};
+use crate::world::{LogSink, Snapshot, World};
 
 /// What the first step finds: values are drawn once a run, and kept.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub(crate) async fn run(world: &World, journal: &Journal, work: &DeployWork) -> 
     journal.step("gate", || gate(world, &target, work)).await?;
     journal.step("apply", || apply(world, journal, &target, work, &pinned)).await?;
     let running = journal.step("wait", || wait(world, journal, &target, work, &keys, &digests)).await?;
-    journal.step("prune", || prune(world, journal, &target, &keys)).await?;
+    journal.step("prune", || prune(world, journal, &target, work, &keys)).await?;
     Ok(Outcome::Deployed { digests: running })
 }
 
@@ -154,15 +154,8 @@ async fn apply(world: &World, journal: &Journal, target: &Arc<Target>, work: &De
     let cluster = world.clusters.get(&target.cluster);
     let stop = |e: towpath_cluster::ClusterError| Stop::failed(e.class(), e);
     let there = cluster.list(Some(&target.namespace)).await.map_err(stop)?;
-    let owner = Owner {
-        target: target.id.clone(),
-        title: target.title(),
-        run: journal.run().clone(),
-        commit: work.commit,
-        saas_file: target.saas_file.name.to_string(),
-        environment: target.environment.to_string(),
-        heir_of: predecessors(&snapshot, target, there.iter().map(|object| &object.owner)),
-    };
+    let heir_of = predecessors(&snapshot, target, there.iter().map(|object| &object.owner));
+    let owner = Owner { heir_of, ..owner(target, journal.run(), work.commit) };
     for note in cluster.check(&target.namespace, &owner, objects).await.map_err(stop)? {
         journal.note(note);
     }
@@ -182,6 +175,25 @@ async fn apply(world: &World, journal: &Journal, target: &Arc<Target>, work: &De
         journal.note(note);
     }
     Ok(())
+}
+
+/// Who a target is to its cluster, for a run that deploys `commit`.
+pub fn owner(target: &Target, run: &RunId, commit: CommitId) -> Owner {
+    Owner {
+        target: target.id.clone(),
+        title: target.title(),
+        run: run.clone(),
+        commit,
+        saas_file: target.saas_file.name.to_string(),
+        template: target.resource_template.clone(),
+        environment: target.environment.to_string(),
+        heir_of: Vec::new(),
+        scope: Scope {
+            types: target.saas_file.managed_resource_types.clone(),
+            names: target.saas_file.managed_resource_names.clone(),
+            takeover: false,
+        },
+    }
 }
 
 /// Targets of the same saas file and environment that the config repository no longer has: what this one was called before it was renamed.
@@ -207,13 +219,9 @@ async fn wait(
     digests: &BTreeMap<ImageRef, Digest>,
 ) -> Result<BTreeMap<ImageRef, Digest>, Stop> {
     let cluster = world.clusters.get(&target.cluster);
-    let sink = journal.sink();
-    let progress = move |p: Progress| sink.line("wait", "towpath", &format!("{}: {}", p.object, p.message));
+    let listener = Listener { sink: journal.sink() };
     let within = target.saas_file.timeout.to_std();
-    let waited = cluster.wait(&target.namespace, keys, journal.run(), within, &progress).await;
-    if work.only_jobs {
-        keep_job_logs(world, journal, target, keys).await;
-    }
+    let waited = cluster.wait(&target.namespace, keys, journal.run(), within, &listener).await;
     let ready = waited.map_err(|failure| {
         for line in &failure.log_tail {
             journal.output("pod", line);
@@ -257,30 +265,25 @@ fn still_what_was_tested(world: &World, work: &DeployWork) -> Result<(), Stop> {
     Ok(())
 }
 
-async fn keep_job_logs(world: &World, journal: &Journal, target: &Arc<Target>, keys: &[ObjectKey]) {
-    let cluster = world.clusters.get(&target.cluster);
-    for key in keys.iter().filter(|key| key.kind == "Job") {
-        let request = towpath_cluster::LogRequest {
-            namespace: target.namespace.clone(),
-            source: towpath_cluster::LogSource::Object(key.clone()),
-            container: None,
-            from: 0,
-            follow: false,
-        };
-        match cluster.logs(request).await {
-            Ok(mut chunks) => {
-                let mut text: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-                while let Some(chunk) = chunks.recv().await {
-                    text.entry(format!("{}/{}", chunk.pod, chunk.container)).or_default().extend(chunk.bytes);
-                }
-                for (stream, bytes) in text {
-                    for line in String::from_utf8_lossy(&bytes).lines() {
-                        journal.output(&stream, line);
-                    }
-                }
-            }
-            Err(error) => journal.note(format!("the log of {key} cannot be read: {error}")),
-        }
+/// Writes what a cluster tells into the log of the step that waits.
+struct Listener {
+    sink: LogSink,
+}
+
+/// The step that waits.
+const WAIT: &str = "wait";
+
+impl Observer for Listener {
+    fn progress(&self, progress: Progress) {
+        self.sink.line(WAIT, "towpath", &format!("{}: {}", progress.object, progress.message));
+    }
+
+    fn line(&self, line: LogLine<'_>) {
+        self.sink.line(WAIT, &format!("{}/{}", line.pod, line.container), line.text);
+    }
+
+    fn told(&self, pod: &str, container: &str) -> u64 {
+        self.sink.said(WAIT, &format!("{pod}/{container}"))
     }
 }
 
@@ -288,19 +291,19 @@ async fn keep_job_logs(world: &World, journal: &Journal, target: &Arc<Target>, k
 /// is to run.
 pub(crate) async fn give_up(world: &World, journal: &Journal, work: &DeployWork) {
     let Some(target) = world.current().catalog.targets.get(&work.target).filter(|_| work.only_jobs).cloned() else { return };
-    match world.clusters.get(&target.cluster).delete(&target.namespace, &target.id).await {
+    match world.clusters.get(&target.cluster).delete(&target.namespace, &owner(&target, journal.run(), work.commit)).await {
         Ok(gone) => gone.iter().for_each(|key| journal.note(format!("{key} ended"))),
         Err(error) => journal.note(format!("the jobs could not be ended: {error}")),
     }
 }
 
-async fn prune(world: &World, journal: &Journal, target: &Arc<Target>, keep: &[ObjectKey]) -> Result<(), Stop> {
+async fn prune(world: &World, journal: &Journal, target: &Arc<Target>, work: &DeployWork, keep: &[ObjectKey]) -> Result<(), Stop> {
     if keep.is_empty() {
         journal.note("nothing was rendered, so nothing is pruned; `delete: true` deletes a target's objects");
         return Ok(());
     }
     let cluster = world.clusters.get(&target.cluster);
-    let gone = cluster.prune(&target.namespace, &target.id, keep).await.map_err(|e| Stop::failed(e.class(), e))?;
+    let gone = cluster.prune(&target.namespace, &owner(target, journal.run(), work.commit), keep).await.map_err(|e| Stop::failed(e.class(), e))?;
     for key in gone {
         journal.note(format!("{key} deleted: the template no longer has it"));
     }
