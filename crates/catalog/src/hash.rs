@@ -253,6 +253,7 @@ pub(crate) fn input_hash(target: &Target, saas: &SaasFile) -> String {
         Provider::OpenshiftTemplate => "openshift-template",
         Provider::Directory => "directory",
         Provider::Helm => "helm",
+        Provider::Kustomize => "kustomize",
     });
     line(target.cluster.as_str());
     line(target.namespace.as_str());

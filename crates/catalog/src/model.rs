@@ -256,6 +256,8 @@ pub enum Provider {
     Directory,
     /// A Helm chart.
     Helm,
+    /// A kustomization; Towpath's own addition to app-interface's providers.
+    Kustomize,
 }
 
 /// A target's promotion block.

@@ -36,6 +36,7 @@ mod diff;
 mod digest;
 mod files;
 mod pod;
+mod unnamed;
 
 pub use api::{
     Applied, AppliedObject, BoxFuture, Change, Cluster, ClusterError, Event, Examination, LogChunk, LogLine, LogRequest, LogSource,
@@ -44,3 +45,4 @@ pub use api::{
 };
 pub use image::{ImageConfig, ImageError, ImageStore, Unpacked};
 pub use local::{LocalCluster, Settings, stop_everything};
+pub use unnamed::UnnamedCluster;

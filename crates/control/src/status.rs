@@ -115,17 +115,15 @@ impl Control {
         Ok(open.iter().map(|run| run_view(catalog, &commits, run)).collect())
     }
 
-    /// Addresses of services by target, for runtimes that know them.
+    /// Addresses of services by target, for the embedded runtime, which knows them.
     async fn endpoints(&self) -> BTreeMap<String, BTreeMap<String, String>> {
         let mut found: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-        for cluster in self.world.clusters.all() {
-            // Addresses are a convenience: a cluster that does not answer now shows none.
-            let Ok(objects) = cluster.list(None).await else { continue };
-            for object in objects.into_iter().filter(|o| !o.addresses.is_empty()) {
-                let of_target = found.entry(object.owner.target.to_string()).or_default();
-                for (port, address) in object.addresses {
-                    of_target.insert(format!("{}:{port}", object.key.name), address);
-                }
+        // Addresses are a convenience: when they cannot be told, none are shown.
+        let objects = self.world.clusters.embedded().list(None).await.unwrap_or_default();
+        for object in objects.into_iter().filter(|o| !o.addresses.is_empty()) {
+            let of_target = found.entry(object.owner.target.to_string()).or_default();
+            for (port, address) in object.addresses {
+                of_target.insert(format!("{}:{port}", object.key.name), address);
             }
         }
         found

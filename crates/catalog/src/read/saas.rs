@@ -192,6 +192,7 @@ fn read_provider(reader: &mut Reader, node: Node<'_, '_>) -> Option<Provider> {
         "openshift-template" => Some(Provider::OpenshiftTemplate),
         "directory" => Some(Provider::Directory),
         "helm" => Some(Provider::Helm),
+        "kustomize" => Some(Provider::Kustomize),
         other => {
             let message = format!("there is no provider `{}`", other.escape_debug());
             reader.error("wrong-type", node.spot(), message, "Write `openshift-template`, `directory` or `helm`.");

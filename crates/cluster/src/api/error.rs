@@ -30,6 +30,14 @@ pub enum ClusterError {
         /// The directory.
         dir: String,
     },
+    /// The installation does not know the cluster.
+    #[error(
+        "cluster {cluster} is not named in towpath.toml, which names others; add [clusters.{cluster}], or correct the namespace's `cluster`"
+    )]
+    Unnamed {
+        /// The cluster's name in the catalog.
+        cluster: String,
+    },
     /// The cluster does not answer. The environment's fault.
     #[error("cluster {cluster} does not answer: {why}; `towpath doctor` looks at it")]
     Unreachable {
@@ -75,7 +83,7 @@ impl ClusterError {
         match self {
             Self::Refused { .. } | Self::NotFound { .. } => FailureClass::Own,
             Self::InUse { .. } | Self::Storage { .. } | Self::Unreachable { .. } => FailureClass::Environment,
-            Self::Forbidden { .. } => FailureClass::Unknown,
+            Self::Forbidden { .. } | Self::Unnamed { .. } => FailureClass::Unknown,
             Self::Api { class, .. } => *class,
         }
     }

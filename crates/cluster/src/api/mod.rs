@@ -19,11 +19,11 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use towpath_domain::{CommitId, Digest, NamespaceName, RunId, TargetId};
 
+pub use error::{ClusterError, Reason, Refusal, WaitFailure};
 pub use examination::{Examination, MissingPermission};
 pub use observer::{LogLine, Observer};
 pub use running::RunningContainer;
 pub use scope::Scope;
-pub use error::{ClusterError, Reason, Refusal, WaitFailure};
 pub use status::{Event, LogChunk, LogRequest, LogSource, ObjectStatus, PodStatus};
 
 /// A future in a box: keeps [`Cluster`] usable as `dyn Cluster`.

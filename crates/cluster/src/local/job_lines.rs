@@ -28,10 +28,10 @@ impl JobLines {
     /// Tells what was printed since the last time; with `ended`, also a last line without an end.
     pub(super) fn tell(&mut self, core: &Core, namespace: &NamespaceName, keys: &[ObjectKey], observer: &dyn Observer, ended: bool) {
         for (pod, container, dir) in containers(core, namespace, keys) {
-            let position = self.containers.entry((pod.clone(), container.clone())).or_insert_with(|| Position {
-                told_before: observer.told(&pod, &container),
-                ..Position::default()
-            });
+            let position = self
+                .containers
+                .entry((pod.clone(), container.clone()))
+                .or_insert_with(|| Position { told_before: observer.told(&pod, &container), ..Position::default() });
             position.read(&pod, &container, &dir, observer);
             if ended && !position.rest.is_empty() {
                 let last = std::mem::take(&mut position.rest);

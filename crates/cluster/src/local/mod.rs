@@ -37,8 +37,8 @@ use tokio::sync::{Notify, mpsc, watch};
 use towpath_domain::{NamespaceName, RunId, TargetId};
 
 use crate::api::{
-    Applied, BoxFuture, Cluster, ClusterError, Event, Examination, LogChunk, LogRequest, ObjectDiff, ObjectKey, ObjectStatus, Observer, Owner,
-    Ready, RunningContainer, WaitFailure,
+    Applied, BoxFuture, Cluster, ClusterError, Event, Examination, LogChunk, LogRequest, ObjectDiff, ObjectKey, ObjectStatus, Observer,
+    Owner, Ready, RunningContainer, WaitFailure,
 };
 use crate::files::{self, Lock};
 use crate::image::ImageStore;

@@ -7,9 +7,9 @@ use tokio::time::Instant;
 use towpath_domain::{NamespaceName, RunId};
 
 use super::Core;
-use super::job_lines::JobLines;
 use super::controller;
 use super::health::Health;
+use super::job_lines::JobLines;
 use super::store;
 use super::world::{Failure, World};
 use crate::api::{ObjectKey, Observer, Progress, Ready, Reason, WaitFailure};

@@ -17,7 +17,10 @@ pub(crate) async fn run(world: &World, journal: &Journal, id: &TargetId) -> Resu
     let gone: Vec<String> = journal
         .step("delete", || async {
             let cluster = world.clusters.get(&target.cluster);
-            let gone = cluster.delete(&target.namespace, &owner(&target, journal.run(), CommitId::NULL)).await.map_err(|e| Stop::failed(e.class(), e))?;
+            let gone = cluster
+                .delete(&target.namespace, &owner(&target, journal.run(), CommitId::NULL))
+                .await
+                .map_err(|e| Stop::failed(e.class(), e))?;
             Ok(gone.iter().map(ToString::to_string).collect())
         })
         .await?;

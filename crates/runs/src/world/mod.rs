@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use towpath_cluster::Cluster;
+use towpath_cluster::{Cluster, UnnamedCluster};
 use towpath_domain::{BranchName, ClusterName, FailureClass, RepoUrl, RunId, Timestamp};
 use towpath_forge::Forge;
 use towpath_ledger::Ledger;
@@ -64,23 +64,33 @@ pub struct ConfigRepository {
 /// Clusters by the catalog's names.
 pub struct Clusters {
     named: HashMap<ClusterName, Arc<dyn Cluster>>,
-    otherwise: Arc<dyn Cluster>,
+    embedded: Arc<dyn Cluster>,
 }
 
 impl Clusters {
-    /// `named` ones, and `otherwise` for every other name: the embedded runtime.
-    pub fn new(named: HashMap<ClusterName, Arc<dyn Cluster>>, otherwise: Arc<dyn Cluster>) -> Self {
-        Self { named, otherwise }
+    /// `named` ones; `embedded` stands for every name when none is named.
+    pub fn new(named: HashMap<ClusterName, Arc<dyn Cluster>>, embedded: Arc<dyn Cluster>) -> Self {
+        Self { named, embedded }
     }
 
-    /// The cluster of this name.
-    pub fn get(&self, name: &ClusterName) -> &Arc<dyn Cluster> {
-        self.named.get(name).unwrap_or(&self.otherwise)
+    /// The cluster of this name. While others are named, one that is not refuses everything: a slip in a name must not deploy to the
+    /// embedded runtime.
+    pub fn get(&self, name: &ClusterName) -> Arc<dyn Cluster> {
+        match self.named.get(name) {
+            Some(cluster) => Arc::clone(cluster),
+            None if self.named.is_empty() => Arc::clone(&self.embedded),
+            None => Arc::new(UnnamedCluster::new(name.clone())),
+        }
+    }
+
+    /// The embedded runtime.
+    pub fn embedded(&self) -> &Arc<dyn Cluster> {
+        &self.embedded
     }
 
     /// Every cluster once.
     pub fn all(&self) -> impl Iterator<Item = &Arc<dyn Cluster>> {
-        self.named.values().chain(std::iter::once(&self.otherwise))
+        self.named.values().chain(std::iter::once(&self.embedded))
     }
 }
 

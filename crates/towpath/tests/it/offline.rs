@@ -117,7 +117,7 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[test]
-fn a_plan_of_a_folder_says_what_holds_a_target_whose_secrets_nobody_would_fill_in() {
+fn a_plan_of_a_folder_needs_no_secret_and_refuses_one_that_is_not_allowed() {
     let place = Place::new();
     place.repository("web");
     place.towpath(&["init", "--source", "web", "--start", "./server.sh", "--yes"]).ok().stdout.clear();
@@ -132,7 +132,11 @@ fn a_plan_of_a_folder_says_what_holds_a_target_whose_secrets_nobody_would_fill_i
     let saas = place.read("config/data/apps/web/deploy.yml").replace("resourceTemplates:", &format!("{secrets}resourceTemplates:"));
     place.write("config/data/apps/web/deploy.yml", &saas);
     let said = place.towpath(&["plan", "config"]).ok();
-    assert!(said.stdout.contains("`secretParameters` are not carried out by this version (PASSWORD)"), "{said:?}");
+    assert!(said.stdout.contains("deploy web/web/stage"), "{said:?}");
+
+    place.write("config/data/apps/web/deploy.yml", &saas.replace("Paths: [web]", "Paths: [shop]"));
+    let said = place.towpath(&["plan", "config"]);
+    assert!(said.stdout.contains("allowedSecretParameterPaths"), "{said:?}");
     assert!(!said.stdout.contains("deploy web/web/stage"), "{said:?}");
 
     let nothing = place.towpath(&["plan", "web"]).exits(1);

@@ -1,13 +1,17 @@
 //! From a target and a commit to Kubernetes objects: used to plan, to check changes and to deploy, so that all three see the same.
 
+mod parameters;
+mod program;
+
 use std::collections::BTreeMap;
 
+use secrecy::SecretString;
 use serde_json::Value;
 use towpath_catalog::{Provider, Target};
-use towpath_domain::{CommitId, FailureClass, ImageRef};
+use towpath_domain::{CommitId, Digest, FailureClass, ImageRef};
 use towpath_engine::{Render, RenderOutcome};
 use towpath_git::Mirror;
-use towpath_template::{Draw, Placeholder, Request, Template, objects, parameters};
+use towpath_template::{Draw, Placeholder, Request, Template, objects};
 
 use crate::world::Mirrors;
 
@@ -40,12 +44,43 @@ impl RenderError {
     }
 }
 
-/// What a target at a commit comes to, as a fact: generated values are left out of the fingerprint.
+/// What rendering reaches for.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// Copies of repositories.
+    pub mirrors: &'a Mirrors,
+    /// The environment of programs that render (`helm`, `kustomize`): `PATH`, `HOME` and their like.
+    pub environment: &'a [(String, String)],
+    /// What stands for secret parameters.
+    pub secrets: Secrets<'a>,
+    /// The digest of the image that the target's own source built of this commit: `IMAGE_DIGEST` of templates.
+    pub image_digest: Option<Digest>,
+}
+
+/// What stands for secret parameters.
+#[derive(Clone, Copy)]
+pub enum Secrets<'a> {
+    /// A marker that names path, field and version: for fingerprints, plans and diffs. Versions by path, as far as they are known.
+    Marked(&'a BTreeMap<String, String>),
+    /// The values, by parameter: for what is applied.
+    Values(&'a BTreeMap<String, SecretString>),
+    /// A marker without a version.
+    Unknown,
+}
+
+impl<'a> From<&'a Mirrors> for Surroundings<'a> {
+    fn from(mirrors: &'a Mirrors) -> Self {
+        Self { mirrors, environment: &[], secrets: Secrets::Unknown, image_digest: None }
+    }
+}
+
+/// What a target at a commit comes to, as a fact: generated values are left out of the fingerprint, secret ones stand in it by their version.
 ///
 /// # Errors
 /// When the repository cannot be reached: that is no fact about the target, and is asked again.
-pub async fn fact(mirrors: &Mirrors, target: &Target, commit: CommitId) -> Result<Render, RenderError> {
-    let outcome = match render(mirrors, target, commit, &mut Placeholder).await {
+pub async fn fact<'a>(around: impl Into<Surroundings<'a>>, target: &Target, commit: CommitId) -> Result<Render, RenderError> {
+    let around = around.into();
+    let outcome = match render(around, target, commit, &mut Placeholder).await {
         Ok(rendered) => RenderOutcome::Rendered {
             fingerprint: objects::fingerprint(&rendered.objects),
             only_jobs: objects::only_jobs(&rendered.objects),
@@ -62,51 +97,44 @@ pub async fn fact(mirrors: &Mirrors, target: &Target, commit: CommitId) -> Resul
 ///
 /// # Errors
 /// [`RenderError`] that names the template, the parameter or the object at fault.
-pub async fn render(mirrors: &Mirrors, target: &Target, commit: CommitId, draw: &mut (dyn Draw + Send)) -> Result<Rendered, RenderError> {
-    let mirror = mirrors
+pub async fn render<'a>(
+    around: impl Into<Surroundings<'a>>,
+    target: &Target,
+    commit: CommitId,
+    draw: &mut (dyn Draw + Send),
+) -> Result<Rendered, RenderError> {
+    let around = around.into();
+    let mirror = around
+        .mirrors
         .with_commit(&target.url, commit)
         .await
         .map_err(|e| RenderError { class: e.class(), message: format!("{} at {}: {e}", target.url, commit.short(12)) })?;
-    if !target.secret_parameters.is_empty() {
-        let names: Vec<&str> = target.secret_parameters.keys().map(String::as_str).collect();
-        return Err(RenderError::own(format!(
-            "{}: `secretParameters` are not carried out by this version ({}); have the template take them from a Secret that is there",
-            target.title(),
-            names.join(", ")
-        )));
-    }
     let (all, generated) = match target.provider {
-        Provider::OpenshiftTemplate => from_template(&mirror, target, commit, draw).await?,
+        Provider::OpenshiftTemplate => {
+            let text = read(&mirror, target, commit, &target.path).await?;
+            let place = format!("{} of {} at {}", target.path, target.url, commit.short(12));
+            processed(&text, &place, &parameters::of(around, target, commit)?, draw)?
+        }
         Provider::Directory => (from_directory(&mirror, target, commit).await?, BTreeMap::new()),
-        Provider::Helm => {
-            return Err(RenderError::own(format!(
-                "{}: the provider helm is not carried out by this version; use openshift-template or directory",
-                target.title()
-            )));
+        Provider::Helm => (program::helm(around, &mirror, target, commit).await?, BTreeMap::new()),
+        Provider::Kustomize => {
+            let (text, place) = program::kustomize(around, &mirror, target, commit).await?;
+            processed(&text, &place, &parameters::of(around, target, commit)?, draw)?
         }
     };
     sort_out(target, all, generated)
 }
 
-async fn from_template(
-    mirror: &Mirror,
-    target: &Target,
-    commit: CommitId,
+/// Processes a template.
+fn processed(
+    text: &str,
+    place: &str,
+    values: &BTreeMap<String, String>,
     draw: &mut (dyn Draw + Send),
 ) -> Result<(Vec<Value>, BTreeMap<String, String>), RenderError> {
-    let text = read(mirror, target, commit, &target.path).await?;
-    let place = format!("{} of {} at {}", target.path, target.url, commit.short(12));
-    let template = Template::parse(&text).map_err(|e| RenderError::own(format!("{place}: {e}")))?;
-    let resolved = parameters::resolve(&parameters::Inputs {
-        parameters: &target.parameters,
-        commit: &commit,
-        hash_length: target.hash_length,
-        use_channel_in_image_tag: target.saas_file.use_channel_in_image_tag,
-        automatic: &BTreeMap::new(),
-    })
-    .map_err(|e| RenderError::own(format!("{}: {e}", target.saas_file.place)))?;
+    let template = Template::parse(text).map_err(|e| RenderError::own(format!("{place}: {e}")))?;
     let labels = BTreeMap::new();
-    let request = Request { params: &resolved, labels: &labels, ignore_unknown: true };
+    let request = Request { params: values, labels: &labels, ignore_unknown: true };
     let done = towpath_template::process(&template, &request, draw).map_err(|e| RenderError::own(format!("{place}: {e}")))?;
     Ok((done.objects, done.generated))
 }

@@ -1,5 +1,8 @@
 //! Deploys a target at a commit, or runs its jobs: render, gate, images, apply, wait, prune.
 
+mod bits;
+mod listen;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,19 +11,26 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use towpath_catalog::{Catalog, Target};
-use towpath_cluster::{LogLine, ObjectKey, Observer, Owner, Progress, Scope};
-use towpath_domain::{CommitId, Digest, FailureClass, ImageRef, RunId, TargetId};
+use towpath_cluster::{ObjectKey, Owner, Scope, WaitFailure};
+use towpath_domain::{CommitId, Digest, FailureClass, ImageRef, RunId, Span, TargetId, Timestamp};
 use towpath_engine::{DeployWork, Event, Outcome, RenderOutcome};
 use towpath_template::{Recorded, objects};
 
 use crate::journal::{Journal, Stop};
 use crate::render;
-use crate::world::{LogSink, Snapshot, World};
+use crate::world::{Snapshot, World};
 
 /// What the first step finds: values are drawn once a run, and kept.
 #[derive(Debug, Serialize, Deserialize)]
 struct Drawn {
     generated: BTreeMap<String, String>,
+}
+
+/// What applying finds.
+#[derive(Debug, Serialize, Deserialize)]
+struct Applied {
+    /// When all was applied: the time that a deploy may take counts from here, also for a worker that takes it over.
+    at: Timestamp,
 }
 
 /// Carries a deploy out.
@@ -32,12 +42,14 @@ pub(crate) async fn run(world: &World, journal: &Journal, work: &DeployWork) -> 
     }
     let objects = render_once(world, journal, &target, work).await?;
     journal.sink().mask(secret_values(&objects));
-    let digests = journal.step("images", || images(world, journal, work, &objects)).await?;
-    let pinned = pin(objects, &digests);
+    let digests = journal.step("images", || bits::images(world, journal, &target, work, &objects)).await?;
+    let pinned = bits::pin(objects, &digests);
     let keys = keys(&pinned)?;
     journal.step("gate", || gate(world, &target, work)).await?;
-    journal.step("apply", || apply(world, journal, &target, work, &pinned)).await?;
-    let running = journal.step("wait", || wait(world, journal, &target, work, &keys, &digests)).await?;
+    let applied: Option<Applied> = journal.step("apply", || apply(world, journal, &target, work, &pinned)).await?;
+    let since = applied.map(|applied| applied.at);
+    let running =
+        journal.step(listen::STEP, || wait(world, journal, &target, work, Waiting { keys: &keys, digests: &digests, since })).await?;
     journal.step("prune", || prune(world, journal, &target, work, &keys)).await?;
     Ok(Outcome::Deployed { digests: running })
 }
@@ -89,39 +101,6 @@ fn secret_values(objects: &[Value]) -> Vec<String> {
     values
 }
 
-/// The digest of every image; one that the channels vouch for must be that one (law 4).
-async fn images(world: &World, journal: &Journal, work: &DeployWork, objects: &[Value]) -> Result<BTreeMap<ImageRef, Digest>, Stop> {
-    let mut digests = BTreeMap::new();
-    for named in objects::images(objects) {
-        let image: ImageRef = named.image.parse().map_err(Stop::own)?;
-        let found = world.registry.resolve(&image).map_err(|e| Stop::failed(e.class(), e))?;
-        let Some(digest) = found else {
-            return Err(Stop::failed(
-                FailureClass::Environment,
-                format!("{}: the image {image} is not in the registry; it is looked for again, or build it", named.object),
-            ));
-        };
-        if let Some(vouched) = work.release.get(&image).filter(|vouched| **vouched != digest) {
-            return Err(Stop::own(format!(
-                "{image} is {digest} now, but what was tested is {vouched}: the tag was moved after the tests; \
-                 build a new commit, or put the tag back"
-            )));
-        }
-        journal.note(format!("{image} is {digest}"));
-        digests.insert(image, digest);
-    }
-    Ok(digests)
-}
-
-/// Names every image by its digest, so that what was tested is what runs.
-fn pin(mut rendered: Vec<Value>, digests: &BTreeMap<ImageRef, Digest>) -> Vec<Value> {
-    objects::rename_images(&mut rendered, &|name: &str| {
-        let image: ImageRef = name.parse().ok()?;
-        digests.get(&image).map(|digest| image.pinned(*digest).to_string())
-    });
-    rendered
-}
-
 fn keys(objects: &[Value]) -> Result<Vec<ObjectKey>, Stop> {
     objects
         .iter()
@@ -149,7 +128,14 @@ async fn gate(world: &World, target: &Arc<Target>, work: &DeployWork) -> Result<
     }
 }
 
-async fn apply(world: &World, journal: &Journal, target: &Arc<Target>, work: &DeployWork, objects: &[Value]) -> Result<(), Stop> {
+async fn apply(
+    world: &World,
+    journal: &Journal,
+    target: &Arc<Target>,
+    work: &DeployWork,
+    objects: &[Value],
+) -> Result<Option<Applied>, Stop> {
+    bits::are_under_test(world, work).await?;
     let snapshot = world.snapshot().await?;
     let cluster = world.clusters.get(&target.cluster);
     let stop = |e: towpath_cluster::ClusterError| Stop::failed(e.class(), e);
@@ -174,7 +160,7 @@ async fn apply(world: &World, journal: &Journal, target: &Arc<Target>, work: &De
     for note in applied.notes {
         journal.note(note);
     }
-    Ok(())
+    Ok(Some(Applied { at: world.clock.now() }))
 }
 
 /// Who a target is to its cluster, for a run that deploys `commit`.
@@ -210,51 +196,64 @@ fn predecessors<'a>(snapshot: &Snapshot, target: &Target, owners: impl Iterator<
     gone
 }
 
+/// What is waited for.
+struct Waiting<'a> {
+    keys: &'a [ObjectKey],
+    digests: &'a BTreeMap<ImageRef, Digest>,
+    /// When it was applied; none in the journal of an older version.
+    since: Option<Timestamp>,
+}
+
 async fn wait(
     world: &World,
     journal: &Journal,
     target: &Arc<Target>,
     work: &DeployWork,
-    keys: &[ObjectKey],
-    digests: &BTreeMap<ImageRef, Digest>,
+    waiting: Waiting<'_>,
 ) -> Result<BTreeMap<ImageRef, Digest>, Stop> {
     let cluster = world.clusters.get(&target.cluster);
-    let listener = Listener { sink: journal.sink() };
-    let within = target.saas_file.timeout.to_std();
-    let waited = cluster.wait(&target.namespace, keys, journal.run(), within, &listener).await;
-    let ready = waited.map_err(|failure| {
-        for line in &failure.log_tail {
-            journal.output("pod", line);
-        }
-        let said: Vec<&str> = failure.log_tail.iter().map(String::as_str).filter(|line| !line.trim().is_empty()).collect();
-        let tail = said.get(said.len().saturating_sub(3)..).unwrap_or_default().join(" | ");
-        let last = if tail.is_empty() { String::new() } else { format!("; it last said: {tail}") };
-        Stop::failed(failure.class, format!("{failure}{last}"))
-    })?;
+    let listener = listen::Listener::new(journal.sink());
+    let spent = waiting.since.map_or(Span::from_secs(0), |since| world.clock.now().since(since));
+    let within = target.saas_file.timeout.to_std().saturating_sub(spent.to_std());
+    let waited = cluster.wait(&target.namespace, waiting.keys, journal.run(), within, &listener).await;
+    let reports = listener.reports();
+    if let Some(reports) = &reports {
+        journal.note(&reports.text);
+    }
+    let ready = waited.map_err(|failure| failed(journal, &failure, reports.as_ref()))?;
     for note in &ready.notes {
         journal.note(note);
     }
-    let running = same_bits(digests, &ready.digests)?;
-    still_what_was_tested(world, work)?;
+    let running = bits::as_wanted(world, waiting.digests, &ready.digests).await?;
+    if work.only_jobs {
+        still_what_was_tested(world, work)?;
+        bits::are_under_test(world, work).await?;
+        if let Some(bad) = reports.and_then(|reports| reports.verdict) {
+            return Err(bad);
+        }
+    }
     Ok(running)
 }
 
-/// What really runs must be what was to run (law 4).
-fn same_bits(wanted: &BTreeMap<ImageRef, Digest>, running: &BTreeMap<String, Digest>) -> Result<BTreeMap<ImageRef, Digest>, Stop> {
-    for (image, digest) in wanted {
-        let pinned = image.pinned(*digest).to_string();
-        if let Some(other) = running.get(&pinned).filter(|other| *other != digest) {
-            return Err(Stop::own(format!("{image} runs as {other}, but {digest} was deployed: somebody moved the tag")));
-        }
+/// What did not become well, as the run's end; what the cluster knows of it goes into the log before anything is gone.
+fn failed(journal: &Journal, failure: &WaitFailure, reports: Option<&listen::Reports>) -> Stop {
+    for event in &failure.events {
+        journal.note(format!("event: {event}"));
     }
-    Ok(wanted.clone())
+    for line in &failure.log_tail {
+        journal.output("pod", line);
+    }
+    if let Some(bad) = reports.and_then(|reports| reports.named_failures()).filter(|_| failure.class == FailureClass::Own) {
+        return Stop::own(format!("{failure}; {bad}"));
+    }
+    let said: Vec<&str> = failure.log_tail.iter().map(String::as_str).filter(|line| !line.trim().is_empty()).collect();
+    let tail = said.get(said.len().saturating_sub(3)..).unwrap_or_default().join(" | ");
+    let last = if tail.is_empty() { String::new() } else { format!("; it last said: {tail}") };
+    Stop::failed(failure.class, format!("{failure}{last}"))
 }
 
 /// A test says something only of what ran from its beginning to its end.
 fn still_what_was_tested(world: &World, work: &DeployWork) -> Result<(), Stop> {
-    if !work.only_jobs {
-        return Ok(());
-    }
     let facts = world.ledger.facts();
     for voucher in &work.vouchers {
         let now = facts.targets.get(&voucher.target);
@@ -263,28 +262,6 @@ fn still_what_was_tested(world: &World, work: &DeployWork) -> Result<(), Stop> {
         }
     }
     Ok(())
-}
-
-/// Writes what a cluster tells into the log of the step that waits.
-struct Listener {
-    sink: LogSink,
-}
-
-/// The step that waits.
-const WAIT: &str = "wait";
-
-impl Observer for Listener {
-    fn progress(&self, progress: Progress) {
-        self.sink.line(WAIT, "towpath", &format!("{}: {}", progress.object, progress.message));
-    }
-
-    fn line(&self, line: LogLine<'_>) {
-        self.sink.line(WAIT, &format!("{}/{}", line.pod, line.container), line.text);
-    }
-
-    fn told(&self, pod: &str, container: &str) -> u64 {
-        self.sink.said(WAIT, &format!("{pod}/{container}"))
-    }
 }
 
 /// After a cancellation: jobs that go on would only be in the way of the next ones. Services are left as they are; the next deploy says what
@@ -303,7 +280,8 @@ async fn prune(world: &World, journal: &Journal, target: &Arc<Target>, work: &De
         return Ok(());
     }
     let cluster = world.clusters.get(&target.cluster);
-    let gone = cluster.prune(&target.namespace, &owner(target, journal.run(), work.commit), keep).await.map_err(|e| Stop::failed(e.class(), e))?;
+    let gone =
+        cluster.prune(&target.namespace, &owner(target, journal.run(), work.commit), keep).await.map_err(|e| Stop::failed(e.class(), e))?;
     for key in gone {
         journal.note(format!("{key} deleted: the template no longer has it"));
     }
