@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use secrecy::SecretString;
 use serde_json::Value;
 use towpath_catalog::{Provider, Target};
-use towpath_domain::{CommitId, Digest, FailureClass, ImageRef};
+use towpath_domain::{CommitId, FailureClass, ImageRef};
 use towpath_engine::{Render, RenderOutcome};
 use towpath_git::Mirror;
+use towpath_registry::Registry;
 use towpath_template::{Draw, Placeholder, Request, Template, objects};
 
 use crate::world::Mirrors;
@@ -53,8 +54,8 @@ pub struct Surroundings<'a> {
     pub environment: &'a [(String, String)],
     /// What stands for secret parameters.
     pub secrets: Secrets<'a>,
-    /// The digest of the image that the target's own source built of this commit: `IMAGE_DIGEST` of templates.
-    pub image_digest: Option<Digest>,
+    /// Who knows the digests that templates ask for (`IMAGE_DIGEST`, `REPO_DIGEST`); without one, a marker stands for them.
+    pub registry: Option<&'a dyn Registry>,
 }
 
 /// What stands for secret parameters.
@@ -70,7 +71,7 @@ pub enum Secrets<'a> {
 
 impl<'a> From<&'a Mirrors> for Surroundings<'a> {
     fn from(mirrors: &'a Mirrors) -> Self {
-        Self { mirrors, environment: &[], secrets: Secrets::Unknown, image_digest: None }
+        Self { mirrors, environment: &[], secrets: Secrets::Unknown, registry: None }
     }
 }
 
@@ -113,13 +114,14 @@ pub async fn render<'a>(
         Provider::OpenshiftTemplate => {
             let text = read(&mirror, target, commit, &target.path).await?;
             let place = format!("{} of {} at {}", target.path, target.url, commit.short(12));
-            processed(&text, &place, &parameters::of(around, target, commit)?, draw)?
+            let template = Template::parse(&text).map_err(|e| RenderError::own(format!("{place}: {e}")))?;
+            processed(&template, &place, &parameters::of_template(around, target, commit, &template).await?, draw)?
         }
         Provider::Directory => (from_directory(&mirror, target, commit).await?, BTreeMap::new()),
         Provider::Helm => (program::helm(around, &mirror, target, commit).await?, BTreeMap::new()),
         Provider::Kustomize => {
-            let (text, place) = program::kustomize(around, &mirror, target, commit).await?;
-            processed(&text, &place, &parameters::of(around, target, commit)?, draw)?
+            let (template, place) = program::kustomize(around, &mirror, target, commit).await?;
+            processed(&template, &place, &parameters::of(around, target, commit)?, draw)?
         }
     };
     sort_out(target, all, generated)
@@ -127,15 +129,14 @@ pub async fn render<'a>(
 
 /// Processes a template.
 fn processed(
-    text: &str,
+    template: &Template,
     place: &str,
     values: &BTreeMap<String, String>,
     draw: &mut (dyn Draw + Send),
 ) -> Result<(Vec<Value>, BTreeMap<String, String>), RenderError> {
-    let template = Template::parse(text).map_err(|e| RenderError::own(format!("{place}: {e}")))?;
     let labels = BTreeMap::new();
     let request = Request { params: values, labels: &labels, ignore_unknown: true };
-    let done = towpath_template::process(&template, &request, draw).map_err(|e| RenderError::own(format!("{place}: {e}")))?;
+    let done = towpath_template::process(template, &request, draw).map_err(|e| RenderError::own(format!("{place}: {e}")))?;
     Ok((done.objects, done.generated))
 }
 

@@ -1,5 +1,6 @@
 //! Templates that programs of their own turn into objects: `helm` and `kustomize`, where they are installed.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -11,6 +12,7 @@ use tokio::process::Command;
 use towpath_catalog::Target;
 use towpath_domain::{CommitId, FailureClass};
 use towpath_git::{Mirror, OutsideLinks};
+use towpath_template::Template;
 
 use super::{RenderError, Surroundings, parameters};
 
@@ -25,13 +27,7 @@ const OUTPUT_BYTES_MAX: usize = 32 << 20;
 /// The values go in by standard input: a secret one is on no disk and in no list of processes.
 pub(super) async fn helm(around: Surroundings<'_>, mirror: &Mirror, target: &Target, commit: CommitId) -> Result<Vec<Value>, RenderError> {
     let checkout = checkout(mirror, target, commit).await?;
-    let mut values: Map<String, Value> = target.parameters.clone().into_iter().collect();
-    for (name, text) in parameters::of(around, target, commit)? {
-        // What was written as a map, list or number stays one; only what is filled in comes as text.
-        if target.secret_parameters.contains_key(&name) || values.get(&name).is_none_or(Value::is_string) {
-            values.insert(name, Value::String(text));
-        }
-    }
+    let values = values(target, &parameters::of(around, target, commit)?);
     let chart = checkout.path().join(target.path.trim_start_matches('/'));
     let arguments =
         ["template", target.resource_template.as_str(), ".", "--namespace", target.namespace.as_str(), "--include-crds", "--values", "-"];
@@ -41,6 +37,44 @@ pub(super) async fn helm(around: Surroundings<'_>, mirror: &Mirror, target: &Tar
         .map_err(|e| RenderError::own(format!("what `helm template` made of {} at {}: {e}", target.path, commit.short(12))))
 }
 
+/// A chart's values: the parameters as they are written, and nothing else, since charts may refuse values that they do not know. In texts, also in
+/// nested ones, `${NAME}` becomes the value of a parameter or of an automatic one, such as `IMAGE_TAG`.
+fn values(target: &Target, resolved: &BTreeMap<String, String>) -> Map<String, Value> {
+    let mut values: Map<String, Value> = target.parameters.clone().into_iter().collect();
+    for (name, value) in &mut values {
+        fill_in(value, &|asked| {
+            resolved.get(asked).filter(|_| asked != name && !target.secret_parameters.contains_key(asked)).map(String::as_str)
+        });
+    }
+    let secrets = target.secret_parameters.keys().filter_map(|name| Some((name.clone(), Value::from(resolved.get(name)?.as_str()))));
+    values.extend(secrets);
+    values
+}
+
+/// Replaces `${NAME}` in every text below `value`, once: what is put in is not looked at again.
+fn fill_in<'v>(value: &mut Value, of: &dyn Fn(&str) -> Option<&'v str>) {
+    match value {
+        Value::String(text) => *text = filled(text, of),
+        Value::Array(items) => items.iter_mut().for_each(|item| fill_in(item, of)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| fill_in(field, of)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn filled<'v>(text: &str, of: &dyn Fn(&str) -> Option<&'v str>) -> String {
+    let mut done = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("${") {
+        let (before, from) = rest.split_at(start);
+        done.push_str(before);
+        let found = from.find('}').and_then(|end| Some((end, of(from.get(2..end)?)?)));
+        let (kept, next) = found.map_or((from.get(..2).unwrap_or_default(), 2), |(end, value)| (value, end + 1));
+        done.push_str(kept);
+        rest = from.get(next..).unwrap_or_default();
+    }
+    done + rest
+}
+
 /// The objects of a kustomization as an OpenShift template that declares the target's parameters, with its place for messages: `${NAME}` is
 /// replaced wherever the kustomization leaves it standing, such as in an image's tag.
 pub(super) async fn kustomize(
@@ -48,7 +82,7 @@ pub(super) async fn kustomize(
     mirror: &Mirror,
     target: &Target,
     commit: CommitId,
-) -> Result<(String, String), RenderError> {
+) -> Result<(Template, String), RenderError> {
     let checkout = checkout(mirror, target, commit).await?;
     let folder = checkout.path().join(target.path.trim_start_matches('/'));
     let build = Program { name: "kustomize", arguments: &["build", "."], dir: &folder, input: String::new() };
@@ -70,7 +104,8 @@ pub(super) async fn kustomize(
         "objects": objects,
         "parameters": declared,
     });
-    Ok((template.to_string(), place))
+    let template = Template::parse(&template.to_string()).map_err(|e| RenderError::own(format!("{place}: {e}")))?;
+    Ok((template, place))
 }
 
 /// All files of the commit: a chart or kustomization may refer to folders beside its own.
@@ -154,5 +189,28 @@ impl Program<'_> {
         };
         let ((), output) = tokio::join!(feed, child.wait_with_output());
         output
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_filled_in_once_and_what_nobody_knows_stays() {
+        let of = |name: &str| [("TAG", "abc"), ("LOOP", "${TAG}")].into_iter().find(|(known, _)| *known == name).map(|(_, value)| value);
+        for (text, expected) in [
+            ("web:${TAG}", "web:abc"),
+            ("${LOOP}", "${TAG}"),
+            ("${OTHER}${TAG}", "${OTHER}abc"),
+            ("${TAG", "${TAG"),
+            ("${${TAG}}", "${abc}"),
+            ("", ""),
+        ] {
+            assert_eq!(filled(text, &of), expected, "{text}");
+        }
+        let mut nested = json!({"image": {"tag": "${TAG}"}, "list": ["${TAG}", 3]});
+        fill_in(&mut nested, &of);
+        assert_eq!(nested, json!({"image": {"tag": "abc"}, "list": ["abc", 3]}));
     }
 }
