@@ -53,7 +53,7 @@ impl Rendering {
 
 /// What the target comes to. What the environment stands in the way of is a fact, too: the planner says when it is tried again.
 async fn look(world: &World, target: &Target, commit: CommitId) -> Render {
-    match render::fact(&world.mirrors, target, commit).await {
+    match render::known(world, target, commit).await {
         Ok(rendered) => rendered,
         Err(error) => {
             tracing::warn!(target = %target.title(), %commit, %error, "what would be deployed is not known yet");

@@ -5,16 +5,16 @@ mod program;
 
 use std::collections::BTreeMap;
 
-use secrecy::SecretString;
 use serde_json::Value;
 use towpath_catalog::{Provider, Target};
 use towpath_domain::{CommitId, FailureClass, ImageRef};
 use towpath_engine::{Render, RenderOutcome};
 use towpath_git::Mirror;
 use towpath_registry::Registry;
+use towpath_secrets::SecretValue;
 use towpath_template::{Draw, Placeholder, Request, Template, objects};
 
-use crate::world::Mirrors;
+use crate::world::{Mirrors, World};
 
 /// What a target's template comes to.
 #[derive(Debug, Clone)]
@@ -64,7 +64,7 @@ pub enum Secrets<'a> {
     /// A marker that names path, field and version: for fingerprints, plans and diffs. Versions by path, as far as they are known.
     Marked(&'a BTreeMap<String, String>),
     /// The values, by parameter: for what is applied.
-    Values(&'a BTreeMap<String, SecretString>),
+    Values(&'a BTreeMap<String, SecretValue>),
     /// A marker without a version.
     Unknown,
 }
@@ -92,6 +92,15 @@ pub async fn fact<'a>(around: impl Into<Surroundings<'a>>, target: &Target, comm
         Err(error) => RenderOutcome::Failed { class: error.class, message: error.message },
     };
     Ok(Render { target: target.id.clone(), commit, input_hash: target.input_hash.to_string(), outcome })
+}
+
+/// [`fact()`] with what the ledger knows: versions of secrets, digests of images.
+///
+/// # Errors
+/// As [`fact()`].
+pub async fn known(world: &World, target: &Target, commit: CommitId) -> Result<Render, RenderError> {
+    let versions = BTreeMap::new();
+    fact(world.rendering(Secrets::Marked(&versions)), target, commit).await
 }
 
 /// The objects of `target` at `commit`.

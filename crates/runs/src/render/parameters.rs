@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use secrecy::ExposeSecret as _;
 use towpath_catalog::{SecretRef, Target};
 use towpath_domain::{CommitId, FailureClass, ImageRef};
 use towpath_template::parameters::{self, Inputs};
@@ -95,7 +94,7 @@ fn value(secrets: Secrets<'_>, target: &Target, name: &str, secret: &SecretRef) 
         }
         Secrets::Values(values) => values
             .get(name)
-            .map(|value| value.expose_secret().to_owned())
+            .map(|value| value.expose().to_owned())
             .ok_or_else(|| RenderError::own(format!("{}: the secret parameter {name} was not fetched", target.title()))),
     }
 }

@@ -16,8 +16,10 @@ use towpath_forge::Forge;
 use towpath_ledger::Ledger;
 use towpath_ledger::logs::Logs;
 use towpath_registry::LayoutRegistry;
+use towpath_secrets::SecretStore;
 
 use crate::journal::Stop;
+use crate::render::{Secrets, Surroundings};
 
 pub use catalogs::{CatalogError, Catalogs, Snapshot};
 pub use clock::Clock;
@@ -41,6 +43,8 @@ pub struct World {
     pub registry: Arc<LayoutRegistry>,
     /// Where objects run.
     pub clusters: Clusters,
+    /// Where secret values are.
+    pub secrets: Arc<dyn SecretStore>,
     /// What time it is.
     pub clock: Clock,
     /// Where builds work: one folder a run, deleted with the run.
@@ -107,6 +111,11 @@ impl World {
     /// Makes `snapshot` the one that counts.
     pub fn set_current(&self, snapshot: Arc<Snapshot>) {
         *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
+    }
+
+    /// What rendering reaches for.
+    pub fn rendering<'a>(&'a self, secrets: Secrets<'a>) -> Surroundings<'a> {
+        Surroundings { mirrors: &self.mirrors, environment: &self.host_env, secrets, registry: Some(&*self.registry) }
     }
 
     /// The catalog that counts, read when nobody has yet: a run that is taken up again after a start must not take an empty

@@ -72,6 +72,7 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         catalogs: Catalogs::default(),
         registry,
         clusters: Clusters::new(HashMap::new(), Arc::clone(&cluster)),
+        secrets: Arc::new(towpath_secrets::Stores::none()),
         clock: Clock::system(),
         builds: config.state.join("builds"),
         logs: logs(&config.state),

@@ -2,19 +2,19 @@
 
 mod bits;
 mod listen;
+mod secrets;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use towpath_catalog::{Catalog, Target};
 use towpath_cluster::{ObjectKey, Owner, Scope, WaitFailure};
 use towpath_domain::{CommitId, Digest, FailureClass, ImageRef, RunId, Span, TargetId, Timestamp};
 use towpath_engine::{DeployWork, Event, Outcome, RenderOutcome};
-use towpath_template::{Recorded, objects};
+use towpath_secrets::SecretValue;
+use towpath_template::Recorded;
 
 use crate::journal::{Journal, Stop};
 use crate::render;
@@ -40,8 +40,9 @@ pub(crate) async fn run(world: &World, journal: &Journal, work: &DeployWork) -> 
     if *target.input_hash != work.input_hash {
         return Err(Stop::Superseded { by: "the target's configuration changed since this run was queued".to_owned() });
     }
-    let objects = render_once(world, journal, &target, work).await?;
-    journal.sink().mask(secret_values(&objects));
+    let values = secrets::fetch(world, journal, &target).await?;
+    let objects = render_once(world, journal, &target, work, &values).await?;
+    secrets::mask(journal, &objects, &values);
     let digests = journal.step("images", || bits::images(world, journal, &target, work, &objects)).await?;
     let pinned = bits::pin(objects, &digests);
     let keys = keys(&pinned)?;
@@ -59,11 +60,18 @@ pub(crate) fn known_target(catalog: &Catalog, id: &TargetId) -> Result<Arc<Targe
     catalog.targets.get(id).cloned().ok_or_else(|| Stop::Superseded { by: "the target is no longer in the config repository".to_owned() })
 }
 
-async fn render_once(world: &World, journal: &Journal, target: &Arc<Target>, work: &DeployWork) -> Result<Vec<Value>, Stop> {
+async fn render_once(
+    world: &World,
+    journal: &Journal,
+    target: &Arc<Target>,
+    work: &DeployWork,
+    values: &BTreeMap<String, SecretValue>,
+) -> Result<Vec<Value>, Stop> {
+    let around = world.rendering(render::Secrets::Values(values));
     let stop = |e: render::RenderError| Stop::failed(e.class, e);
     let drawn: Drawn = journal
         .step("render", || async {
-            let as_decided = render::fact(&world.mirrors, target, work.commit).await.map_err(stop)?;
+            let as_decided = render::known(world, target, work.commit).await.map_err(stop)?;
             match &as_decided.outcome {
                 RenderOutcome::Rendered { fingerprint, .. } if *fingerprint == work.fingerprint => {}
                 RenderOutcome::Rendered { .. } => {
@@ -75,7 +83,7 @@ async fn render_once(world: &World, journal: &Journal, target: &Arc<Target>, wor
             }
             let none = BTreeMap::new();
             let mut draw = Recorded::new(&none);
-            let rendered = render::render(&world.mirrors, target, work.commit, &mut draw).await.map_err(stop)?;
+            let rendered = render::render(around, target, work.commit, &mut draw).await.map_err(stop)?;
             for line in &rendered.left_out {
                 journal.note(line);
             }
@@ -84,21 +92,7 @@ async fn render_once(world: &World, journal: &Journal, target: &Arc<Target>, wor
         })
         .await?;
     let mut draw = Recorded::new(&drawn.generated);
-    Ok(render::render(&world.mirrors, target, work.commit, &mut draw).await.map_err(stop)?.objects)
-}
-
-/// Every value of every `Secret`, as written and decoded: none of them may show in a log.
-fn secret_values(objects: &[Value]) -> Vec<String> {
-    let mut values = Vec::new();
-    for secret in objects.iter().filter(|o| objects::kind(o) == "Secret") {
-        for field in ["data", "stringData"] {
-            for value in secret.get(field).and_then(Value::as_object).into_iter().flatten().filter_map(|(_, v)| v.as_str()) {
-                values.push(value.to_owned());
-                values.extend(BASE64.decode(value).ok().and_then(|bytes| String::from_utf8(bytes).ok()));
-            }
-        }
-    }
-    values
+    Ok(render::render(around, target, work.commit, &mut draw).await.map_err(stop)?.objects)
 }
 
 fn keys(objects: &[Value]) -> Result<Vec<ObjectKey>, Stop> {
