@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use towpath_domain::{
-    AppName, BranchName, Channel, ClusterName, CommitId, EnvironmentName, GitRef, NamespaceName, RepoUrl, SaasFileName, SourceName, Span,
-    TargetId, Timestamp,
+    AppName, BranchName, Channel, ClusterName, CommitId, EnvironmentName, GitRef, ImageRef, NamespaceName, RepoUrl, SaasFileName,
+    SourceName, Span, TargetId, Timestamp,
 };
 
 use crate::diagnostic::Place;
+use crate::resources::DeployResources;
+use crate::signature::SignatureRequirement;
 
 /// Everything the config repository says, at one commit or in one folder.
 #[derive(Debug, Clone, Default)]
@@ -85,6 +87,12 @@ pub struct Build {
     pub pack: Option<Pack>,
     /// How long the whole build may take. Default 30 minutes.
     pub timeout: Span,
+    /// The image that the command runs in when builds run on a cluster.
+    pub image: Option<ImageRef>,
+    /// What the command asks for when builds run on a cluster.
+    pub resources: Option<DeployResources>,
+    /// The command pushes the image itself, to `$TOWPATH_IMAGE:$TOWPATH_IMAGE_TAG`; never together with `pack`.
+    pub push: bool,
 }
 
 /// The packer's instructions.
@@ -243,6 +251,10 @@ pub struct SaasFile {
     pub publish_job_logs: bool,
     /// `IMAGE_TAG` is `{CHANNEL}-{sha}`.
     pub use_channel_in_image_tag: bool,
+    /// Fields that somebody else owns are taken over when objects are applied, and not refused.
+    pub takeover: bool,
+    /// What its deploys ask for where runs are carried out on a cluster.
+    pub deploy_resources: Option<DeployResources>,
     /// Where it is written.
     pub place: Place,
 }
@@ -344,6 +356,8 @@ pub struct Policy {
     pub automatic_rollback: Option<bool>,
     /// Commits that may not be promoted or deployed.
     pub blocks: Vec<Block>,
+    /// What images must be signed by. Each policy that selects a target adds to what is required there.
+    pub require_signed: Option<Arc<SignatureRequirement>>,
     /// Where it is written.
     pub place: Place,
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use towpath_catalog::{Catalog, Policy, QueuePolicy, Retries, Source, Target};
+use towpath_catalog::{Build, Catalog, Policy, QueuePolicy, Retries, Source, Target};
 use towpath_domain::{BranchName, Channel, GitRef, RepoUrl, SourceName, TargetId};
 
 use crate::facts::Facts;
@@ -86,8 +86,16 @@ impl TargetView {
 
 impl SourceView {
     /// A hash over how it is built. Worked out only when something is to be built or failed to be.
+    ///
+    /// What came to be sayable later counts only where it is said: a build that failed before is not tried anew for it.
     pub(crate) fn build_hash(&self) -> String {
-        short_hash([format!("{:?}", self.source.build), self.source.image.clone(), self.source.hash_length.to_string()])
+        let Build { command, env, pack, timeout, image, resources, push } = &self.source.build;
+        let build = format!("Build {{ command: {command:?}, env: {env:?}, pack: {pack:?}, timeout: {timeout:?} }}");
+        let mut parts = vec![build, self.source.image.clone(), self.source.hash_length.to_string()];
+        if image.is_some() || resources.is_some() || *push {
+            parts.push(format!("{image:?} {resources:?} {push}"));
+        }
+        short_hash(parts)
     }
 
     pub(crate) fn same(&self, other: &Self) -> bool {
@@ -254,5 +262,54 @@ impl<'a> Policies<'a> {
         selected.sort_unstable_by_key(|(at, _)| *at);
         selected.dedup_by_key(|(at, _)| *at);
         selected.into_iter().map(|(_, policy)| policy).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use towpath_catalog::Place;
+    use towpath_domain::{AppName, Span};
+
+    use super::*;
+
+    #[test]
+    fn what_a_build_says_decides_its_hash_and_old_files_keep_theirs() {
+        let build = Build {
+            command: Some(vec!["make".to_owned()]),
+            env: BTreeMap::new(),
+            pack: None,
+            timeout: Span::from_secs(60),
+            image: None,
+            resources: None,
+            push: false,
+        };
+        let hash = |build: Build| {
+            let branch = BranchName::new("main").unwrap();
+            let url = RepoUrl::new("https://git.example.com/web").unwrap();
+            let source = Source {
+                name: SourceName::new("web").unwrap(),
+                app: AppName::new("web").unwrap(),
+                url: url.clone(),
+                branch: branch.clone(),
+                image: "registry.example.com/web".to_owned(),
+                hash_length: 7,
+                build,
+                place: Place { file: Arc::from("data/source.yml"), line: 1, column: 1, start: 0, end: 0 },
+            };
+            let view = SourceView {
+                source: Arc::new(source),
+                branch: (url, branch),
+                every: false,
+                retries: Retries::default(),
+                targets: Vec::new(),
+            };
+            view.build_hash()
+        };
+        // As the first version reckoned it.
+        assert_eq!(hash(build.clone()), "b6142d6fc3");
+        assert_ne!(hash(Build { push: true, ..build.clone() }), hash(build.clone()));
+        assert_ne!(hash(Build { image: "go:1".parse().ok(), ..build.clone() }), hash(build));
     }
 }

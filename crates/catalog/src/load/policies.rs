@@ -52,6 +52,7 @@ fn policy(file: &Arc<str>, raw: &RawPolicy, known: &Known<'_>, findings: &mut Fi
         retries: raw.retries,
         automatic_rollback: raw.automatic_rollback,
         blocks: raw.blocks.clone(),
+        require_signed: raw.require_signed.clone(),
         place,
     }
 }
@@ -69,6 +70,7 @@ fn broken(file: &Parsed) -> Policy {
         retries: None,
         automatic_rollback: None,
         blocks: Vec::new(),
+        require_signed: None,
         place,
     }
 }

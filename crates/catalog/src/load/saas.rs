@@ -138,6 +138,8 @@ fn saas_file(file: &Arc<str>, raw: &RawSaas, app: &AppName) -> SaasFile {
         timeout: raw.timeout,
         publish_job_logs: raw.publish_job_logs,
         use_channel_in_image_tag: raw.use_channel_in_image_tag,
+        takeover: raw.takeover,
+        deploy_resources: raw.deploy_resources.clone(),
         place: raw.name.spot.place(file),
     }
 }

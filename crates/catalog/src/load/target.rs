@@ -188,6 +188,13 @@ fn check_secret_paths(context: &Context<'_>, namespace: &Namespace<'_>, raw: &Ra
     ];
     for (file, secrets) in levels {
         for secret in secrets.unwrap_or_default() {
+            // Stores read paths as URLs or files: such a one leads out of the folder that it seems to lie in.
+            if secret.path.split('/').any(|part| matches!(part, "" | "." | "..")) || secret.path.chars().any(char::is_control) {
+                let message = format!("the secret path `{}` has an empty part, `.` or `..` in it", secret.path.escape_debug());
+                let place = if file == namespace.environment_file { raw.namespace.spot.place(rules.file) } else { secret.spot.place(file) };
+                rules.hold("secret-path", place, message, "Write the path out, with single slashes between its parts.");
+                continue;
+            }
             // An allowed path with a slash at its end never matches, in the original as well.
             let is_below =
                 |prefix: &String| secret.path.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));

@@ -3,6 +3,7 @@
 mod fields;
 mod inventory;
 mod policy;
+mod resources;
 mod saas;
 mod source;
 mod target;

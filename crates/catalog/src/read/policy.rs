@@ -11,6 +11,7 @@ use super::inventory::check_dns_label;
 use super::time::{self, End};
 use crate::diagnostic::Place;
 use crate::model::{Block, Freeze, QueuePolicy, Retries, Window};
+use crate::signature::{SignatureRequirement, Signer, fault_of_public_key};
 use crate::suggest;
 use crate::yaml::Node;
 
@@ -25,6 +26,7 @@ pub(crate) struct RawPolicy {
     pub retries: Option<Retries>,
     pub automatic_rollback: Option<bool>,
     pub blocks: Vec<Block>,
+    pub require_signed: Option<Arc<SignatureRequirement>>,
     /// What is wrong with it: the policy holds all that it selects until it is mended.
     pub broken: Option<String>,
     /// What it selects could not be read: it may be anything.
@@ -42,11 +44,14 @@ pub(crate) struct RawSelector {
     pub labels: BTreeMap<String, String>,
 }
 
-const FIELDS: &[&str] = &["$schema", "name", "description", "select", "freezes", "windows", "queue", "retries", "rollback", "block"];
+const FIELDS: &[&str] =
+    &["$schema", "name", "description", "select", "freezes", "windows", "queue", "retries", "rollback", "block", "requireSigned"];
 const SELECT_FIELDS: &[&str] = &["apps", "environments", "clusters", "targets", "labels"];
 const FREEZE_FIELDS: &[&str] = &["from", "until", "timezone", "reason", "by"];
 const WINDOW_FIELDS: &[&str] = &["days", "from", "until", "timezone"];
 const RETRIES_FIELDS: &[&str] = &["attempts", "backoff", "backoffLimit"];
+const SIGNED_FIELDS: &[&str] = &["key", "identity", "attestations"];
+const IDENTITY_FIELDS: &[&str] = &["issuer", "subject"];
 const BLOCK_FIELDS: &[&str] = &["url", "ref", "reason", "rollback"];
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
@@ -69,9 +74,10 @@ pub(super) fn read(reader: &mut Reader, root: Node<'_, '_>) -> Option<RawPolicy>
     let queue = choice(reader, root, "queue", &[("latest", QueuePolicy::Latest), ("every", QueuePolicy::Every)]);
     let automatic_rollback = choice(reader, root, "rollback", &[("automatic", true), ("manual", false)]);
     let retries = root.get("retries").map(|node| read_retries(reader, node));
+    let require_signed = root.get("requireSigned").and_then(|node| read_signed(reader, node)).map(Arc::new);
     let broken = reader.error_after(errors).map(str::to_owned);
     let name = name.unwrap_or(At { value: String::new(), spot: root.spot() });
-    Some(RawPolicy { name, select, freezes, windows, queue, retries, automatic_rollback, blocks, broken, select_broken })
+    Some(RawPolicy { name, select, freezes, windows, queue, retries, automatic_rollback, blocks, require_signed, broken, select_broken })
 }
 
 fn items<T>(reader: &mut Reader, root: Node<'_, '_>, field: &str, read: fn(&mut Reader, Node<'_, '_>) -> Option<T>) -> Vec<T> {
@@ -191,6 +197,66 @@ fn read_block(reader: &mut Reader, map: Node<'_, '_>) -> Option<Block> {
     let place = place(reader, map);
     let (url, commit) = (url?.value, commit?.value);
     (reader.errors() == errors).then_some(Block { url, commit, reason, rollback, place })
+}
+
+fn read_signed(reader: &mut Reader, map: Node<'_, '_>) -> Option<SignatureRequirement> {
+    let errors = reader.errors();
+    reader.only(map, SIGNED_FIELDS);
+    let key = map.get("key").and_then(|node| read_key(reader, node));
+    let identity = map.get("identity").and_then(|node| read_identity(reader, node));
+    match (map.get("key"), map.get("identity")) {
+        (Some(_), Some(identity)) => {
+            let message = "`key` and `identity` exclude each other: a signature is made with a key or by a person or workflow";
+            reader.error("bad-signer", identity.spot(), message, "Remove one; write a policy of its own for each to require both.");
+        }
+        (None, None) => {
+            let mend = "Add `key:` with a public key in PEM, or `identity:` with `issuer` and `subject`.";
+            reader.error("bad-signer", map.spot(), "`requireSigned` says not who must have signed", mend);
+        }
+        _ => {}
+    }
+    let attestations = reader.texts(map, "attestations").unwrap_or_default();
+    for at in attestations.iter().filter(|at| !is_uri(&at.value)) {
+        let message = format!("`{}` is no type of attestation", at.value.escape_debug());
+        reader.error("wrong-type", at.spot, message, "Write its predicate type: a URI such as https://slsa.dev/provenance/v1.");
+    }
+    let place = place(reader, map);
+    let signer = key.or(identity)?;
+    let attestations = attestations.into_iter().map(|at| at.value).collect();
+    (reader.errors() == errors).then(|| SignatureRequirement::new(signer, attestations, place))
+}
+
+fn read_key(reader: &mut Reader, node: Node<'_, '_>) -> Option<Signer> {
+    let pem = reader.text(node, "key")?;
+    if let Some(fault) = fault_of_public_key(pem) {
+        // What stands there is not repeated: it may be a private key.
+        let mend = "Write `key: |` and below it the public key in PEM, as `cosign generate-key-pair` leaves it in cosign.pub.";
+        reader.error("bad-key", node.spot(), format!("`key` is no public key: {fault}"), mend);
+        return None;
+    }
+    Some(Signer::Key { pem: pem.into() })
+}
+
+fn read_identity(reader: &mut Reader, map: Node<'_, '_>) -> Option<Signer> {
+    reader.only(map, IDENTITY_FIELDS);
+    let mut text = |field| {
+        let node = reader.required(map, field)?;
+        let text = reader.text(node, field)?;
+        if text.trim().is_empty() || text.chars().any(char::is_control) {
+            reader.error("wrong-type", node.spot(), format!("`{field}` is empty or holds a control character"), "Mend the value.");
+            return None;
+        }
+        Some(Arc::<str>::from(text))
+    };
+    let (issuer, subject) = (text("issuer"), text("subject"));
+    Some(Signer::Identity { issuer: issuer?, subject: subject? })
+}
+
+/// Whether `text` begins with a scheme and goes on without blanks.
+fn is_uri(text: &str) -> bool {
+    let scheme = |scheme: &str| scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.bytes().all(|b| b.is_ascii_alphanumeric());
+    let sound = |c: char| !c.is_whitespace() && !c.is_control();
+    text.split_once(':').is_some_and(|(before, rest)| scheme(before) && !rest.is_empty() && rest.chars().all(sound))
 }
 
 fn place(reader: &Reader, map: Node<'_, '_>) -> Place {

@@ -8,6 +8,7 @@ use super::fields::{At, Reader};
 use super::target::RawTarget;
 use super::{Param, Ref, Secret};
 use crate::model::Provider;
+use crate::resources::DeployResources;
 use crate::yaml::Node;
 
 /// A saas file as it is written.
@@ -26,6 +27,8 @@ pub(crate) struct RawSaas {
     pub publish_job_logs: bool,
     pub use_channel_in_image_tag: bool,
     pub validate_targets_in_app: bool,
+    pub takeover: bool,
+    pub deploy_resources: Option<DeployResources>,
     pub templates: Vec<RawTemplate>,
     /// The first error that cost a target or a template, while the rest is used.
     pub partly_broken: Option<String>,
@@ -88,6 +91,8 @@ pub(super) fn read(reader: &mut Reader, root: Node<'_, '_>) -> Option<RawSaas> {
     let publish_job_logs = reader.flag(root, "publishJobLogs").unwrap_or(false);
     let use_channel_in_image_tag = reader.flag(root, "use_channel_in_image_tag").unwrap_or(false);
     let validate_targets_in_app = reader.flag(root, "validateTargetsInApp").unwrap_or(false);
+    let takeover = reader.flag(root, "takeover").unwrap_or(false);
+    let deploy_resources = root.get("deployResources").map(|node| super::resources::read(reader, node, "deployResources"));
     warn_of_switches(reader, root);
     // Up to here an error spoils the whole file; from here on, only the template or target that has it.
     let good = reader.errors() == errors;
@@ -119,6 +124,8 @@ pub(super) fn read(reader: &mut Reader, root: Node<'_, '_>) -> Option<RawSaas> {
         publish_job_logs,
         use_channel_in_image_tag,
         validate_targets_in_app,
+        takeover,
+        deploy_resources,
         templates,
         partly_broken,
     })
@@ -130,7 +137,7 @@ fn plain(texts: Option<Vec<At<String>>>) -> Vec<String> {
 
 /// Switches of the original that change nothing here. Each is safe to leave out: what Towpath does is the stricter side.
 fn warn_of_switches(reader: &mut Reader, root: Node<'_, '_>) {
-    for (field, unless) in [("takeover", false), ("clusterAdmin", false), ("compare", true)] {
+    for (field, unless) in [("clusterAdmin", false), ("compare", true)] {
         let Some(value) = reader.flag(root, field).filter(|value| *value != unless) else { continue };
         if let Some(node) = root.get(field) {
             reader.warn("unsupported", node.spot(), format!("`{field}: {value}` has no effect in Towpath"), format!("Remove `{field}`."));
@@ -195,7 +202,7 @@ fn read_provider(reader: &mut Reader, node: Node<'_, '_>) -> Option<Provider> {
         "kustomize" => Some(Provider::Kustomize),
         other => {
             let message = format!("there is no provider `{}`", other.escape_debug());
-            reader.error("wrong-type", node.spot(), message, "Write `openshift-template`, `directory` or `helm`.");
+            reader.error("wrong-type", node.spot(), message, "Write `openshift-template`, `directory`, `helm` or `kustomize`.");
             None
         }
     }

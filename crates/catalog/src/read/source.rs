@@ -24,7 +24,7 @@ pub(crate) struct RawSource {
 }
 
 const FIELDS: &[&str] = &["$schema", "name", "description", "labels", "app", "url", "branch", "image", "hash_length", "build"];
-const BUILD_FIELDS: &[&str] = &["command", "env", "timeout", "pack"];
+const BUILD_FIELDS: &[&str] = &["command", "env", "timeout", "pack", "push", "image", "resources"];
 const PACK_FIELDS: &[&str] = &["base", "files", "entrypoint", "cmd", "env", "workdir"];
 const FILE_FIELDS: &[&str] = &["from", "to", "mode"];
 
@@ -98,11 +98,34 @@ fn read_build(reader: &mut Reader, map: Node<'_, '_>) -> Option<Build> {
         reader.error("wrong-type", timeout.spot, "`timeout` is nothing: no build would ever end in time", "Write a span such as 30m.");
     }
     let pack = map.get("pack").and_then(|node| read_pack(reader, node));
+    let push = reader.flag(map, "push").unwrap_or(false);
+    if let (true, Some(node)) = (push, map.get("push")) {
+        if map.get("pack").is_some() {
+            let message = "`push` and `pack` exclude each other: either the command pushes the image, or Towpath packs and pushes it";
+            reader.error("push-and-pack", node.spot(), message, "Remove one of the two.");
+        }
+        if map.get("command").is_none() {
+            reader.error(
+                "missing-field",
+                node.spot(),
+                "`push` needs a `command` that pushes the image",
+                "Add `command:`, or remove `push`.",
+            );
+        }
+    }
+    let image = map.get("image").and_then(|node| reader.parse::<ImageRef>(node, "image", "bad-image")).map(|at| at.value);
+    let resources = map.get("resources").map(|node| {
+        reader.only(node, &["requests", "limits"]);
+        for part in ["requests", "limits"].into_iter().filter_map(|part| node.get(part)) {
+            reader.only(part, &["cpu", "memory"]);
+        }
+        super::resources::read(reader, node, "resources")
+    });
     if map.get("command").is_none() && map.get("pack").is_none() {
         reader.error("missing-field", map.spot(), "`build` has neither `command` nor `pack`", "Say what to run, what to pack, or both.");
     }
     let timeout = timeout.map_or(DEFAULT_BUILD_TIMEOUT, |at| at.value);
-    (reader.errors() == errors).then_some(Build { command, env, pack, timeout })
+    (reader.errors() == errors).then_some(Build { command, env, pack, timeout, image, resources, push })
 }
 
 /// One text is a shell's line; a list is program and arguments.

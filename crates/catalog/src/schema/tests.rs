@@ -17,6 +17,9 @@ build:
   command: [make, release]
   env: {CGO: \"0\"}
   timeout: 10m
+  push: false
+  image: registry.example.com/builders/go:1
+  resources: {requests: {cpu: 500m, memory: 1Gi}, limits: {cpu: 2, memory: 2.5Gi}}
   pack:
     base: registry.example.com/base:1
     files:
@@ -43,6 +46,13 @@ retries: {attempts: 3, backoff: 1s, backoffLimit: 10m}
 rollback: automatic
 block:
   - {url: https://git.example.com/org/web, ref: 5f8f0e1d2c3b4a5968778695a4b3c2d1e0f9a8b7, reason: it eats data, rollback: true}
+requireSigned:
+  key: |
+    -----BEGIN PUBLIC KEY-----
+    MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEdlHnXVQaCITOXOhj1CBWvi2cma7Q
+    E+ybUoSr0ZpdV3+oR/aCyslaew7fwpBBezfWwHFI49qyTeRQ1KJyO4UsLQ==
+    -----END PUBLIC KEY-----
+  attestations: [https://slsa.dev/provenance/v1]
 ";
 
 /// What is put in the place of what, so that the file is wrong.
@@ -68,6 +78,14 @@ const BAD_SOURCES: &[(&str, &str)] = &[
     ("to: /src", "to: src"),
     ("to: /src", "to: /src/../.."),
     ("mode: \"0755\"", "mode: \"rwx\""),
+    ("push: false", "push: true"),
+    ("push: false", "push: perhaps"),
+    ("image: registry.example.com/builders/go:1", "image: \"go 1\""),
+    ("cpu: 500m", "cpu: 500x"),
+    ("cpu: 500m", "cores: 500m"),
+    ("memory: 1Gi", "memory: 1GiB"),
+    ("memory: 1Gi", "memory: -1"),
+    ("limits:", "limit:"),
     ("workdir: /srv", "workdir: srv"),
     ("entrypoint: [/usr/bin/web]", "entrypoint: /usr/bin/web"),
     ("    cmd:", "    comand:"),
@@ -99,6 +117,11 @@ const BAD_POLICIES: &[(&str, &str)] = &[
     ("reason: it eats data, ", ""),
     ("rollback: true", "rollback: maybe"),
     ("freezes:", "freeze:"),
+    ("BEGIN PUBLIC KEY", "BEGIN EC PRIVATE KEY"),
+    ("-----END PUBLIC KEY-----", "-----"),
+    ("  key: |", "  keyFile: |"),
+    ("  attestations:", "  identity: {issuer: https://issuer.example.com, subject: ann@example.com}\n  attestations:"),
+    ("https://slsa.dev/provenance/v1", "provenance v1"),
 ];
 
 /// Wrong in a way that only the loader sees.
@@ -107,6 +130,7 @@ const BAD_FOR_THE_LOADER: &[(&str, &str)] = &[
     ("timezone: Europe/Prague, reason", "reason"),
     ("until: 2027-01-01", "until: 2026-01-01"),
     ("backoff: 1s", "backoff: 1h"),
+    ("-----BEGIN PUBLIC KEY-----\n    M", "-----BEGIN PUBLIC KEY-----\n    Mx"),
 ];
 
 fn errors(text: &str) -> Vec<String> {

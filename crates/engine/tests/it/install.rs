@@ -72,7 +72,15 @@ impl Install {
             branch: main_branch(),
             image: format!("registry.example.com/{name}"),
             hash_length: 7,
-            build: Build { command: None, env: BTreeMap::new(), pack: None, timeout: Span::from_secs(1800) },
+            build: Build {
+                command: None,
+                env: BTreeMap::new(),
+                pack: None,
+                timeout: Span::from_secs(1800),
+                image: None,
+                resources: None,
+                push: false,
+            },
             place: place(1),
         };
         self.sources.insert(source.name.clone(), Arc::new(source));
@@ -90,6 +98,8 @@ impl Install {
             timeout: Span::from_secs(3600),
             publish_job_logs: false,
             use_channel_in_image_tag: false,
+            takeover: false,
+            deploy_resources: None,
             place: place(1),
         };
         let mut target = Target {
@@ -137,6 +147,7 @@ impl Install {
             retries: None,
             automatic_rollback: None,
             blocks: Vec::new(),
+            require_signed: None,
             place: place(20),
         };
         change(&mut policy);

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::model::{Provider, QueuePolicy};
+use crate::signature::Signer;
 
 #[test]
 fn parameters_are_resolved_in_app_interfaces_order_and_secrets_take_their_place() {
@@ -20,6 +21,82 @@ fn parameters_are_resolved_in_app_interfaces_order_and_secrets_take_their_place(
     assert_eq!(prod.secret_parameters.keys().collect::<Vec<_>>(), ["SECRET"]);
     let secret = &prod.secret_parameters["SECRET"];
     assert_eq!((secret.path.as_str(), secret.field.as_str(), secret.version, secret.base64), ("web/creds/x", "f", Some(3), true));
+}
+
+#[test]
+fn a_saas_file_says_how_its_objects_are_applied_and_what_its_deploys_ask_for() {
+    let mut tree = Tree::good();
+    tree.replace(
+        "saas/deploy.yml",
+        "managedResourceTypes",
+        "takeover: true\ndeployResources:\n  requests: {cpu: 100m, memory: 256Mi}\n  limits: {memory: 1Gi}\nmanagedResourceTypes",
+    )
+    .replace("saas/deploy.yml", "    path: /deploy.yml", "    path: /overlays/all\n    provider: kustomize");
+    let loaded = tree.load();
+    assert_eq!(found(&loaded), [""; 0]);
+    let saas_file = &target(&loaded, PROD).saas_file;
+    let resources = saas_file.deploy_resources.as_ref().unwrap();
+    assert!(saas_file.takeover);
+    assert_eq!(resources.requests.cpu.as_ref().unwrap().thousandths(), 100);
+    assert_eq!((resources.limits.cpu.as_ref(), resources.limits.memory.as_ref().unwrap().units()), (None, 1 << 30));
+    assert_eq!((target(&loaded, PROD).provider, target(&loaded, PROD).path.as_str()), (Provider::Kustomize, "/overlays/all"));
+    let test = &target(&loaded, TEST).saas_file;
+    assert_eq!((test.takeover, &test.deploy_resources), (false, &None));
+}
+
+#[test]
+fn amounts_that_no_cluster_runs_are_told() {
+    for (bad, place) in
+        [("{requests: {cpu: fast}}", "saas/deploy.yml:4:35"), ("{requests: {memory: 2Gi}, limits: {memory: 1Gi}}", "saas/deploy.yml:4:18")]
+    {
+        let mut tree = Tree::good();
+        tree.replace("saas/deploy.yml", "managedResourceTypes", &format!("deployResources: {bad}\nmanagedResourceTypes"));
+        assert!(found(&tree.load()).contains(&format!("bad-quantity@{place}")), "{bad}: {:?}", found(&tree.load()));
+    }
+}
+
+#[test]
+fn a_build_may_push_by_itself_and_says_where_it_runs() {
+    let source = |build: &str| {
+        let mut tree = Tree::good();
+        tree.put("source.yml", &format!("$schema: /towpath/source-1.yml\nname: web\napp: {{$ref: /apps/web.yml}}\nurl: https://git.example.com/web\nimage: registry.example.com/web\nbuild: {build}\n"));
+        tree.load()
+    };
+    let loaded = source("{command: ./push.sh, push: true, image: 'quay.io/buildah/stable:v1', resources: {limits: {memory: 4Gi}}}");
+    assert_eq!(found(&loaded), [""; 0]);
+    let build = &loaded.catalog.sources.values().next().unwrap().build;
+    assert!(build.push && build.pack.is_none());
+    assert_eq!(build.image.as_ref().unwrap().to_string(), "quay.io/buildah/stable:v1");
+    assert_eq!(build.resources.as_ref().unwrap().limits.memory.as_ref().unwrap().as_str(), "4Gi");
+    assert_eq!(found(&source("{command: make, push: true, pack: {files: []}}"))[0], "push-and-pack@source.yml:6:30");
+    assert!(found(&source("{push: true}")).contains(&"missing-field@source.yml:6:15".to_owned()));
+}
+
+#[test]
+fn a_policy_says_who_must_have_signed_and_one_with_a_bad_key_freezes_what_it_selects() {
+    let signed = |required: &str| {
+        let mut tree = Tree::good();
+        tree.put(
+            "p.yml",
+            &format!("$schema: /towpath/policy-1.yml\nname: signed\nselect: {{environments: [prod]}}\nrequireSigned:\n{required}\n"),
+        );
+        tree.load()
+    };
+    let loaded =
+        signed("  identity: {issuer: https://issuer.example.com, subject: ann@example.com}\n  attestations: [https://b, https://a]");
+    assert_eq!(found(&loaded), [""; 0]);
+    let required = loaded.catalog.policies[0].require_signed.as_ref().unwrap();
+    assert!(matches!(&required.signer, Signer::Identity { subject, .. } if &**subject == "ann@example.com"));
+    assert_eq!(
+        (required.attestations.as_slice(), required.place.to_string().as_str()),
+        (["https://a".to_owned(), "https://b".to_owned()].as_slice(), "data/p.yml:5:3")
+    );
+
+    let loaded = signed("  key: hunter2");
+    assert_eq!(found(&loaded), ["bad-key@p.yml:5:8"]);
+    assert!(!format!("{:?}", loaded.diagnostics).contains("hunter2"), "what stands for a key is not repeated");
+    let policy = &loaded.catalog.policies[0];
+    assert!(policy.require_signed.is_none() && policy.freezes.len() == 1 && policy.select.selects(target(&loaded, PROD)));
 }
 
 #[test]

@@ -149,6 +149,28 @@ fn b5_secrets_lie_below_allowed_paths() {
 }
 
 #[test]
+fn b5_a_secret_path_that_climbs_out_of_its_folder_is_refused_however_it_came_about() {
+    let with = |path: &str| {
+        let secret =
+            format!("          A: two\n        secretParameters:\n          - {{name: S, secret: {{path: \"{path}\", field: f}}}}");
+        put("saas/deploy.yml", "          A: two", secret)
+    };
+    check(with("web/creds/db"), &[], &[]);
+    for path in ["web/creds/../other", "web/creds/./db", "web/creds//db", "web/creds/"] {
+        check(with(path), &["secret-path@saas/deploy.yml:25:38"], &[PROD]);
+    }
+    check(with("web/creds/{{{ resource.namespace.name }}}"), &[], &[]);
+    check(
+        |tree| {
+            with("web/creds/{{{ resource.namespace.labels.where }}}")(tree);
+            tree.replace("ns/prod.yml", "labels: {tier: one}", "labels: {tier: one, where: ../../other}");
+        },
+        &["secret-path@saas/deploy.yml:25:38"],
+        &[PROD],
+    );
+}
+
+#[test]
 fn b6_to_b10_refs_fit_what_moves_them() {
     check(put("saas/test.yml", SHA, "main"), &["auto-needs-a-commit@saas/test.yml:11:14"], &[TEST]);
     let with = |line: &'static str| deploy("          A: two", line);
@@ -287,7 +309,7 @@ fn what_cannot_be_carried_out_holds_its_target_and_says_so() {
     let selector = deploy("namespace: {$ref: /ns/prod.yml}", "namespaceSelector: {jsonPathSelectors: {include: [x]}}");
     let loaded = check(selector, &["unsupported?@saas/deploy.yml:17:28"], &[]);
     assert_eq!(loaded.catalog.broken_saas_files.len(), 1);
-    check(deploy("name: web\napp", "name: web\ntakeover: true\ncompare: true\napp"), &["unsupported?@saas/deploy.yml:3:11"], &[]);
+    check(deploy("name: web\napp", "name: web\nclusterAdmin: true\ncompare: true\napp"), &["unsupported?@saas/deploy.yml:3:15"], &[]);
 }
 
 #[test]
