@@ -42,7 +42,7 @@ pub use error::{SecretError, SecretErrorKind};
 pub use files::{Files, FilesConfig};
 pub use given::Given;
 pub use health::Health;
-pub use kubernetes::{Kubernetes, KubernetesConfig, KubernetesSecrets};
+pub use kubernetes::{Kubernetes, KubernetesConfig, KubernetesSecrets, SecretData};
 pub use path::{check_path, is_below};
 pub use redact::Redactor;
 pub use request::{Pins, Request};

@@ -17,7 +17,9 @@ fn packed(xml: &str) -> Vec<String> {
     text.as_bytes().chunks(76).map(|line| String::from_utf8_lossy(line).into_owned()).collect()
 }
 
-fn collect(lines: &[&str]) -> (Vec<Line>, Vec<(String, Result<Report, ReportError>)>) {
+type Collected = Vec<(String, Result<Report, ReportError>)>;
+
+fn collect(lines: &[&str]) -> (Vec<Line>, Collected) {
     let mut collector = Collector::new(Limits::default());
     let kinds = lines.iter().map(|line| collector.line(line)).collect();
     (kinds, collector.finish())

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::body::{Bytes, to_bytes};
 use axum::extract::Request;
-use axum::http::{StatusCode, header::CONTENT_TYPE};
+use axum::http::header::{CONTENT_TYPE, LOCATION};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Router, routing::any};
 use serde_json::{Value, json};
@@ -32,17 +33,22 @@ async fn answer(shared: Arc<Shared>, request: Request) -> Response {
         path,
         query,
     };
-    let (hang, answer) = {
+    let (hang, location, answer) = {
         let mut state = shared.state();
         state.seen.push(Seen { method: asked.method.clone(), path: asked.path.clone(), query: asked.query.clone() });
-        (state.hang, asked.answer(&mut state))
+        let location = state.failure.as_ref().and_then(|failure| failure.location.as_ref()).map(|to| format!("{to}{}", parts.uri));
+        (state.hang, location, asked.answer(&mut state))
     };
     shared.seen.send_modify(|count| *count += 1);
     if hang {
         std::future::pending::<()>().await;
     }
     let status = StatusCode::from_u16(answer.0).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, [(CONTENT_TYPE, "application/json")], answer.1.to_string()).into_response()
+    let mut response = (status, [(CONTENT_TYPE, "application/json")], answer.1.to_string()).into_response();
+    if let Some(location) = location.and_then(|location| HeaderValue::from_str(&location).ok()) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
 }
 
 struct Asked {

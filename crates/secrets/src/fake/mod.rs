@@ -144,7 +144,12 @@ impl FakeVault {
 
     /// Answers every request with this status and these errors until told otherwise (`None`).
     pub fn fail_with(&self, failure: Option<(u16, &str)>) {
-        self.state().failure = failure.map(|(status, error)| Failure { status, error: error.to_owned() });
+        self.state().failure = failure.map(|(status, error)| Failure { status, error: error.to_owned(), location: None });
+    }
+
+    /// Points every request to another address, as a standby does.
+    pub fn redirect_to(&self, address: &str) {
+        self.state().failure = Some(Failure { status: 307, error: String::new(), location: Some(address.to_owned()) });
     }
 
     /// Takes requests from now on and never answers them, until told otherwise.

@@ -32,6 +32,7 @@ pub struct Seen {
 pub(super) struct Failure {
     pub status: u16,
     pub error: String,
+    pub location: Option<String>,
 }
 
 pub(super) enum Engine {

@@ -17,6 +17,9 @@ use crate::request::{Pins, Request};
 use crate::store::{Fetched, SecretStore};
 use crate::version_key::VersionKey;
 
+/// What a Secret holds: decoded bytes by key.
+pub type SecretData = BTreeMap<String, Vec<u8>>;
+
 /// Reads Secrets of one cluster.
 pub trait KubernetesSecrets: Send + Sync + 'static {
     /// The decoded `data` of the Secret `name` in `namespace`; `None` if there is no such Secret.
@@ -25,7 +28,7 @@ pub trait KubernetesSecrets: Send + Sync + 'static {
     ///
     /// What the API said or why it was not reached, in words and without any of the Secret's data. If it contains `forbidden`, as
     /// the API's own refusals do, it counts as a missing permission; everything else counts as the environment's fault.
-    fn get<'a>(&'a self, namespace: &'a str, name: &'a str) -> BoxFuture<'a, Result<Option<BTreeMap<String, Vec<u8>>>, String>>;
+    fn get<'a>(&'a self, namespace: &'a str, name: &'a str) -> BoxFuture<'a, Result<Option<SecretData>, String>>;
 }
 
 /// How Secrets are read.
@@ -116,16 +119,16 @@ impl Cluster {
 mod tests {
     use super::*;
 
-    struct Fake(Result<Option<BTreeMap<String, Vec<u8>>>, String>);
+    struct Fake(Result<Option<SecretData>, String>);
 
     impl KubernetesSecrets for Fake {
-        fn get<'a>(&'a self, namespace: &'a str, name: &'a str) -> BoxFuture<'a, Result<Option<BTreeMap<String, Vec<u8>>>, String>> {
+        fn get<'a>(&'a self, namespace: &'a str, name: &'a str) -> BoxFuture<'a, Result<Option<SecretData>, String>> {
             assert_eq!((namespace, name), ("stage", "db"));
             Box::pin(async { self.0.clone() })
         }
     }
 
-    fn store(answer: Result<Option<BTreeMap<String, Vec<u8>>>, String>) -> Kubernetes {
+    fn store(answer: Result<Option<SecretData>, String>) -> Kubernetes {
         let config = KubernetesConfig {
             cluster: "blue".into(),
             pins: Pins::Refuse,

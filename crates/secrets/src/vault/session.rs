@@ -113,11 +113,11 @@ impl Sessions {
         let how = self.how();
         let mut session = self.current().await?;
         let mut answer = self.look_up(&session.token).await?;
-        if answer.status == StatusCode::FORBIDDEN {
-            if let Some(better) = self.instead_of(&session, answer.says("invalid token")).await? {
-                session = better;
-                answer = self.look_up(&session.token).await?;
-            }
+        if answer.status == StatusCode::FORBIDDEN
+            && let Some(better) = self.instead_of(&session, answer.says("invalid token")).await?
+        {
+            session = better;
+            answer = self.look_up(&session.token).await?;
         }
         match answer.status {
             StatusCode::OK => {}

@@ -213,3 +213,18 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     clean(&text)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::value::SecretValue;
+    use crate::vault::{SecretSource, SignIn, Vault, VaultConfig};
+    use crate::version_key::VersionKey;
+
+    /// Nothing in this test program installs a provider.
+    #[test]
+    fn without_a_tls_provider_there_is_an_error_and_no_panic() {
+        let sign_in = SignIn::Token(SecretSource::Value(SecretValue::new("t")));
+        let error = Vault::new(VaultConfig::new("https://vault.example.com", sign_in, VersionKey::new([1; 32]))).err().expect("refused");
+        assert!(error.to_string().contains("no TLS provider"), "{error}");
+    }
+}

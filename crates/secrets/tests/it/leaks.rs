@@ -84,7 +84,7 @@ async fn no_store_shows_a_value_whatever_is_asked_of_it() {
         ("json.json", fields.to_string()),
         ("yaml.yaml", format!("password: {PLANTED}\n")),
         ("broken1.yaml", format!("password: {PLANTED}\n {PLANTED}: [")),
-        ("broken2.yaml", format!("{PLANTED}")),
+        ("broken2.yaml", PLANTED.to_owned()),
         ("broken3.yaml", format!("password: !{PLANTED} *{PLANTED}")),
         ("broken4.yaml", format!("? [{PLANTED}]\n: x")),
         ("broken5.json", format!("{{\"password\": \"{PLANTED}\" {PLANTED}")),

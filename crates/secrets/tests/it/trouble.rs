@@ -58,6 +58,18 @@ async fn one_that_never_answers_costs_all_who_wait_one_timeout() {
 }
 
 #[tokio::test]
+async fn a_token_never_follows_where_an_answer_points() {
+    let (vault, other) = (FakeVault::start().await.expect("started"), FakeVault::start().await.expect("started"));
+    other.put("secret", "a", json!({"x": "1"}));
+    vault.redirect_to(&other.address());
+    for sign_in in [token("root"), app_role("x")] {
+        let error = read(&store(config(&vault, sign_in)), "secret/a", "x").await.expect_err("pointed elsewhere");
+        assert!(error.to_string().contains("points elsewhere"), "{error}");
+    }
+    assert_eq!(other.seen(), []);
+}
+
+#[tokio::test]
 async fn one_that_is_not_there_is_told_with_its_address() {
     let vault = FakeVault::start().await.expect("started");
     let config = config(&vault, token("root"));
