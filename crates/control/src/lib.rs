@@ -8,6 +8,7 @@
 mod commits;
 mod doctor;
 mod find;
+mod looking;
 mod observe;
 mod plans;
 mod rendering;

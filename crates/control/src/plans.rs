@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use towpath_catalog::{Catalog, InputFile};
-use towpath_domain::{BranchName, CommitId, GitRef, RepoUrl, Timestamp};
-use towpath_engine::{Action, CommitInfo, Event, Facts, State, Subject, Verdict, Work, plan};
+use towpath_domain::{BranchName, CommitId, Digest, GitRef, RepoUrl, Timestamp};
+use towpath_engine::{Action, CommitInfo, Event, Facts, State, Subject, Verdict, Work, plan, secret_versions};
 use towpath_git::{MergeRequest, Merged};
-use towpath_runs::render;
+use towpath_runs::render::{self, Secrets, Surroundings};
 use towpath_runs::world::Mirrors;
 
 use crate::commits::Commits;
@@ -19,8 +19,9 @@ use crate::titles::in_order;
 use crate::view::{PlanLine, PlanView, Problem};
 use crate::words;
 
-/// How often planning is repeated so that renderings it asks for are there; each round asks for what the one before led to.
-const ROUNDS: usize = 8;
+/// How often planning is repeated so that what it asks for is known; each round asks for what the one before led to: a rendering,
+/// or one image of a target.
+const ROUNDS: usize = 32;
 
 impl Control {
     /// What would happen now, or if `branch` of the config repository were merged.
@@ -147,7 +148,7 @@ async fn look(mirrors: &Mirrors, url: &RepoUrl, branch: &BranchName) -> Result<V
     Ok(commits.into_iter().map(|c| CommitInfo { id: c.id, subject: c.subject, author: c.author_name, at: c.committed_at }).collect())
 }
 
-/// Plans until no rendering is asked for any more. Nothing but renderings is done.
+/// Plans until nothing more is asked for. Nothing but renderings is done.
 async fn settle(mirrors: &Mirrors, catalog: &Arc<Catalog>, mut facts: Facts, now: Timestamp) -> (Facts, BTreeMap<Subject, Verdict>) {
     let mut verdicts = plan(catalog, &facts, now).verdicts;
     for _ in 0..ROUNDS {
@@ -158,11 +159,17 @@ async fn settle(mirrors: &Mirrors, catalog: &Arc<Catalog>, mut facts: Facts, now
                 _ => None,
             })
             .collect();
-        if asked.is_empty() {
+        let unseen: Vec<Event> = verdicts.values().filter_map(as_if_there).collect();
+        if asked.is_empty() && unseen.is_empty() {
             break;
         }
+        for event in unseen {
+            facts.apply(now, &event);
+        }
         for (target, commit) in asked {
-            let event = match render::fact(mirrors, &target, commit).await {
+            let versions = secret_versions(&target, &facts);
+            let around = Surroundings { secrets: Secrets::Marked(&versions), ..Surroundings::from(mirrors) };
+            let event = match render::fact(around, &target, commit).await {
                 Ok(render) => Event::Rendered(render),
                 Err(error) => match &target.branch {
                     Some(branch) => Event::BranchUnreachable { url: target.url.clone(), branch: branch.clone(), error: error.message },
@@ -174,6 +181,14 @@ async fn settle(mirrors: &Mirrors, catalog: &Arc<Catalog>, mut facts: Facts, now
         verdicts = plan(catalog, &facts, now).verdicts;
     }
     (facts, verdicts)
+}
+
+/// A plan asks no registry: what nobody looked at yet is taken to be there and signed.
+fn as_if_there(verdict: &Verdict) -> Option<Event> {
+    let State::Act { action: Action::LookAtImage { image, requirements, .. } } = &verdict.state else { return None };
+    let digest = image.digest().unwrap_or(Digest::from_bytes([0; 32]));
+    let signed = requirements.iter().map(|required| (required.hash.to_string(), None)).collect();
+    Some(Event::ImageLooked { image: image.clone(), digest: Some(digest), signed, error: None })
 }
 
 fn lines(catalog: &Catalog, facts: &Facts, verdicts: &BTreeMap<Subject, Verdict>) -> Vec<PlanLine> {

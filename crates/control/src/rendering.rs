@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Semaphore;
 use towpath_catalog::Target;
 use towpath_domain::{CommitId, TargetId};
-use towpath_engine::{Event, Render, RenderOutcome};
+use towpath_engine::{Event, Render, RenderOutcome, secret_versions};
 use towpath_runs::{World, render};
 
 /// How many targets are rendered at the same time.
@@ -58,7 +58,8 @@ async fn look(world: &World, target: &Target, commit: CommitId) -> Render {
         Err(error) => {
             tracing::warn!(target = %target.title(), %commit, %error, "what would be deployed is not known yet");
             let outcome = RenderOutcome::Failed { class: error.class, message: error.message };
-            Render { target: target.id.clone(), commit, input_hash: target.input_hash.to_string(), outcome }
+            let secrets = secret_versions(target, &world.ledger.facts());
+            Render { target: target.id.clone(), commit, input_hash: target.input_hash.to_string(), secrets, outcome }
         }
     }
 }

@@ -10,6 +10,7 @@ use towpath_engine::{Action, Event, FactKey, Outcome, Planner};
 use towpath_ledger::{Error as LedgerError, EventId};
 use towpath_runs::world::{Snapshot, World};
 
+use crate::looking::Looking;
 use crate::observe::{self, Observer, Pace};
 use crate::rendering::Rendering;
 
@@ -24,6 +25,7 @@ pub struct Control {
     /// Another catalog counts.
     adopted: Notify,
     rendering: Rendering,
+    looking: Looking,
     pace: Pace,
 }
 
@@ -42,6 +44,7 @@ impl Control {
             merged: Notify::new(),
             adopted: Notify::new(),
             rendering: Rendering::new(),
+            looking: Looking::new(),
             pace,
         })
     }
@@ -205,6 +208,10 @@ impl Control {
                     self.rendering.begin(&self.world, target, commit);
                 }
                 // The fact comes later, and wakes the loop.
+                false
+            }
+            Action::LookAtImage { image, requirements, .. } => {
+                self.looking.begin(&self.world, image, requirements);
                 false
             }
             Action::Run { spec } => {

@@ -96,6 +96,7 @@ pub(crate) fn run_text(event: &Event, work: Option<&Work>) -> Option<String> {
         Event::StepDone { step, .. } => format!("{step} done"),
         Event::RunFinished { outcome, .. } => outcome_text(work, outcome),
         Event::CancelRequested { by, why, .. } => format!("{by} asked to stop it: {why}"),
+        Event::MemoryRaised { bytes, .. } => format!("it ran out of memory: the next one gets {} MiB", bytes.div_ceil(1 << 20)),
         _ => return None,
     })
 }
@@ -119,6 +120,18 @@ pub(crate) fn event_text(catalog: &Catalog, event: &Event, work: Option<&Work>) 
                 }
                 RenderOutcome::Failed { message, .. } => format!("{title} at {} does not come to objects: {message}", short(render.commit)),
             }
+        }
+        Event::ImageLooked { image, error: Some(error), .. } => format!("the image {image} cannot be looked at: {error}"),
+        Event::ImageLooked { image, digest: None, .. } => format!("the image {image} is not in its registry"),
+        Event::ImageLooked { image, digest: Some(digest), signed, .. } => match signed.values().flatten().next() {
+            Some(missing) => format!("the image {image} ({}) is not signed as required: {missing}", &digest.to_string()[..19]),
+            None => format!("the image {image} is there ({})", &digest.to_string()[..19]),
+        },
+        Event::ImageAnnounced { image } => format!("the registry tells of {image}"),
+        Event::SecretSeen { path, version } => format!("the secret {path} is at version {version}"),
+        Event::MemoryRaised { .. } => {
+            let what = work.map_or_else(|| "a run".to_owned(), |work| work_phrase(catalog, work));
+            format!("{what}: {}", run_text(event, work).unwrap_or_default())
         }
         Event::RunQueued(spec) => format!("queued {}: {}", work_phrase(catalog, &spec.work), spec.why),
         Event::RunStarted { run } => format!("took up {}", phrase(run)),

@@ -185,7 +185,13 @@ fn settled(catalog: &Catalog, now: Timestamp) -> Facts {
         };
         facts.apply(
             now,
-            &Event::Rendered(Render { target: target.id.clone(), commit: head, input_hash: target.input_hash.to_string(), outcome }),
+            &Event::Rendered(Render {
+                target: target.id.clone(),
+                commit: head,
+                input_hash: target.input_hash.to_string(),
+                secrets: BTreeMap::new(),
+                outcome,
+            }),
         );
         let spec =
             RunSpec { id: run("deploy", target, head), attempt: 1, work: Work::Deploy(work(target, head, &vouchers)), why: String::new() };
@@ -209,6 +215,7 @@ fn work(target: &Target, commit: CommitId, vouchers: &[Voucher]) -> DeployWork {
         release: BTreeMap::new(),
         vouchers: vouchers.to_vec(),
         only_jobs: target.saas_file.publish_job_logs,
+        takeover: target.saas_file.takeover,
     }
 }
 

@@ -3,6 +3,8 @@
 //! Total: whatever comes, in whatever order, nothing panics, and events of unknown runs change nothing. Bounded: all
 //! that would grow for ever is cut at the limits below, the oldest first.
 
+mod outside;
+
 use std::collections::BTreeMap;
 
 use towpath_domain::{CommitId, FailureClass, RunId, SourceName, TargetId, Timestamp};
@@ -13,8 +15,8 @@ use crate::ids;
 
 /// Earlier deploys kept per target: enough to find a good one to go back to.
 const HISTORY_MAX: usize = 20;
-/// Renderings kept per target.
-const RENDERS_MAX: usize = 4;
+/// Renderings kept per target: of what is there, and of a few newer ones whose images may still come.
+const RENDERS_MAX: usize = 6;
 /// Heads whose first sight is kept per branch.
 const SEEN_MAX: usize = 50;
 /// First-parent commits kept per branch.
@@ -56,6 +58,10 @@ impl Facts {
             Event::RunStarted { run } => self.started(run),
             Event::StepStarted { .. } | Event::StepDone { .. } => Vec::new(),
             Event::RunFinished { run, outcome } => self.finished(at, run, outcome),
+            Event::ImageLooked { image, digest, signed, error } => self.image_looked(at, image, *digest, signed, error.as_ref()),
+            Event::ImageAnnounced { image } => self.image_announced(image),
+            Event::SecretSeen { path, version } => self.secret_seen(at, path, version),
+            Event::MemoryRaised { subject, bytes, .. } => self.memory_raised(subject, *bytes),
             Event::RetryRequested { subject, .. } => self.retry(subject),
             Event::CancelRequested { run, by, .. } => match self.open_runs.get_mut(run) {
                 Some(open) => {
@@ -176,6 +182,9 @@ impl Facts {
                     clear(&mut fact.active, run);
                     match outcome {
                         Outcome::Built { image, digest } => {
+                            // Who waited for the image knows it now without looking.
+                            touched.extend(fact.built.take().map(|before| FactKey::Image(before.image)));
+                            touched.push(FactKey::Image(image.clone()));
                             fact.built = Some(Built { image: image.clone(), digest: *digest, run: run.clone(), at });
                             fact.failure = None;
                         }
@@ -282,6 +291,10 @@ impl Facts {
                         touched.push(FactKey::Renders(target.clone()));
                     }
                 }
+                // Whoever retries has mended what it waits for.
+                let rendered = self.renders.get(target).into_iter().flatten();
+                let images: Vec<_> = rendered.flat_map(|render| render.images().iter().cloned()).collect();
+                touched.extend(images.iter().flat_map(|image| self.image_announced(image)).collect::<Vec<_>>());
                 for (id, fact) in &mut self.changes {
                     if fact.merged.is_none() && moves(&fact.spec, target) && renew(fact) {
                         touched.push(FactKey::Change(id.clone()));
@@ -299,13 +312,19 @@ impl Facts {
 
     fn cut_builds(&mut self, source: &SourceName) -> Vec<FactKey> {
         let Some(builds) = self.builds.get_mut(source) else { return Vec::new() };
+        if builds.len() <= BUILDS_MAX {
+            return Vec::new();
+        }
+        let images: BTreeMap<_, _> =
+            builds.iter().filter_map(|(commit, fact)| Some((*commit, fact.built.as_ref()?.image.clone()))).collect();
         let cut = cut_oldest(builds, BUILDS_MAX, |fact| match (&fact.active, &fact.built, &fact.failure) {
             (Some(_), _, _) => None,
             (None, Some(built), _) => Some(built.at),
             (None, None, Some(failure)) => Some(failure.at),
             (None, None, None) => None,
         });
-        cut.into_iter().map(|commit| FactKey::Build(source.clone(), commit)).collect()
+        let image = |commit: &CommitId| images.get(commit).cloned().map(FactKey::Image);
+        cut.into_iter().flat_map(|commit| [Some(FactKey::Build(source.clone(), commit)), image(&commit)]).flatten().collect()
     }
 
     fn cut_changes(&mut self, ended: &ChangeSpec) -> Vec<FactKey> {

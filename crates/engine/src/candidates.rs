@@ -1,5 +1,7 @@
 //! Which commit a target that follows a branch should be at.
 
+use std::collections::BTreeMap;
+
 use towpath_catalog::QueuePolicy;
 use towpath_domain::CommitId;
 
@@ -7,6 +9,7 @@ use crate::build::{Image, image, unseen};
 use crate::event::CommitInfo;
 use crate::facts::TargetFact;
 use crate::gate;
+use crate::images::{self, Images};
 use crate::index::TargetView;
 use crate::order::Order;
 use crate::retry::is_final;
@@ -76,12 +79,18 @@ fn candidate(world: &World<'_>, view: &TargetView, commit: CommitId) -> Candidat
         Image::Coming(hold) => return Candidate::Coming(vec![hold]),
         Image::Ready => {}
     }
-    if view.rules.inputs.is_empty() {
-        return Candidate::Ready;
-    }
-    match world.gate(view, commit) {
-        Ok(_) => Candidate::Ready,
-        Err(holds) => Candidate::Coming(holds),
+    let release = match view.rules.inputs.is_empty() {
+        true => BTreeMap::new(),
+        false => match world.gate(view, commit) {
+            Ok(passed) => passed.release,
+            Err(holds) => return Candidate::Coming(holds),
+        },
+    };
+    match images::of(world, view, commit, &release) {
+        // It is looked at once it is wanted.
+        Images::Ready | Images::Look(_) => Candidate::Ready,
+        Images::Held(holds) if images::too_long(&world.clock, &holds) => Candidate::Out(holds),
+        Images::Held(holds) => Candidate::Coming(holds),
     }
 }
 
@@ -103,18 +112,25 @@ fn latest(world: &World<'_>, view: &TargetView, order: Order<'_>, current: Optio
     let candidates = usable.map_or(order.all(), |current| order.newer_than(current));
     let mut coming = None;
     let mut passed_over = Vec::new();
+    let mut image_held = false;
     for info in candidates {
-        if !worth_asking(world, view, info, head) {
+        // While the image of a newer one is awaited, those go that were the head before and were looked at then; of others nobody
+        // knows whether there ever was an image.
+        let skipped = image_held && world.render(view, info.id).is_none();
+        if skipped || !worth_asking(world, view, info, head) {
             continue;
         }
         match candidate(world, view, info.id) {
             Candidate::Ready => return Some(Wanted { commit: info.id, holds: Vec::new(), coming, passed_over }),
             Candidate::Coming(holds) => {
+                image_held |= holds.iter().any(images::is_about_image);
                 coming.get_or_insert_with(|| (info.id, holds.clone()));
                 pass_over(&mut passed_over, info.id, holds);
             }
             Candidate::Out(holds) => {
-                if info.id == head && holds.iter().any(|hold| matches!(hold, Hold::BuildFailed { .. })) {
+                let about_image = holds.iter().any(images::is_about_image);
+                image_held |= about_image;
+                if info.id == head && (about_image || holds.iter().any(|hold| matches!(hold, Hold::BuildFailed { .. }))) {
                     coming.get_or_insert_with(|| (info.id, holds.clone()));
                 }
                 pass_over(&mut passed_over, info.id, holds);

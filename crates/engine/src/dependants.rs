@@ -18,10 +18,15 @@ pub(crate) struct Dependants {
 }
 
 impl Dependants {
-    /// Adds who looks at a fact. Config and changes are the planner's own business.
+    /// Adds who looks at a fact. Config, changes and images are the planner's own business; nothing is planned from memory.
     pub(crate) fn of_fact(&mut self, index: &Index, facts: &Facts, key: &FactKey) {
         match key {
-            FactKey::Config | FactKey::Change(_) => {}
+            FactKey::Config | FactKey::Change(_) | FactKey::Image(_) | FactKey::Memory(_) => {}
+            FactKey::Secret(path) => {
+                for at in index.secret_users.get(path).into_iter().flatten() {
+                    self.of_target_and_tested(index, index.view(*at));
+                }
+            }
             FactKey::Branch(url, branch) => {
                 if let Some(followers) = index.branch_followers.get(&(url.clone(), branch.clone())) {
                     self.sources.extend(&followers.sources);

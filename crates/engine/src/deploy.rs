@@ -8,6 +8,7 @@ use crate::event::{DeployWork, RenderOutcome, RunSpec, Work};
 use crate::facts::{Deployed, TargetFact};
 use crate::gate::Passed;
 use crate::ids;
+use crate::images::{self, Images};
 use crate::index::TargetView;
 use crate::policy::Urgency;
 use crate::retry::{Again, again, next_try};
@@ -51,9 +52,10 @@ pub(crate) fn plan(world: &World<'_>, view: &TargetView, fact: &TargetFact) -> S
 /// A newer commit whose image is coming, or failed, is worth a hold; one that nobody vouches for yet is not: it is
 /// only passed over.
 fn told_or_up_to_date(holds: Vec<Hold>) -> State {
-    let told = holds
-        .iter()
-        .any(|hold| matches!(hold, Hold::Building { .. } | Hold::BuildFailed { .. } | Hold::Soaking { .. } | Hold::TagMoved { .. }));
+    let told = holds.iter().any(|hold| {
+        matches!(hold, Hold::Building { .. } | Hold::BuildFailed { .. } | Hold::Soaking { .. } | Hold::TagMoved { .. })
+            || images::is_about_image(hold)
+    });
     if told { State::Held { holds } } else { State::UpToDate }
 }
 
@@ -82,14 +84,19 @@ fn at(world: &World<'_>, view: &TargetView, fact: &TargetFact, commit: CommitId)
         Ok(passed) => passed,
         Err(holds) => return State::Held { holds },
     };
-    let tried = ids::tried(fingerprint, &passed.vouchers, only_jobs);
+    let tried = ids::tried(fingerprint, &passed.vouchers, only_jobs, view.target.saas_file.takeover);
     let failure = fact.failure.as_ref().filter(|failure| failure.commit == Some(commit) && failure.tried == tried);
     let attempt = match again(&world.clock, &view.retries, failure) {
         Again::Now { attempt } => attempt,
         Again::Later(hold) | Again::Never(hold) => return State::Held { holds: vec![hold] },
     };
+    let mut holds = match images::of(world, view, commit, &passed.release) {
+        Images::Ready => Vec::new(),
+        Images::Held(holds) => holds,
+        Images::Look(action) => return State::Act { action },
+    };
     let urgency = world.urgency(view, commit);
-    let mut holds = world.times(view, urgency);
+    holds.extend(world.times(view, urgency));
     if only_jobs {
         holds.extend(under_test::not_running(world, view, commit));
     }
@@ -192,6 +199,7 @@ fn run(world: &World<'_>, view: &TargetView, fact: &TargetFact, decided: Decided
         release,
         vouchers,
         only_jobs: decided.only_jobs,
+        takeover: target.saas_file.takeover,
     });
     let id = ids::run_id(&work, &readable(view), fact.runs);
     RunSpec { id, attempt: decided.attempt, work, why: decided.why }

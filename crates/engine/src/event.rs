@@ -71,6 +71,42 @@ pub enum Event {
         /// How.
         outcome: Outcome,
     },
+    /// An image was looked at in its registry, or could not be.
+    ImageLooked {
+        /// The image, as it was asked for.
+        image: ImageRef,
+        /// Its digest; none when it is not there, or nobody can tell.
+        #[serde(default)]
+        digest: Option<Digest>,
+        /// What is missing of each requirement that was asked for, by its hash; none when it is met. A requirement that cannot be
+        /// checked is told as `error`.
+        #[serde(default)]
+        signed: BTreeMap<String, Option<String>>,
+        /// Why it could not be looked at, for people; without credentials.
+        #[serde(default)]
+        error: Option<String>,
+    },
+    /// A registry told that something of an image is new: it is looked at at once where somebody waits for it.
+    ImageAnnounced {
+        /// The image; without a tag, the whole repository.
+        image: ImageRef,
+    },
+    /// A secret has a version that is not the one last seen.
+    SecretSeen {
+        /// Its path.
+        path: String,
+        /// The version, in the words of the store. Never anything of the value.
+        version: String,
+    },
+    /// A run ran out of memory: the next one of the same subject is given more.
+    MemoryRaised {
+        /// Whose runs.
+        subject: Subject,
+        /// What they are given from now on, in bytes.
+        bytes: u64,
+        /// The run that ran out of it.
+        run: RunId,
+    },
     /// A person asked that what failed be tried again.
     RetryRequested {
         /// What is to be tried again.
@@ -113,8 +149,22 @@ pub struct Render {
     pub commit: CommitId,
     /// The target's `input_hash` it was rendered with.
     pub input_hash: String,
+    /// The version of each secret that it was rendered with, by path, where the target takes the newest one and it was known.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
     /// What came of it.
     pub outcome: RenderOutcome,
+}
+
+impl Render {
+    /// The images that its objects name; none where it did not come to objects.
+    #[must_use]
+    pub fn images(&self) -> &[ImageRef] {
+        match &self.outcome {
+            RenderOutcome::Rendered { images, .. } => images,
+            RenderOutcome::Failed { .. } => &[],
+        }
+    }
 }
 
 /// What came of rendering.
@@ -212,6 +262,9 @@ pub struct DeployWork {
     pub vouchers: Vec<Voucher>,
     /// All that acts is jobs: a post-deploy test of what the vouchers run.
     pub only_jobs: bool,
+    /// The saas file took fields of others over at that time: what failed without that is tried anew with it.
+    #[serde(default)]
+    pub takeover: bool,
 }
 
 /// A publisher whose success a deploy rests on.

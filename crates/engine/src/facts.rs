@@ -34,6 +34,13 @@ pub struct Facts {
     pub changes: FactMap<ChangeId, ChangeFact>,
     /// Runs that have not ended yet.
     pub open_runs: BTreeMap<RunId, OpenRun>,
+    /// Images that were looked at in their registry, as they were asked for; bounded.
+    pub images: FactMap<ImageRef, ImageFact>,
+    /// Secrets by path; bounded.
+    pub secrets: FactMap<String, SecretFact>,
+    /// How much memory the next run of a subject is given, in bytes, since an earlier one ran out of it. One for each such
+    /// subject. Nothing is planned from it.
+    pub memory: FactMap<Subject, u64>,
 }
 
 /// A branch as last seen.
@@ -45,6 +52,38 @@ pub struct BranchFact {
     pub seen: Vec<(CommitId, Timestamp)>,
     /// Since when it cannot be reached, and why.
     pub unreachable: Option<(Timestamp, String)>,
+}
+
+/// An image as last looked at.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ImageFact {
+    /// Its digest; none when it was not there.
+    pub digest: Option<Digest>,
+    /// When it was last looked at.
+    pub at: Timestamp,
+    /// Looks in a row that did not find all that was asked for.
+    pub looks: u32,
+    /// The first of these looks; without any, the last look.
+    #[serde(default)]
+    pub since: Timestamp,
+    /// What is missing of each signature requirement that was asked for, by its hash; none when it is met.
+    #[serde(default)]
+    pub signed: BTreeMap<String, Option<String>>,
+    /// Why it could not be looked at.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// Its registry told of something new since.
+    #[serde(default)]
+    pub announced: bool,
+}
+
+/// A secret as last seen. Its value is nowhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretFact {
+    /// Its newest version.
+    pub version: String,
+    /// When that was first seen.
+    pub at: Timestamp,
 }
 
 /// What is known of building one commit of a source.
@@ -245,4 +284,10 @@ pub enum FactKey {
     Change(ChangeId),
     /// One of [`Facts::open_runs`].
     OpenRun(RunId),
+    /// One of [`Facts::images`].
+    Image(ImageRef),
+    /// One of [`Facts::secrets`].
+    Secret(String),
+    /// One of [`Facts::memory`].
+    Memory(Subject),
 }

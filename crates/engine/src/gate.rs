@@ -10,6 +10,7 @@ use towpath_domain::{CommitId, Digest, ImageRef, Span, Timestamp};
 use crate::clock::Clock;
 use crate::event::Voucher;
 use crate::facts::{Evidence, Facts};
+use crate::images::{self, Asks};
 use crate::policy::{Times, Urgency};
 use crate::rules::{Input, Publisher, Rules};
 use crate::verdict::{Hold, Unvouched};
@@ -32,15 +33,20 @@ pub struct Passed {
 /// must have stood well for the target's `soakDays`. The original adds the publishers' days up, so that two publishers
 /// soak twice as fast: here each one must.
 ///
+/// Where policies require signatures, an image that is known not to carry them holds its commit; a hotfix passes none.
+///
 /// The hashes of `promotion_data` hold nothing: what a publisher's configuration was is part of its evidence.
 ///
 /// # Errors
 /// Every hold that stands against it; never empty.
 pub fn gate(catalog: &Catalog, facts: &Facts, now: Timestamp, target: &Target, commit: CommitId) -> Result<Passed, Vec<Hold>> {
-    check(&Rules::of(catalog, facts, target), facts, &Clock::new(now), commit)
+    let passed = check(&Rules::of(catalog, facts, target), facts, &Clock::new(now), commit)?;
+    let holds = images::known(catalog, facts, target, commit, &passed.release, Asks::Change);
+    if holds.is_empty() { Ok(passed) } else { Err(holds) }
 }
 
-/// Asks whether `commit` may be deployed to `target` at this moment: the gate, and the freezes, windows and schedule that stop a deploy.
+/// Asks whether `commit` may be deployed to `target` at this moment: the gate, its images and their signatures as far as they
+/// were looked at, and the freezes, windows and schedule that stop a deploy.
 ///
 /// For a run that was queued a while ago, right before it touches anything: a hold that somebody set meanwhile counts.
 ///
@@ -56,7 +62,8 @@ pub fn may_deploy(catalog: &Catalog, facts: &Facts, now: Timestamp, target: &Tar
     let leaves_blocked = current.is_some_and(|current| current.commit != commit && rules.is_blocked(current.commit));
     let urgency = if passed.hotfix || leaves_blocked { Urgency::Urgent } else { Urgency::Ordinary };
     let policies: Vec<Arc<Policy>> = catalog.policies.iter().filter(|policy| policy.select.selects(target)).cloned().collect();
-    let holds = Times::default().holds(&clock, &policies, target.promotion.schedule.as_ref(), urgency);
+    let mut holds = images::known(catalog, facts, target, commit, &passed.release, Asks::Deploy);
+    holds.extend(Times::default().holds(&clock, &policies, target.promotion.schedule.as_ref(), urgency));
     if holds.is_empty() { Ok(passed) } else { Err(holds) }
 }
 

@@ -99,18 +99,23 @@ pub fn change_id(kind: ChangeKind, readable: &str, edits: &[ConfigEdit]) -> Chan
 
 /// What a deploy tries: failing with something else is another matter, and tried anew.
 ///
-/// For a test that is also what it tests: what its vouchers run.
-pub(crate) fn tried(fingerprint: &str, vouchers: &[Voucher], only_jobs: bool) -> String {
-    if !only_jobs || vouchers.is_empty() {
-        return fingerprint.to_owned();
+/// For a test that is also what it tests: what its vouchers run. And what takes over from others is another try than what does not.
+pub(crate) fn tried(fingerprint: &str, vouchers: &[Voucher], only_jobs: bool, takeover: bool) -> String {
+    let mut tried = fingerprint.to_owned();
+    if only_jobs && !vouchers.is_empty() {
+        let tested = vouchers.iter().flat_map(|voucher| [voucher.channel.as_str(), voucher.target.as_str(), &voucher.fingerprint]);
+        tried.push('+');
+        tried.push_str(&short_hash(tested));
     }
-    let tested = vouchers.iter().flat_map(|voucher| [voucher.channel.as_str(), voucher.target.as_str(), &voucher.fingerprint]);
-    format!("{fingerprint}+{}", short_hash(tested))
+    if takeover {
+        tried.push_str("+takeover");
+    }
+    tried
 }
 
 /// [`tried`] of a deploy that was decided on.
 pub(crate) fn deploy_tried(work: &DeployWork) -> String {
-    tried(&work.fingerprint, &work.vouchers, work.only_jobs)
+    tried(&work.fingerprint, &work.vouchers, work.only_jobs, work.takeover)
 }
 
 /// What a deletion tries.

@@ -10,6 +10,7 @@ use crate::facts::Facts;
 use crate::ids::short_hash;
 use crate::parallel;
 use crate::rules::{Rules, lost_publishers, same, versions_by_url};
+use crate::secrets;
 
 /// The catalog, prepared.
 #[derive(Debug, Default)]
@@ -22,6 +23,10 @@ pub(crate) struct Index {
     pub(crate) source_ids: FxHashMap<SourceName, u32>,
     /// Who follows a branch.
     pub(crate) branch_followers: FxHashMap<(RepoUrl, BranchName), Followers>,
+    /// Who takes a secret at its newest version, by path.
+    pub(crate) secret_users: FxHashMap<String, Vec<u32>>,
+    /// Sources by the name of their image.
+    image_sources: FxHashMap<String, Vec<SourceName>>,
     /// The first broken saas file, if there is one: then evidence of targets that are not in the catalog counts.
     broken: Option<Arc<str>>,
 }
@@ -40,6 +45,10 @@ pub(crate) struct TargetView {
     pub(crate) rules: Rules,
     /// Policies with freezes or windows for it, in the order of their names.
     pub(crate) times: Vec<Arc<Policy>>,
+    /// Policies that require signatures for it, in the order of their names.
+    pub(crate) signatures: Vec<Arc<Policy>>,
+    /// Paths of the secrets that it takes at their newest version.
+    pub(crate) secret_paths: Vec<String>,
     pub(crate) queue: QueuePolicy,
     pub(crate) retries: Retries,
     pub(crate) automatic_rollback: bool,
@@ -75,13 +84,17 @@ impl TargetView {
     pub(crate) fn same(&self, other: &Self) -> bool {
         same(&self.target, &other.target)
             && self.rules.same(&other.rules)
-            && self.times.len() == other.times.len()
-            && self.times.iter().zip(&other.times).all(|(a, b)| same(a, b))
+            && all_same(&self.times, &other.times)
+            && all_same(&self.signatures, &other.signatures)
             && self.queue == other.queue
             && self.retries == other.retries
             && self.automatic_rollback == other.automatic_rollback
             && self.needs_build == other.needs_build
     }
+}
+
+fn all_same(a: &[Arc<Policy>], b: &[Arc<Policy>]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
 }
 
 impl SourceView {
@@ -153,6 +166,11 @@ impl Index {
         &self.sources[at as usize]
     }
 
+    /// The sources that push images of this name.
+    pub(crate) fn sources_of_image(&self, name: &str) -> impl Iterator<Item = &SourceName> {
+        self.image_sources.get(name).into_iter().flatten()
+    }
+
     /// Takes up that a target that is not in the catalog publishes to `channel`. Returns whether that counts.
     pub(crate) fn add_lost(&mut self, channel: &Channel, target: &TargetId) -> bool {
         let Some(broken) = self.broken.clone().filter(|_| !self.target_ids.contains_key(target)) else { return false };
@@ -172,6 +190,9 @@ impl Index {
                 if let Some(list) = subscribers.get_mut(*publisher as usize) {
                     list.push(at);
                 }
+            }
+            for path in &view.secret_paths {
+                self.secret_users.entry(path.clone()).or_default().push(at);
             }
             if let Some(branch) = &view.branch {
                 self.branch_followers.entry(branch.clone()).or_default().targets.push(at);
@@ -199,6 +220,7 @@ impl Index {
             let every = followers.targets.iter().filter_map(views).any(|view| view.moving() && view.queue == QueuePolicy::Every);
             let retries = targets.first().and_then(views).map(|view| view.retries).unwrap_or_default();
             self.source_ids.insert(source.name.clone(), at);
+            self.image_sources.entry(source.image.clone()).or_default().push(source.name.clone());
             sources.push(SourceView { source: source.clone(), branch, every, retries, targets });
         }
         self.sources = sources;
@@ -213,6 +235,8 @@ fn view(catalog: &Catalog, target: &Arc<Target>, selected: &[&Arc<Policy>], rule
         target: target.clone(),
         rules,
         times: selected.iter().filter(|policy| !policy.freezes.is_empty() || !policy.windows.is_empty()).map(|p| (*p).clone()).collect(),
+        signatures: selected.iter().filter(|policy| policy.require_signed.is_some()).map(|p| (*p).clone()).collect(),
+        secret_paths: secrets::unpinned(target),
         queue: selected.iter().rev().find_map(|policy| policy.queue).unwrap_or_default(),
         retries: selected.iter().rev().find_map(|policy| policy.retries).unwrap_or_default(),
         automatic_rollback: selected.iter().rev().find_map(|policy| policy.automatic_rollback).unwrap_or(false),

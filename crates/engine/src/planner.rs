@@ -16,7 +16,7 @@ use crate::ids;
 use crate::index::Index;
 use crate::promotion::Note;
 use crate::verdict::{Action, State, Verdict};
-use crate::world::{Notes, World};
+use crate::world::{Notes, Watched, World};
 use crate::{build, change, parallel, target};
 
 /// What the planner says of everything.
@@ -55,7 +55,7 @@ struct Planned {
     verdict: Verdict,
     note: Option<Box<Note>>,
     read_config: bool,
-    watched: Vec<ChangeId>,
+    watched: Vec<Watched>,
 }
 
 /// The same as [`plan`], kept true from one moment to the next at a cost that grows with what changed.
@@ -76,7 +76,7 @@ pub struct Planner {
     deadlines: BTreeSet<(Timestamp, Slot)>,
     acting: BTreeSet<Slot>,
     config_readers: FxHashSet<Slot>,
-    watchers: FxHashMap<ChangeId, BTreeSet<Slot>>,
+    watchers: FxHashMap<Watched, BTreeSet<Slot>>,
 }
 
 impl Planner {
@@ -151,6 +151,9 @@ impl Planner {
             }
         }
         differing.extend(self.config_readers.iter().cloned());
+        // Which images a source builds may be another question now.
+        let of_image = |(watched, slots)| matches!(watched, &Watched::Image(_)).then_some(slots);
+        differing.extend(self.watchers.iter().filter_map(of_image).flat_map(|slots: &BTreeSet<Slot>| slots.iter().cloned()));
         differing.extend(dependants.slots(&self.index));
         differing.extend(self.due(now));
         self.replan(differing, facts, now)
@@ -169,11 +172,12 @@ impl Planner {
                 }
                 FactKey::Change(id) => {
                     slots.insert(Slot::Change(id.clone()));
-                    slots.extend(self.watchers.get(id).into_iter().flatten().cloned());
+                    slots.extend(self.watchers.get(&Watched::Change(id.clone())).into_iter().flatten().cloned());
                     for target in self.changes.update(id, facts) {
                         dependants.of_target(&self.index, &target);
                     }
                 }
+                FactKey::Image(image) => slots.extend(self.watchers.get(&Watched::Image(image.clone())).into_iter().flatten().cloned()),
                 // A target that no file names, while one is broken: it closes gates, and who is behind them must be found first.
                 FactKey::Evidence(channel, target) if self.index.add_lost(channel, target) => slots.extend(Self::all(&self.index, facts)),
                 other => dependants.of_fact(&self.index, facts, other),
@@ -334,11 +338,11 @@ impl Planner {
         }
         self.acting.remove(slot);
         self.config_readers.remove(slot);
-        for change in &planned.watched {
-            if let Some(watchers) = self.watchers.get_mut(change) {
+        for watched in &planned.watched {
+            if let Some(watchers) = self.watchers.get_mut(watched) {
                 watchers.remove(slot);
                 if watchers.is_empty() {
-                    self.watchers.remove(change);
+                    self.watchers.remove(watched);
                 }
             }
         }
@@ -357,8 +361,8 @@ impl Planner {
         if planned.read_config {
             self.config_readers.insert(slot.clone());
         }
-        for change in &planned.watched {
-            self.watchers.entry(change.clone()).or_default().insert(slot.clone());
+        for watched in &planned.watched {
+            self.watchers.entry(watched.clone()).or_default().insert(slot.clone());
         }
         match slot {
             Slot::Source(at) => {

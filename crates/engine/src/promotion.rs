@@ -10,6 +10,7 @@ use crate::event::{CommitInfo, RenderOutcome};
 use crate::facts::TargetFact;
 use crate::gate;
 use crate::ids;
+use crate::images::{self, Images};
 use crate::index::TargetView;
 use crate::order::Order;
 use crate::policy::Urgency;
@@ -25,6 +26,13 @@ pub(crate) enum Promotion {
     Nothing,
     /// Move it.
     Go(Box<Going>),
+    /// Something must be found out before.
+    First {
+        /// Of this commit.
+        to: CommitId,
+        /// What; it touches nothing outside.
+        action: Action,
+    },
     /// It would be moved, but for these.
     Wait {
         /// To there.
@@ -90,7 +98,7 @@ pub(crate) fn plan(world: &World<'_>, view: &TargetView, fact: &TargetFact, pass
                 if let Some(next) = next {
                     pass_over(passed_over, next, vec![Hold::Queued { behind: pinned }]);
                 }
-                Chosen { go: None, vouched: None }
+                Chosen::default()
             }
         },
     };
@@ -99,8 +107,9 @@ pub(crate) fn plan(world: &World<'_>, view: &TargetView, fact: &TargetFact, pass
             Standing::Free => Promotion::Go(Box::new(going(world, view, order, pinned, to))),
             Standing::Wait(hold) | Standing::Failed(hold) => Promotion::Wait { to, holds: vec![hold] },
         },
-        Chosen { go: None, vouched: Some((to, holds)) } => Promotion::Wait { to, holds },
-        Chosen { go: None, vouched: None } => under_way(world, view, pinned),
+        Chosen { first: Some((to, action)), .. } => Promotion::First { to, action },
+        Chosen { vouched: Some((to, holds)), .. } => Promotion::Wait { to, holds },
+        Chosen { .. } => under_way(world, view, pinned),
     }
 }
 
@@ -125,8 +134,11 @@ struct Times {
     urgent: Vec<Hold>,
 }
 
+#[derive(Default)]
 struct Chosen {
     go: Option<CommitId>,
+    /// What must be found out of a commit that nothing else holds.
+    first: Option<(CommitId, Action)>,
     /// The first that all vouch for, and that something else holds.
     vouched: Option<(CommitId, Vec<Hold>)>,
 }
@@ -145,21 +157,59 @@ fn choose<'a>(
     passed_over: &mut Vec<(CommitId, Vec<Hold>)>,
 ) -> Chosen {
     let mut vouched = None;
+    let mut unsigned = 0;
     for info in candidates {
         // Once enough is told of, those that surely do not pass cost next to nothing.
         if passed_over.len() >= PASSED_OVER_MAX && !gate::may_pass(&view.rules, world.facts, info.id) {
             continue;
         }
-        let (holds, is_vouched) = holds(world, view, fact, info.id, times);
+        let (mut holds, is_vouched) = holds(world, view, fact, info.id, times);
         if holds.is_empty() {
-            return Chosen { go: Some(info.id), vouched };
+            match signed(world, view, info.id) {
+                Signed::Yes => return Chosen { go: Some(info.id), ..Chosen::default() },
+                Signed::First(action) => return Chosen { first: Some((info.id, action)), vouched, ..Chosen::default() },
+                Signed::No(missing) => (holds, unsigned) = (missing, unsigned + 1),
+            }
         }
         if is_vouched && vouched.is_none() {
             vouched = Some((info.id, holds.clone()));
         }
         pass_over(passed_over, info.id, holds);
+        if unsigned == UNSIGNED_MAX {
+            break;
+        }
     }
-    Chosen { go: None, vouched }
+    Chosen { vouched, ..Chosen::default() }
+}
+
+/// Unsigned candidates that are passed over for one before them. Telling takes a rendering of each, of which a few are kept.
+const UNSIGNED_MAX: u32 = 2;
+
+/// Whether the images of a candidate are signed.
+enum Signed {
+    /// They are, or need not be.
+    Yes,
+    /// That must be found out first.
+    First(Action),
+    /// Never empty.
+    No(Vec<Hold>),
+}
+
+/// Whether the images that `view` would deploy at `commit` are signed as its policies require: a version that could only
+/// be held where it arrives is not promoted in the first place.
+fn signed(world: &World<'_>, view: &TargetView, commit: CommitId) -> Signed {
+    if view.signatures.is_empty() {
+        return Signed::Yes;
+    }
+    if world.render(view, commit).is_none() {
+        return Signed::First(Action::Render { target: view.target.id.clone(), commit });
+    }
+    let release = world.gate(view, commit).map(|passed| passed.release).unwrap_or_default();
+    match images::of(world, view, commit, &release) {
+        Images::Ready => Signed::Yes,
+        Images::Look(action) => Signed::First(action),
+        Images::Held(holds) => Signed::No(holds),
+    }
 }
 
 /// What holds a candidate, and whether it is vouched for all the same: then the target waits for it visibly.
@@ -199,7 +249,8 @@ fn unfinished(view: &TargetView, fact: &TargetFact, world: &World<'_>, pinned: C
     let broken = world.render(view, pinned).is_some_and(|render| matches!(render.outcome, RenderOutcome::Failed { .. }))
         || matches!(image(world, view, pinned), Image::Missing(_));
     let moved_on = test && !under_test::not_running(world, view, pinned).is_empty();
-    let lost = broken || moved_on || world.gate(view, pinned).is_err();
+    let may_come = || world.gate(view, pinned).is_ok_and(|passed| !images::given_up(world, view, pinned, &passed.release));
+    let lost = broken || moved_on || !may_come();
     !deployed && !given_up && !lost
 }
 

@@ -52,12 +52,13 @@ fn same_surroundings(old: &Catalog, new: &Catalog) -> bool {
         && old.sources.iter().zip(&new.sources).all(|(a, b)| a.0 == b.0 && same(a.1, b.1))
 }
 
-/// Whether both have the same channels, branch and source, and are selected by the same policies.
+/// Whether both have the same channels, branch, source and secrets, and are selected by the same policies.
 fn same_relations(a: &Target, b: &Target) -> bool {
     a.url == b.url
         && a.branch == b.branch
         && a.git_ref.branch() == b.git_ref.branch()
         && a.source == b.source
+        && a.secret_parameters == b.secret_parameters
         && a.promotion.publish == b.promotion.publish
         && a.promotion.subscribe == b.promotion.subscribe
         && a.disable == b.disable

@@ -44,6 +44,9 @@ impl Facts {
             FactKey::Evidence(channel, target) => self.evidence.get(&(channel.clone(), target.clone())).and_then(value),
             FactKey::Change(change) => self.changes.get(change).and_then(value),
             FactKey::OpenRun(run) => self.open_runs.get(run).and_then(value),
+            FactKey::Image(image) => self.images.get(image).and_then(value),
+            FactKey::Secret(path) => self.secrets.get(path).and_then(value),
+            FactKey::Memory(subject) => self.memory.get(subject).and_then(value),
         }
     }
 
@@ -89,6 +92,18 @@ impl Facts {
                 let fact = read(key, value)?;
                 self.open_runs.insert(run.clone(), fact);
             }
+            FactKey::Image(image) => {
+                let fact = read(key, value)?;
+                self.images.insert(image.clone(), fact);
+            }
+            FactKey::Secret(path) => {
+                let fact = read(key, value)?;
+                self.secrets.insert(path.clone(), fact);
+            }
+            FactKey::Memory(subject) => {
+                let fact = read(key, value)?;
+                self.memory.insert(subject.clone(), fact);
+            }
         }
         Ok(())
     }
@@ -106,6 +121,9 @@ impl Facts {
         keys.extend(self.evidence.keys().map(|(channel, target)| FactKey::Evidence(channel.clone(), target.clone())));
         keys.extend(self.changes.keys().cloned().map(FactKey::Change));
         keys.extend(self.open_runs.keys().cloned().map(FactKey::OpenRun));
+        keys.extend(self.images.keys().cloned().map(FactKey::Image));
+        keys.extend(self.secrets.keys().cloned().map(FactKey::Secret));
+        keys.extend(self.memory.keys().cloned().map(FactKey::Memory));
         keys.sort();
         keys
     }

@@ -50,8 +50,8 @@ fn give_way(world: &World<'_>, fact: &TargetFact, side: Side) -> Side {
     let Some(active) = &fact.active else { return side };
     let by = match &side.state {
         State::Act { action: Action::Run { spec } } => superseding(world, active, &spec.work),
-        // Rendering touches nothing outside, so it need not wait for the queue.
-        State::Act { action: Action::Render { .. } } if !active.started => return side,
+        // Neither touches anything outside, so it need not wait for the queue.
+        State::Act { action: Action::Render { .. } | Action::LookAtImage { .. } } if !active.started => return side,
         _ => None,
     };
     let state = match by.filter(|_| !active.started) {
@@ -110,6 +110,12 @@ fn moving(world: &World<'_>, view: &TargetView, fact: &TargetFact) -> (Verdict, 
             }
             side.state = State::Act { action: going.action };
             return (verdict(side), Some(going.note));
+        }
+        Promotion::First { to, action } => {
+            // What is to be found out is found out beside what is to be done.
+            if !matches!(side.state, State::Act { .. }) {
+                (side.wanted, side.state) = (Some(to), State::Act { action });
+            }
         }
         Promotion::Wait { to, holds } => {
             if side.state == State::UpToDate {

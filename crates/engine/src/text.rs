@@ -74,6 +74,16 @@ pub fn hold_text(hold: &Hold, names: &impl Names) -> String {
         Hold::Building { commit, run: None } => format!("the image of {} is not built yet", short(*commit)),
         Hold::BuildFailed { commit, run, class, message } => format!("the build {run} of {} failed, {class}: {message}", short(*commit)),
         Hold::RenderFailed { commit, message } => format!("the template at {} does not come to objects: {message}", short(*commit)),
+        Hold::ImageMissing { image, error: Some(error), next, .. } => {
+            format!("the image {image} cannot be looked at, next look at {next}: {error}")
+        }
+        Hold::ImageMissing { image, since, next, error: None } => {
+            format!("the image {image} is not in its registry since {since}, next look at {next}")
+        }
+        Hold::Unsigned { image, digest, policy, what, next, .. } => {
+            let at = if image.digest().is_some() { String::new() } else { format!(" ({digest})") };
+            format!("the image {image}{at} is not signed as policy {policy} requires: {what}; next look at {next}")
+        }
         Hold::InProgress { run, commit, started } => {
             let at = commit.map(|commit| format!(" of {}", short(commit))).unwrap_or_default();
             format!("{run}{at} is {}", if *started { "under way" } else { "queued" })
@@ -169,6 +179,15 @@ pub fn lift_text(hold: &Hold, subject: &str) -> String {
         Hold::Building { .. } => "nothing to do: it goes when the image is there".to_owned(),
         Hold::BuildFailed { run, .. } => format!("see `towpath logs {run}`; mend and merge, or `towpath retry {run} --reason …`"),
         Hold::RenderFailed { .. } => format!("mend the template or the parameters, or `towpath retry '{subject}' --reason …`"),
+        Hold::ImageMissing { error: Some(_), .. } => {
+            "mend the access to the registry: `towpath doctor` says more; it is looked at again by itself".to_owned()
+        }
+        Hold::ImageMissing { .. } => {
+            "push the image, or mend its name in the template or the parameters; it is looked for again by itself".to_owned()
+        }
+        Hold::Unsigned { place, .. } => {
+            format!("sign the image as {place} asks (`cosign sign`, `cosign attest`); it is looked at again by itself")
+        }
         Hold::InProgress { run, .. } => {
             format!("nothing to do; `towpath logs {run}` follows it, `towpath cancel {run} --reason …` stops it")
         }
@@ -203,6 +222,7 @@ pub fn verdict_text(verdict: &Verdict, names: &impl Names) -> String {
 pub fn action_text(action: &Action, names: &impl Names) -> String {
     match action {
         Action::Render { target, commit } => format!("render {} at {}", names.target(target), short(*commit)),
+        Action::LookAtImage { target, image, .. } => format!("look at {image} for {}", names.target(target)),
         Action::Promote { target, to, .. } => format!("promote {} to {}", names.target(target), short(*to)),
         Action::Supersede { run, by } => format!("take {run} out of the queue: {by} takes its place"),
         Action::Run { spec } => {

@@ -5,6 +5,7 @@ use towpath_domain::CommitId;
 use crate::change::{Standing, standing};
 use crate::event::RenderOutcome;
 use crate::facts::TargetFact;
+use crate::images;
 use crate::index::TargetView;
 use crate::policy::Urgency;
 use crate::retry::is_final;
@@ -57,7 +58,11 @@ fn is_pending(world: &World<'_>, test: &TargetView, commit: CommitId) -> bool {
     if fact.failure.as_ref().is_some_and(|failure| failure.commit == Some(commit) && is_final(&test.retries, failure)) {
         return false;
     }
-    if !world.times(test, Urgency::Ordinary).is_empty() || world.gate(test, commit).is_err() {
+    if !world.times(test, Urgency::Ordinary).is_empty() {
+        return false;
+    }
+    let Ok(passed) = world.gate(test, commit) else { return false };
+    if images::given_up(world, test, commit, &passed.release) {
         return false;
     }
     let seen = test.branch.is_none() || world.order(test).is_some();

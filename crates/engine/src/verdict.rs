@@ -1,7 +1,9 @@
 //! What the planner says, and why: the one value that both the loop and `explain` read (law 1).
 
 use serde::{Deserialize, Serialize};
-use towpath_catalog::Place;
+use std::sync::Arc;
+
+use towpath_catalog::{Place, SignatureRequirement};
 use towpath_domain::{BranchName, ChangeId, Channel, CommitId, Digest, FailureClass, ImageRef, RepoUrl, RunId, Span, TargetId, Timestamp};
 
 use crate::event::{RunSpec, Subject};
@@ -47,6 +49,17 @@ pub enum Action {
         target: TargetId,
         /// The commit.
         commit: CommitId,
+    },
+    /// An image must be looked at in its registry before anything can be said. Touches nothing outside.
+    ///
+    /// What comes of it is told as an [`Event::ImageLooked`](crate::Event::ImageLooked) of the very same image, with an answer to each of the requirements or an error.
+    LookAtImage {
+        /// The target that waits for it.
+        target: TargetId,
+        /// The image, with its digest where that must be the one.
+        image: ImageRef,
+        /// What it must be signed by.
+        requirements: Vec<Arc<SignatureRequirement>>,
     },
     /// A run is to be queued.
     Run {
@@ -213,6 +226,34 @@ pub enum Hold {
         commit: CommitId,
         /// What is wrong.
         message: String,
+    },
+    /// An image that would be deployed is not in its registry, or nobody can tell.
+    ImageMissing {
+        /// The image, with its digest where that must be the one.
+        image: ImageRef,
+        /// Since when it is looked for in vain.
+        since: Timestamp,
+        /// When it is looked for again; earlier, if its registry tells of it.
+        next: Timestamp,
+        /// Why nobody can tell.
+        error: Option<String>,
+    },
+    /// An image that would be deployed is not signed as a policy requires.
+    Unsigned {
+        /// The image.
+        image: ImageRef,
+        /// Its digest.
+        digest: Digest,
+        /// The policy.
+        policy: String,
+        /// What is missing.
+        what: String,
+        /// Where the requirement is written.
+        place: Place,
+        /// Since when it is looked for in vain.
+        since: Timestamp,
+        /// When it is looked at again; earlier, if its registry tells of it.
+        next: Timestamp,
     },
     /// A run of the same subject is queued or under way: one at a time.
     InProgress {

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use towpath_domain::{ChangeId, CommitId, TargetId, Timestamp};
+use towpath_domain::{ChangeId, CommitId, ImageRef, TargetId, Timestamp};
 
 use crate::change::ChangeIndex;
 use crate::clock::Clock;
@@ -13,6 +13,7 @@ use crate::ids;
 use crate::index::{Index, TargetView};
 use crate::order::Order;
 use crate::policy::{Times, Urgency};
+use crate::secrets;
 use crate::verdict::Hold;
 
 /// All that planning looks at. What depends on time goes through `clock`, what depends on the config repository's head
@@ -24,7 +25,7 @@ pub(crate) struct World<'a> {
     pub(crate) clock: Clock,
     times: Times,
     read_config: Cell<bool>,
-    watched: RefCell<Vec<ChangeId>>,
+    watched: RefCell<Vec<Watched>>,
     unknown: TargetFact,
     focus: Cell<Option<Focus<'a>>>,
 }
@@ -38,6 +39,13 @@ struct Focus<'a> {
     renders: &'a [Render],
 }
 
+/// A fact that a verdict depends on, and that nothing in the catalog ties to its subject.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Watched {
+    Change(ChangeId),
+    Image(ImageRef),
+}
+
 /// What planning one subject noted.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
@@ -45,8 +53,8 @@ pub(crate) struct Notes {
     pub(crate) valid_until: Option<Timestamp>,
     /// The config repository's head was asked for.
     pub(crate) read_config: bool,
-    /// Changes that were looked up by their id.
-    pub(crate) watched: Vec<ChangeId>,
+    /// Facts that were looked up by their name.
+    pub(crate) watched: Vec<Watched>,
 }
 
 impl<'a> World<'a> {
@@ -129,12 +137,18 @@ impl<'a> World<'a> {
 
     /// Notes that the verdict depends on a change that no edit ties to the subject.
     pub(crate) fn watch(&self, change: &ChangeId) {
-        self.watched.borrow_mut().push(change.clone());
+        self.watched.borrow_mut().push(Watched::Change(change.clone()));
     }
 
-    /// What a target's objects at `commit` come to, with its parameters as they are.
+    /// Notes that the verdict depends on what is known of an image.
+    pub(crate) fn watch_image(&self, image: &ImageRef) {
+        self.watched.borrow_mut().push(Watched::Image(image.clone()));
+    }
+
+    /// What a target's objects at `commit` come to, with its parameters and secrets as they are.
     pub(crate) fn render(&self, view: &TargetView, commit: CommitId) -> Option<&'a Render> {
-        self.renders(view).iter().rev().find(|render| render.commit == commit && *render.input_hash == *view.target.input_hash)
+        let is_current = |render: &&Render| secrets::is_current(render, &view.target, &view.secret_paths, self.facts);
+        self.renders(view).iter().rev().find(|render| render.commit == commit && is_current(render))
     }
 
     /// Whether the target is a post-deploy test, as its newest rendering tells; `None` when it was never rendered.

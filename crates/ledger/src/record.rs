@@ -74,6 +74,10 @@ pub fn event_kind(event: &Event) -> &'static str {
         Event::StepStarted { .. } => "step-started",
         Event::StepDone { .. } => "step-done",
         Event::RunFinished { .. } => "run-finished",
+        Event::ImageLooked { .. } => "image-looked",
+        Event::ImageAnnounced { .. } => "image-announced",
+        Event::SecretSeen { .. } => "secret-seen",
+        Event::MemoryRaised { .. } => "memory-raised",
         Event::RetryRequested { .. } => "retry-requested",
         Event::CancelRequested { .. } => "cancel-requested",
     }
@@ -88,11 +92,15 @@ pub fn event_run(event: &Event) -> Option<&RunId> {
         | Event::StepStarted { run, .. }
         | Event::StepDone { run, .. }
         | Event::RunFinished { run, .. }
+        | Event::MemoryRaised { run, .. }
         | Event::CancelRequested { run, .. } => Some(run),
         Event::ConfigSeen { .. }
         | Event::BranchSeen { .. }
         | Event::BranchUnreachable { .. }
         | Event::Rendered(_)
+        | Event::ImageLooked { .. }
+        | Event::ImageAnnounced { .. }
+        | Event::SecretSeen { .. }
         | Event::RetryRequested { .. } => None,
     }
 }
@@ -102,7 +110,7 @@ pub(crate) fn own_subject(event: &Event) -> Option<Subject> {
     match event {
         Event::Rendered(render) => Some(Subject::Target(render.target.clone())),
         Event::RunQueued(spec) => Some(spec.work.subject()),
-        Event::RetryRequested { subject, .. } => Some(subject.clone()),
+        Event::RetryRequested { subject, .. } | Event::MemoryRaised { subject, .. } => Some(subject.clone()),
         _ => None,
     }
 }

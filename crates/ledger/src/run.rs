@@ -257,6 +257,10 @@ impl Projection {
             | Event::BranchSeen { .. }
             | Event::BranchUnreachable { .. }
             | Event::Rendered(_)
+            | Event::ImageLooked { .. }
+            | Event::ImageAnnounced { .. }
+            | Event::SecretSeen { .. }
+            | Event::MemoryRaised { .. }
             | Event::RetryRequested { .. } => {}
         }
         if goes_out(&recorded.event) {

@@ -31,6 +31,7 @@ impl Book {
             release: BTreeMap::new(),
             vouchers: Vec::new(),
             only_jobs: false,
+            takeover: false,
         };
         let run = RunId::new(format!("deploy-{}", self.now)).unwrap();
         self.run(run, Work::Deploy(work), outcome);
@@ -59,7 +60,8 @@ fn what_would_grow_for_ever_is_cut_the_oldest_first() {
         let info = CommitInfo { id: commit(number), subject: String::new(), author: String::new(), at: Timestamp::default() };
         book.add(Event::BranchSeen { url: url(), branch: main_branch(), commits: vec![info] });
         let outcome = RenderOutcome::Failed { class: FailureClass::Own, message: String::new() };
-        book.add(Event::Rendered(Render { target: target_id("stage"), commit: commit(number), input_hash: "i".to_owned(), outcome }));
+        let (target, input_hash, secrets) = (target_id("stage"), "i".to_owned(), BTreeMap::new());
+        book.add(Event::Rendered(Render { target, commit: commit(number), input_hash, secrets, outcome }));
         let work = Work::Build { source: SourceName::new("web").unwrap(), commit: commit(number), build_hash: String::new() };
         book.run(RunId::new(format!("build-{number}")).unwrap(), work, failed(FailureClass::Own));
     }
@@ -70,7 +72,7 @@ fn what_would_grow_for_ever_is_cut_the_oldest_first() {
     assert_eq!((target.runs, target.current.as_ref().unwrap().commit), (300, commit(300)));
     let evidence = &facts.evidence[&(channel("ok"), target_id("stage"))];
     assert_eq!((evidence.len(), evidence.contains_key(&commit(100)), evidence.contains_key(&commit(101))), (200, false, true));
-    assert_eq!(facts.renders["stage"].iter().map(|render| render.commit).collect::<Vec<_>>(), [297, 298, 299, 300].map(commit));
+    assert_eq!(facts.renders["stage"].iter().map(|render| render.commit).collect::<Vec<_>>(), [295, 296, 297, 298, 299, 300].map(commit));
     assert_eq!(facts.branches[&(url(), main_branch())].seen.len(), 50);
     assert_eq!(facts.builds["web"].len(), 200);
     assert!(facts.builds["web"].contains_key(&commit(300)) && facts.open_runs.is_empty());

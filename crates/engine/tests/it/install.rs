@@ -170,6 +170,24 @@ impl Install {
         });
     }
 
+    /// Requires that the images of `target` are signed by a key of this name.
+    pub fn require_signed(&mut self, target: &str, key: &str) {
+        self.policy(&format!("signed-{target}-{key}"), |policy| {
+            policy.select.targets = vec![target_id(target)];
+            let signer = Signer::Key { pem: Arc::from(key) };
+            policy.require_signed = Some(Arc::new(SignatureRequirement::new(signer, Vec::new(), place(70))));
+        });
+    }
+
+    /// `target` takes these secrets, at their newest version where none is given.
+    pub fn secrets(&mut self, target: &str, paths: &[(&str, Option<u64>)]) {
+        let one = |(path, version): &(&str, Option<u64>)| {
+            let secret = SecretRef { path: (*path).to_owned(), field: "key".to_owned(), version: *version, base64: false };
+            (path.to_uppercase(), secret)
+        };
+        self.edit(target, |target| target.secret_parameters = paths.iter().map(one).collect());
+    }
+
     pub fn thaw(&mut self, target: &str) {
         self.policies.retain(|policy| *policy.name != *format!("freeze-{target}"));
     }

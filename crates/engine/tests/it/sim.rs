@@ -8,6 +8,7 @@ use towpath_domain::*;
 use towpath_engine::*;
 
 use crate::install::*;
+use crate::registry::{Registry, is_of_source};
 
 /// How something fails: by whose fault, and how often before it goes well.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +29,8 @@ pub struct Sim {
     pub fails: BTreeMap<(String, Option<CommitId>), Fails>,
     /// Commits of the branch, newest first.
     pub commits: Vec<CommitInfo>,
+    /// The registry that images come from which no source builds.
+    pub registry: Registry,
     /// All that happened.
     pub log: Vec<(Timestamp, Event)>,
     /// Every deploy that came to a good end, in order.
@@ -59,6 +62,7 @@ impl Sim {
             tests: tests.iter().map(|name| target_id(name)).collect(),
             fails: BTreeMap::new(),
             commits: Vec::new(),
+            registry: Registry::default(),
             log: Vec::new(),
             deployed: Vec::new(),
             said: BTreeMap::new(),
@@ -169,6 +173,10 @@ impl Sim {
         for action in actions {
             match action {
                 Action::Render { target, commit } => self.render(&target, commit),
+                Action::LookAtImage { image, requirements, .. } => {
+                    let looked = self.registry.look(&image, &requirements);
+                    self.event(looked);
+                }
                 Action::Run { spec } => {
                     self.check_decision(&spec);
                     self.event(Event::RunQueued(*spec));
@@ -182,16 +190,18 @@ impl Sim {
 
     fn render(&mut self, target: &TargetId, commit: CommitId) {
         let input_hash = self.install.targets[target].input_hash.to_string();
+        let secrets = secret_versions(&self.install.targets[target], &self.facts);
+        let versions: String = secrets.values().map(|version| format!(" {version}")).collect();
         let outcome = match self.failing(&format!("render {target}"), Some(commit)) {
             Some(class) => RenderOutcome::Failed { class, message: "no such parameter".to_owned() },
             None => RenderOutcome::Rendered {
-                fingerprint: format!("{target} {} {input_hash}", commit.short(7)),
-                images: Vec::new(),
+                fingerprint: format!("{target} {} {input_hash}{versions}", commit.short(7)),
+                images: self.registry.images(target, commit),
                 only_jobs: self.tests.contains(target),
                 objects: 3,
             },
         };
-        self.event(Event::Rendered(Render { target: target.clone(), commit, input_hash, outcome }));
+        self.event(Event::Rendered(Render { target: target.clone(), commit, input_hash, secrets, outcome }));
     }
 
     fn failing(&mut self, subject: &str, commit: Option<CommitId>) -> Option<FailureClass> {
@@ -230,7 +240,9 @@ impl Sim {
             }
             (None, Work::Deploy(work)) => {
                 self.deployed.push((work.target.clone(), work.commit));
-                Outcome::Deployed { digests: work.release.clone() }
+                let run = |image: ImageRef| (image, self.registry.digest);
+                let images = self.registry.images(&work.target, work.commit).into_iter().filter(|image| !is_of_source(image)).map(run);
+                Outcome::Deployed { digests: work.release.clone().into_iter().chain(images).collect() }
             }
             (None, Work::Delete { .. }) => Outcome::Deleted,
             (None, Work::Change(change)) => self.merge(change),
@@ -334,7 +346,12 @@ impl Sim {
     fn check_decision(&mut self, spec: &RunSpec) {
         assert!(self.run_ids.insert(spec.id.clone()), "{} was named before", spec.id);
         match &spec.work {
-            Work::Deploy(work) => self.check_vouched(&work.target, work.commit),
+            Work::Deploy(work) => {
+                self.check_vouched(&work.target, work.commit);
+                self.check_images(work);
+                let asked = may_deploy(&self.catalog, &self.facts, self.now, &self.catalog.targets[&work.target], work.commit);
+                assert!(asked.is_ok(), "{} was decided on and may not go: {asked:?}", spec.id);
+            }
             Work::Change(change) => {
                 for edit in &change.edits {
                     if let ConfigEdit::SetRef { target, to, .. } = edit {
@@ -343,6 +360,19 @@ impl Sim {
                 }
             }
             Work::Build { .. } | Work::Delete { .. } => {}
+        }
+    }
+
+    /// No deploy of what is not there, or not signed as required.
+    fn check_images(&self, work: &DeployWork) {
+        let signed = self
+            .install
+            .policies
+            .iter()
+            .any(|policy| policy.require_signed.is_some() && policy.select.selects(&self.install.targets[&work.target]));
+        for image in self.registry.images(&work.target, work.commit) {
+            assert!(is_of_source(&image) || self.registry.has(&image), "{image} is not there");
+            assert!(!signed || self.registry.is_signed(&image), "{image} is not signed");
         }
     }
 

@@ -56,6 +56,7 @@ pub(crate) fn deploy(name: &str, target: &str, number: u32) -> RunSpec {
         release: Default::default(),
         vouchers: Vec::new(),
         only_jobs: false,
+        takeover: false,
     };
     RunSpec { id: run_id(name), attempt: 1, work: Work::Deploy(work), why: "a new image is there".into() }
 }

@@ -33,6 +33,7 @@ fn deploy(vouchers: Vec<Voucher>, only_jobs: bool) -> Work {
         release: BTreeMap::new(),
         vouchers,
         only_jobs,
+        takeover: false,
     })
 }
 

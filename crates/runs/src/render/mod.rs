@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use towpath_catalog::{Provider, Target};
 use towpath_domain::{CommitId, FailureClass, ImageRef};
-use towpath_engine::{Render, RenderOutcome};
+use towpath_engine::{Render, RenderOutcome, secret_versions};
 use towpath_git::Mirror;
 use towpath_registry::Registry;
 use towpath_secrets::SecretValue;
@@ -81,6 +81,10 @@ impl<'a> From<&'a Mirrors> for Surroundings<'a> {
 /// When the repository cannot be reached: that is no fact about the target, and is asked again.
 pub async fn fact<'a>(around: impl Into<Surroundings<'a>>, target: &Target, commit: CommitId) -> Result<Render, RenderError> {
     let around = around.into();
+    let secrets = match around.secrets {
+        Secrets::Marked(versions) => versions.clone(),
+        Secrets::Values(_) | Secrets::Unknown => BTreeMap::new(),
+    };
     let outcome = match render(around, target, commit, &mut Placeholder).await {
         Ok(rendered) => RenderOutcome::Rendered {
             fingerprint: objects::fingerprint(&rendered.objects),
@@ -91,7 +95,7 @@ pub async fn fact<'a>(around: impl Into<Surroundings<'a>>, target: &Target, comm
         Err(error) if error.class == FailureClass::Environment => return Err(error),
         Err(error) => RenderOutcome::Failed { class: error.class, message: error.message },
     };
-    Ok(Render { target: target.id.clone(), commit, input_hash: target.input_hash.to_string(), outcome })
+    Ok(Render { target: target.id.clone(), commit, input_hash: target.input_hash.to_string(), secrets, outcome })
 }
 
 /// [`fact()`] with what the ledger knows: versions of secrets, digests of images.
@@ -99,7 +103,7 @@ pub async fn fact<'a>(around: impl Into<Surroundings<'a>>, target: &Target, comm
 /// # Errors
 /// As [`fact()`].
 pub async fn known(world: &World, target: &Target, commit: CommitId) -> Result<Render, RenderError> {
-    let versions = BTreeMap::new();
+    let versions = secret_versions(target, &world.ledger.facts());
     fact(world.rendering(Secrets::Marked(&versions)), target, commit).await
 }
 
