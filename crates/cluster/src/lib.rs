@@ -1,4 +1,4 @@
-//! Where objects run: the embedded local runtime.
+//! Where objects run: Kubernetes and OpenShift, and the embedded local runtime.
 //!
 //! Everything above this crate speaks to a [`Cluster`]: apply these objects, wait until they are well, prune what is gone,
 //! show what is there. [`LocalCluster`] is the cluster that needs nothing: it runs Kubernetes objects as processes of this
@@ -7,6 +7,7 @@
 //! - [`api`]: the trait and the words it speaks.
 //! - [`image`]: how the runtime asks for the content of an image.
 //! - [`spec`]: what it reads of Kubernetes objects.
+//! - [`kube`]: Kubernetes and OpenShift.
 //! - [`local`]: the runtime: objects on disk, controllers, waiting, logs.
 //! - [`shim`]: the process that looks after one pod and survives Towpath.
 //!
@@ -27,6 +28,7 @@
 
 pub mod api;
 pub mod image;
+pub mod kube;
 pub mod local;
 pub mod shim;
 pub mod spec;
@@ -45,4 +47,5 @@ pub use api::{
 };
 pub use image::{ImageConfig, ImageError, ImageStore, Unpacked};
 pub use local::{LocalCluster, Settings, stop_everything};
+pub use kube::{Connection, KubeCluster, KubeSettings, Token};
 pub use unnamed::UnnamedCluster;

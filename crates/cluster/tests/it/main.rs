@@ -4,6 +4,7 @@
 
 mod deployments;
 mod jobs;
+mod kube;
 mod objects;
 mod support;
 mod survival;

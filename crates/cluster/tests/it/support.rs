@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use towpath_cluster::{
-    BoxFuture, Cluster, ClusterError, ImageConfig, ImageError, ImageStore, LocalCluster, ObjectKey, ObjectStatus, Owner, Scope, Ready, Settings,
-    Unpacked, WaitFailure,
+    BoxFuture, Cluster, ClusterError, ImageConfig, ImageError, ImageStore, LocalCluster, ObjectKey, ObjectStatus, Owner, Ready, Scope,
+    Settings, Unpacked, WaitFailure,
 };
 use towpath_domain::{Digest, ImageRef, NamespaceName, RunId, TargetId};
 

@@ -1,0 +1,77 @@
+//! Whether what is there is what is wanted. Pure.
+
+use serde_json::Value;
+
+use crate::kube::labels;
+
+/// Whether `live` has everything that `wanted` asks for: each field, and each item of a list at its place. What the server or others added
+/// beside it does not count.
+pub(super) fn holds(live: &Value, wanted: &Value) -> bool {
+    match (live, wanted) {
+        (Value::Object(live), Value::Object(wanted)) => wanted.iter().all(|(name, value)| match live.get(name) {
+            Some(found) => holds(found, value),
+            None => is_nothing(value),
+        }),
+        (Value::Array(live), Value::Array(wanted)) => {
+            live.len() == wanted.len() && live.iter().zip(wanted).all(|(found, value)| holds(found, value))
+        }
+        (Value::Number(live), Value::Number(wanted)) => live == wanted || live.as_f64() == wanted.as_f64(),
+        (live, wanted) => live == wanted,
+    }
+}
+
+/// The server drops what says nothing.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(fields) => fields.values().all(is_nothing),
+        Value::Array(items) => items.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// The object without what the server keeps for itself and what differs from run to run: for people's eyes.
+pub(super) fn readable(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+    }
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        for name in ["managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink"] {
+            metadata.remove(name);
+        }
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            for name in labels::VOLATILE {
+                annotations.remove(name);
+            }
+            annotations.remove("deployment.kubernetes.io/revision");
+        }
+    }
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_the_server_adds_does_not_count_and_what_is_missing_or_other_does() {
+        let wanted = json!({"a": 1, "list": [{"name": "x"}], "empty": {}, "none": null});
+        assert!(holds(&json!({"a": 1.0, "list": [{"name": "x", "protocol": "TCP"}], "added": true}), &wanted));
+        for other in [json!({"a": 2, "list": [{"name": "x"}]}), json!({"a": 1, "list": []}), json!({"a": 1}), json!({"a": 1, "list": [{"name": "y"}]})] {
+            assert!(!holds(&other, &wanted), "{other}");
+        }
+    }
+
+    #[test]
+    fn people_see_neither_the_servers_notes_nor_runs() {
+        let object = json!({
+            "kind": "ConfigMap",
+            "metadata": {"name": "a", "uid": "u", "managedFields": [], "annotations": {"towpath.dev/run": "r", "mine": "yes"}},
+            "status": {},
+        });
+        assert_eq!(readable(&object), json!({"kind": "ConfigMap", "metadata": {"name": "a", "annotations": {"mine": "yes"}}}));
+    }
+}

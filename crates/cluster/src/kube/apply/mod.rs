@@ -1,0 +1,252 @@
+//! What is wanted becomes what is there, by server-side apply.
+
+mod compare;
+mod order;
+mod prepare;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt as _};
+use http::Method;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use towpath_domain::NamespaceName;
+
+use super::request::{APPLY, Body, Fault, JSON};
+use super::{Core, labels, prune};
+use crate::api::{Applied, AppliedObject, BoxFuture, Change, ClusterError, ObjectDiff, Owner, Refusal};
+use crate::diff::unified;
+use prepare::{Item, prepare};
+
+/// Who Towpath is among those who hold fields.
+const MANAGER: &str = "towpath";
+
+/// How many objects are sent at the same time; how many requests then are under way is limited once more, for the whole cluster.
+const AT_ONCE: usize = 32;
+
+/// How long an object that is made anew may take to go, and a definition to be established.
+const GONE_WITHIN: Duration = Duration::from_secs(120);
+
+/// How often it is looked whether an object is gone.
+const LOOK_EVERY: Duration = Duration::from_millis(150);
+
+/// Whether the objects could be applied, asked of the server itself: a dry run of all that would change.
+pub(super) async fn check(core: &Core, namespace: &NamespaceName, owner: &Owner, objects: &[Value]) -> Result<Vec<String>, ClusterError> {
+    let items = prepare(core, namespace, owner, objects).await?;
+    let grounds: BTreeSet<&str> = items.iter().map(|item| item.key.kind.as_str()).collect();
+    if grounds.contains("Namespace") || grounds.contains("CustomResourceDefinition") {
+        return Ok(vec!["what is to be applied defines namespaces or kinds itself, so that the rest could not be tried beforehand".to_owned()]);
+    }
+    let mut trials: Vec<BoxFuture<'_, _>> = Vec::new();
+    for item in items.iter().filter(|item| !item.is_unchanged() && !item.is_done_once()) {
+        trials.push(Box::pin(send(core, namespace, owner, item, true)));
+    }
+    collect(all(trials).await).map(|_| Vec::new())
+}
+
+/// Applies the objects: wave by wave, rank by rank, and what has the same place at the same time.
+pub(super) async fn apply(core: &Core, namespace: &NamespaceName, owner: &Owner, objects: &[Value]) -> Result<Applied, ClusterError> {
+    let items = prepare(core, namespace, owner, objects).await?;
+    let mut places: Vec<(i64, usize)> = items.iter().map(|item| order::place(&item.wanted)).collect();
+    places.sort_unstable();
+    places.dedup();
+    let mut changes: Vec<Option<Change>> = vec![None; items.len()];
+    for place in places {
+        let mut here: Vec<BoxFuture<'_, _>> = Vec::new();
+        for (index, item) in items.iter().enumerate().filter(|(_, item)| order::place(&item.wanted) == place) {
+            here.push(Box::pin(async move { bring(core, namespace, owner, item).await.map(|change| (index, change)) }));
+        }
+        for (index, change) in collect(all(here).await)? {
+            if let Some(slot) = changes.get_mut(index) {
+                *slot = Some(change);
+            }
+        }
+    }
+    let objects = items
+        .into_iter()
+        .zip(changes)
+        .map(|(item, change)| AppliedObject { key: item.key, change: change.unwrap_or(Change::Unchanged) })
+        .collect();
+    Ok(Applied { objects, notes: Vec::new() })
+}
+
+/// What applying and the pruning after it would change, as the server itself would have it.
+pub(super) async fn diff(
+    core: &Core,
+    namespace: &NamespaceName,
+    owner: &Owner,
+    objects: &[Value],
+) -> Result<Vec<ObjectDiff>, ClusterError> {
+    let items = prepare(core, namespace, owner, objects).await?;
+    let mut looks: Vec<BoxFuture<'_, _>> = Vec::new();
+    for item in items.iter().filter(|item| !item.is_unchanged()) {
+        looks.push(Box::pin(differs(core, namespace, owner, item)));
+    }
+    let found = all(looks).await;
+    let mut diffs: Vec<ObjectDiff> = collect(found)?.into_iter().flatten().collect();
+    if !items.is_empty() {
+        let keep: Vec<_> = items.iter().map(|item| item.key.clone()).collect();
+        for (key, object) in prune::surplus(core, namespace, owner, &keep).await? {
+            diffs.push(ObjectDiff { key, change: None, lines: unified(Some(&compare::readable(&object)), None) });
+        }
+    }
+    Ok(diffs)
+}
+
+/// What applying would change in one object.
+async fn differs(core: &Core, namespace: &NamespaceName, owner: &Owner, item: &Item) -> Result<Option<ObjectDiff>, Outcome> {
+    let change = if item.live.is_none() { Change::Created } else { Change::Changed };
+    if item.is_done_once() {
+        // Another run makes it anew; a dry run would only say that it cannot be changed.
+        let lines = unified(None, Some(&compare::readable(&item.wanted)));
+        return Ok(Some(ObjectDiff { key: item.key.clone(), change: Some(Change::Created), lines }));
+    }
+    let after = compare::readable(&send(core, namespace, owner, item, true).await?);
+    let before = match &item.live {
+        // Only its labels were listed when it is somebody else's.
+        Some(_) => core.read::<Value>(&item.path(namespace)).await.map_err(Outcome::Stop)?.map(|live| compare::readable(&live)),
+        None => None,
+    };
+    let lines = unified(before.as_ref(), Some(&after));
+    Ok((!lines.is_empty()).then(|| ObjectDiff { key: item.key.clone(), change: Some(change), lines }))
+}
+
+/// Carries futures out, several at a time; answers in their order.
+async fn all<T>(futures: Vec<BoxFuture<'_, T>>) -> Vec<T> {
+    stream::iter(futures).buffered(AT_ONCE).collect().await
+}
+
+/// What one object came to: a refusal is gathered with those of the others, anything else stops.
+enum Outcome {
+    Refused(Refusal),
+    Stop(ClusterError),
+}
+
+fn collect<T>(outcomes: Vec<Result<T, Outcome>>) -> Result<Vec<T>, ClusterError> {
+    let (mut good, mut refusals) = (Vec::new(), Vec::new());
+    for outcome in outcomes {
+        match outcome {
+            Ok(value) => good.push(value),
+            Err(Outcome::Refused(refusal)) => refusals.push(refusal),
+            Err(Outcome::Stop(error)) => return Err(error),
+        }
+    }
+    refusals.sort_by(|a, b| a.object.cmp(&b.object));
+    if refusals.is_empty() { Ok(good) } else { Err(ClusterError::Refused { refusals }) }
+}
+
+/// Brings one object to what is wanted.
+async fn bring(core: &Core, namespace: &NamespaceName, owner: &Owner, item: &Item) -> Result<Change, Outcome> {
+    if item.is_done_once() {
+        return make_anew(core, namespace, owner, item).await;
+    }
+    if item.is_unchanged() {
+        return Ok(Change::Unchanged);
+    }
+    let before = item.live.as_ref().and_then(|live| live.pointer("/metadata/resourceVersion").cloned());
+    let after = send(core, namespace, owner, item, false).await?;
+    if item.key.kind == "CustomResourceDefinition" {
+        established(core, namespace, item).await?;
+    }
+    Ok(match before {
+        None => Change::Created,
+        Some(before) if after.pointer("/metadata/resourceVersion") == Some(&before) => Change::Unchanged,
+        Some(_) => Change::Changed,
+    })
+}
+
+/// A job that this run made is left as it is, so that a worker that takes the run over makes no second one. One of an earlier run goes first.
+async fn make_anew(core: &Core, namespace: &NamespaceName, owner: &Owner, item: &Item) -> Result<Change, Outcome> {
+    let Some(live) = &item.live else {
+        return send(core, namespace, owner, item, false).await.map(|_| Change::Created);
+    };
+    let going = live.pointer("/metadata/deletionTimestamp").is_some();
+    if labels::annotation(live, labels::RUN) == owner.run.as_str() && !going {
+        return Ok(Change::Unchanged);
+    }
+    prune::delete(core, &item.path(namespace), live).await.map_err(Outcome::Stop)?;
+    let end = Instant::now() + GONE_WITHIN;
+    while core.read::<Value>(&item.path(namespace)).await.map_err(Outcome::Stop)?.is_some() {
+        if Instant::now() > end {
+            return Err(Outcome::Stop(core.away(format!(
+                "{} of an earlier run does not go within {} s; see which finalizer holds it",
+                item.key,
+                GONE_WITHIN.as_secs()
+            ))));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    send(core, namespace, owner, item, false).await.map(|_| Change::Changed)
+}
+
+/// Waits until objects of a new kind can be made.
+async fn established(core: &Core, namespace: &NamespaceName, item: &Item) -> Result<(), Outcome> {
+    let end = Instant::now() + GONE_WITHIN;
+    loop {
+        let live = core.read::<Value>(&item.path(namespace)).await.map_err(Outcome::Stop)?.unwrap_or_default();
+        let conditions = live.pointer("/status/conditions").and_then(Value::as_array);
+        let is = |condition: &Value| condition["type"] == "Established" && condition["status"] == "True";
+        if conditions.is_some_and(|conditions| conditions.iter().any(is)) || Instant::now() > end {
+            core.kinds.forget();
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Sends one object by server-side apply; answers with what it became.
+async fn send(core: &Core, namespace: &NamespaceName, owner: &Owner, item: &Item, dry_run: bool) -> Result<Value, Outcome> {
+    let mut path = format!("{}?fieldManager={MANAGER}", item.path(namespace));
+    if owner.scope.takeover {
+        path.push_str("&force=true");
+    }
+    if dry_run {
+        path.push_str("&dryRun=All");
+    }
+    let body = item.body(owner);
+    match core.send(Method::PATCH, &path, None, Some(Body { kind: APPLY, value: &body })).await {
+        Ok(after) => Ok(after),
+        Err(fault) => Err(outcome(core, namespace, item, fault)),
+    }
+}
+
+fn outcome(core: &Core, namespace: &NamespaceName, item: &Item, fault: Fault) -> Outcome {
+    let Fault::Refused(status) = fault else {
+        return Outcome::Stop(core.error(&format!("applying {}", item.key), fault));
+    };
+    let causes = status.details.as_ref().map(|details| details.causes.as_slice()).unwrap_or_default();
+    let fields: Vec<&str> = causes.iter().map(|cause| cause.field.as_str()).filter(|field| !field.is_empty()).collect();
+    // What a server says of a secret may quote what it holds.
+    let hidden = item.key.kind == "Secret";
+    let said = if hidden { "its content is refused by the server".to_owned() } else { status.message.clone() };
+    let why = match status.code {
+        409 => {
+            let owners: Vec<String> = causes.iter().map(|cause| cause.message.clone()).collect();
+            format!(
+                "others hold what it sets ({}); agree with them who sets it, or set `takeover: true` in the saas file",
+                if owners.is_empty() { said } else { owners.join("; ") }
+            )
+        }
+        422 if status.message.contains("immutable") => {
+            format!("{said}; what cannot be changed needs another name, or the object deleted first")
+        }
+        400 | 415 | 422 => said,
+        404 => format!("{said}; create namespace {namespace} on cluster {}, or correct the target's namespace", core.name),
+        _ => return Outcome::Stop(core.error(&format!("applying {}", item.key), Fault::Refused(status))),
+    };
+    Outcome::Refused(Refusal { object: item.key.title(), field: fields.join(", "), why })
+}
+
+/// How an object is deleted: what it made goes after it.
+pub(super) fn deletion(live: &Value) -> Value {
+    let mut options = json!({ "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background" });
+    // Not one of the same name that somebody made meanwhile.
+    if let Some(uid) = live.pointer("/metadata/uid") {
+        options["preconditions"] = json!({ "uid": uid });
+    }
+    options
+}
+
+/// How options are sent.
+pub(super) const OPTIONS: &str = JSON;

@@ -1,0 +1,78 @@
+//! How a cluster is reached.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use secrecy::SecretString;
+
+/// How a cluster is reached. Comes from this installation's own configuration, never from the config repository.
+#[derive(Clone, Debug)]
+pub enum Connection {
+    /// A kubeconfig file, and the context in it; its current one when none is named.
+    Kubeconfig {
+        /// The file.
+        path: PathBuf,
+        /// The context.
+        context: Option<String>,
+    },
+    /// The service account of the pod that Towpath runs in.
+    InCluster,
+    /// A server's address with a token.
+    Server {
+        /// The address, such as `https://api.cluster.example.com:6443`.
+        url: String,
+        /// Certificates (PEM) that the server's must go back to; those of the system when none is given.
+        ca: Option<PathBuf>,
+        /// The token.
+        token: Token,
+    },
+}
+
+/// A bearer token.
+#[derive(Clone, Debug)]
+pub enum Token {
+    /// A file that is read again when it changes.
+    File(PathBuf),
+    /// The token itself; it is never shown.
+    Value(SecretString),
+}
+
+/// Longer than a server takes to accept a connection; what takes longer is away.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+
+/// A client for the connection.
+///
+/// # Errors
+/// What is wrong with the configuration, for people; nothing is sent yet.
+pub(super) async fn client(connection: &Connection) -> Result<Client, String> {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        return Err("this process has no cryptography installed; that is a mistake in the program".to_owned());
+    }
+    let mut config = match connection {
+        Connection::Kubeconfig { path, context } => {
+            let file = Kubeconfig::read_from(path).map_err(|e| format!("{}: {e}", path.display()))?;
+            let options = KubeConfigOptions { context: context.clone(), ..KubeConfigOptions::default() };
+            Config::from_custom_kubeconfig(file, &options).await.map_err(|e| format!("{}: {e}", path.display()))?
+        }
+        Connection::InCluster => {
+            Config::incluster().map_err(|e| format!("the service account of this pod cannot be used: {e}; is Towpath running in a cluster?"))?
+        }
+        Connection::Server { url, ca, token } => server(url, ca.as_ref(), token)?,
+    };
+    config.connect_timeout = Some(CONNECT_WITHIN);
+    Client::try_from(config).map_err(|e| e.to_string())
+}
+
+fn server(url: &str, ca: Option<&PathBuf>, token: &Token) -> Result<Config, String> {
+    let url = url.parse().map_err(|e| format!("{url:?} is no address of a server: {e}"))?;
+    let mut config = Config::new(url);
+    config.root_cert_file = ca.cloned();
+    let (file, value) = match token {
+        Token::File(path) => (Some(path.display().to_string()), None),
+        Token::Value(value) => (None, Some(value.clone())),
+    };
+    config.auth_info = AuthInfo { token_file: file, token: value, ..AuthInfo::default() };
+    Ok(config)
+}

@@ -1,0 +1,204 @@
+//! Kubernetes and OpenShift as a cluster.
+//!
+//! - [`connect`]: how it is reached; [`request`]: one request; [`discover`]: which kinds it has.
+//! - [`apply`]: what is wanted becomes what is there, by server-side apply; [`prune`]: what is no longer wanted goes.
+//! - [`status`]: pure: what an object's own fields say of it. [`diagnose`]: pure: what its pods say.
+//! - [`wait`]: watches until all is well or cannot become so; [`follow`]: what jobs print.
+//! - [`examine`]: for `towpath doctor`.
+
+mod apply;
+mod connect;
+mod diagnose;
+mod discover;
+mod events;
+mod examine;
+mod follow;
+mod labels;
+mod list;
+mod logs;
+mod prune;
+mod request;
+mod running;
+mod secret;
+mod status;
+mod wait;
+mod watching;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::{Mutex, Semaphore, mpsc};
+use towpath_domain::{NamespaceName, RunId, TargetId};
+
+use crate::api::{
+    Applied, BoxFuture, Cluster, ClusterError, Event, Examination, LogChunk, LogRequest, ObjectDiff, ObjectKey, ObjectStatus, Observer, Owner,
+    Ready, RunningContainer, WaitFailure,
+};
+pub use connect::{Connection, Token};
+
+/// How a cluster is treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KubeSettings {
+    /// How many requests are under way at the same time. API priority and fairness queues what is too much; this keeps one installation
+    /// from being what fills the queue.
+    pub requests_at_once: usize,
+}
+
+impl Default for KubeSettings {
+    fn default() -> Self {
+        Self { requests_at_once: 24 }
+    }
+}
+
+/// A Kubernetes or OpenShift cluster. Cheap to make and to clone: it is connected to when first needed, so that one that is away holds up
+/// nobody but its own targets.
+#[derive(Clone)]
+pub struct KubeCluster {
+    core: Arc<Core>,
+}
+
+/// What all operations share.
+pub(crate) struct Core {
+    name: String,
+    connection: Connection,
+    client: Mutex<Option<kube::Client>>,
+    kinds: discover::Kinds,
+    turns: Semaphore,
+}
+
+impl Core {
+    /// The client, made when there is none yet.
+    async fn client(&self) -> Result<kube::Client, String> {
+        let mut client = self.client.lock().await;
+        if let Some(client) = &*client {
+            return Ok(client.clone());
+        }
+        let made = connect::client(&self.connection).await?;
+        *client = Some(made.clone());
+        Ok(made)
+    }
+}
+
+impl fmt::Debug for KubeCluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KubeCluster").field("name", &self.core.name).finish_non_exhaustive()
+    }
+}
+
+impl KubeCluster {
+    /// The cluster of this name. Nothing is sent before it is needed.
+    #[must_use]
+    pub fn new(name: &str, connection: Connection, settings: KubeSettings) -> Self {
+        let core = Core {
+            name: name.to_owned(),
+            connection,
+            client: Mutex::new(None),
+            kinds: discover::Kinds::default(),
+            turns: Semaphore::new(settings.requests_at_once.max(1)),
+        };
+        Self { core: Arc::new(core) }
+    }
+
+    /// The cluster's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.core.name
+    }
+
+    /// The fields of a `Secret`; none when there is no such secret.
+    ///
+    /// # Errors
+    /// When the cluster cannot tell or does not want to.
+    pub async fn read_secret(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<std::collections::BTreeMap<String, Vec<u8>>>, ClusterError> {
+        secret::read(&self.core, namespace, name).await
+    }
+
+    /// What both executors and waiting build on.
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+}
+
+impl Cluster for KubeCluster {
+    fn check<'a>(
+        &'a self,
+        namespace: &'a NamespaceName,
+        owner: &'a Owner,
+        objects: &'a [Value],
+    ) -> BoxFuture<'a, Result<Vec<String>, ClusterError>> {
+        Box::pin(apply::check(&self.core, namespace, owner, objects))
+    }
+
+    fn apply<'a>(
+        &'a self,
+        namespace: &'a NamespaceName,
+        owner: &'a Owner,
+        objects: &'a [Value],
+    ) -> BoxFuture<'a, Result<Applied, ClusterError>> {
+        Box::pin(apply::apply(&self.core, namespace, owner, objects))
+    }
+
+    fn diff<'a>(
+        &'a self,
+        namespace: &'a NamespaceName,
+        owner: &'a Owner,
+        objects: &'a [Value],
+    ) -> BoxFuture<'a, Result<Vec<ObjectDiff>, ClusterError>> {
+        Box::pin(apply::diff(&self.core, namespace, owner, objects))
+    }
+
+    fn wait<'a>(
+        &'a self,
+        namespace: &'a NamespaceName,
+        keys: &'a [ObjectKey],
+        run: &'a RunId,
+        within: Duration,
+        observer: &'a dyn Observer,
+    ) -> BoxFuture<'a, Result<Ready, Box<WaitFailure>>> {
+        Box::pin(wait::wait(&self.core, namespace, keys, run, within, observer))
+    }
+
+    fn prune<'a>(
+        &'a self,
+        namespace: &'a NamespaceName,
+        owner: &'a Owner,
+        keep: &'a [ObjectKey],
+    ) -> BoxFuture<'a, Result<Vec<ObjectKey>, ClusterError>> {
+        Box::pin(prune::prune(&self.core, namespace, owner, keep))
+    }
+
+    fn running<'a>(
+        &'a self,
+        namespace: &'a NamespaceName,
+        target: &'a TargetId,
+    ) -> BoxFuture<'a, Result<Vec<RunningContainer>, ClusterError>> {
+        Box::pin(running::running(&self.core, namespace, target))
+    }
+
+    fn examine<'a>(&'a self, namespaces: &'a [(NamespaceName, Vec<String>)]) -> BoxFuture<'a, Result<Examination, ClusterError>> {
+        Box::pin(examine::examine(&self.core, namespaces))
+    }
+
+    fn list<'a>(&'a self, namespace: Option<&'a NamespaceName>) -> BoxFuture<'a, Result<Vec<ObjectStatus>, ClusterError>> {
+        Box::pin(list::list(&self.core, namespace))
+    }
+
+    fn logs<'a>(&'a self, request: LogRequest) -> BoxFuture<'a, Result<mpsc::Receiver<LogChunk>, ClusterError>> {
+        Box::pin(logs::open(&self.core, request))
+    }
+
+    fn events<'a>(&'a self, namespace: &'a NamespaceName, after: u64) -> BoxFuture<'a, Vec<Event>> {
+        Box::pin(events::since(&self.core, namespace, after))
+    }
+
+    /// The cluster's own controllers carry out what is wanted; nothing is to be done here.
+    fn run_controllers<'a>(&'a self, shutdown: BoxFuture<'a, ()>) -> BoxFuture<'a, ()> {
+        shutdown
+    }
+}

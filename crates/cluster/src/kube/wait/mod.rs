@@ -1,0 +1,271 @@
+//! Waiting until all that was applied is well, at the new revision, or cannot become so. By watches.
+
+mod judge;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, LogParams};
+use tokio::time::{Instant, MissedTickBehavior};
+use towpath_domain::{NamespaceName, RunId};
+
+use super::discover::Kind;
+use super::follow::{Followers, Line};
+use super::watching::{self, Seen, Watches};
+use super::{Core, diagnose, discover, events, status};
+use crate::api::{LogLine, ObjectKey, Observer, Progress, Ready, Reason, WaitFailure};
+use judge::{Judge, Verdict};
+
+/// How many of a failing container's last lines are told.
+const TAIL_LINES: i64 = 50;
+
+/// How long the last lines may take to come.
+const TAIL_WITHIN: Duration = Duration::from_secs(10);
+
+/// How many events are told of a failure.
+const EVENTS: usize = 20;
+
+/// How long the last lines of jobs may take after their end.
+const DRAIN_WITHIN: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether something has lasted too long; what happens is told by the watches.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Waits.
+pub(super) async fn wait(
+    core: &Arc<Core>,
+    namespace: &NamespaceName,
+    keys: &[ObjectKey],
+    run: &RunId,
+    within: Duration,
+    observer: &dyn Observer,
+) -> Result<Ready, Box<WaitFailure>> {
+    let end = Instant::now() + within;
+    let keys: Vec<ObjectKey> = keys.iter().filter(|key| status::is_worth_waiting_for(&key.group, &key.kind)).cloned().collect();
+    let Some(first) = keys.first().cloned() else { return Ok(Ready::default()) };
+    let (client, kinds) = connected(core, &keys, end, observer).await.map_err(|why| away(&first, &why))?;
+    let waiting = Waiting {
+        namespace,
+        watches: watching::watch(&client, namespace.as_str(), &kinds),
+        kinds: kinds.len(),
+        seen: Seen::default(),
+        judge: Judge::new(keys, run),
+        followers: Followers::new(client.clone(), namespace.to_string()),
+        client,
+        told: BTreeMap::new(),
+        trouble: None,
+        observer,
+    };
+    waiting.go_on(end, within).await
+}
+
+/// A client, and the kinds to watch. A cluster that does not answer is asked again until there is no time left.
+async fn connected(core: &Core, keys: &[ObjectKey], end: Instant, observer: &dyn Observer) -> Result<(kube::Client, Vec<Kind>), String> {
+    loop {
+        let why = match (core.client().await, watched(core, keys).await) {
+            (Ok(client), Ok(kinds)) => return Ok((client, kinds)),
+            (Err(why), _) | (_, Err(why)) => why,
+        };
+        if Instant::now() + TICK > end {
+            return Err(why);
+        }
+        if let Some(key) = keys.first() {
+            observer.progress(Progress { object: key.clone(), message: format!("cannot be looked at: {why}") });
+        }
+        tokio::time::sleep(TICK).await;
+    }
+}
+
+/// The kinds of what is waited for, and of all that tells about it.
+async fn watched(core: &Core, keys: &[ObjectKey]) -> Result<Vec<Kind>, String> {
+    let has = |kinds: &[&str]| keys.iter().any(|key| kinds.contains(&key.kind.as_str()));
+    let mut wanted: Vec<String> = keys.iter().map(ObjectKey::kind_and_group).collect();
+    wanted.extend(["Pod", "Event"].map(str::to_owned));
+    if has(&["Deployment", "ClowdApp"]) {
+        wanted.extend(["ReplicaSet.apps", "Deployment.apps"].map(str::to_owned));
+    }
+    if has(&["ClowdJobInvocation", "CronJob"]) {
+        wanted.push("Job.batch".to_owned());
+    }
+    wanted.sort();
+    wanted.dedup();
+    let mut kinds: Vec<Kind> = Vec::new();
+    for written in wanted {
+        // The core group's name is empty: without it, `Event` would also mean another group's.
+        let found = match written.split_once('.') {
+            Some(_) => discover::meant(core, &written).await,
+            None => discover::kind(core, "v1", &written).await.map(|kind| kind.into_iter().collect()),
+        };
+        kinds.extend(found.map_err(|e| e.to_string())?);
+    }
+    Ok(kinds)
+}
+
+fn away(key: &ObjectKey, why: &str) -> Box<WaitFailure> {
+    let reason = Reason::Unreachable;
+    let message = format!("the cluster did not answer for as long as there was time: {why}; `towpath doctor` looks at it");
+    Box::new(WaitFailure { class: reason.class(), reason, object: key.clone(), message, log_tail: Vec::new(), events: Vec::new() })
+}
+
+struct Waiting<'a> {
+    namespace: &'a NamespaceName,
+    client: kube::Client,
+    watches: Watches,
+    kinds: usize,
+    seen: Seen,
+    judge: Judge,
+    followers: Followers,
+    told: BTreeMap<ObjectKey, String>,
+    /// Why the cluster cannot be looked at, as long as it cannot.
+    trouble: Option<String>,
+    observer: &'a dyn Observer,
+}
+
+impl Waiting<'_> {
+    async fn go_on(mut self, end: Instant, within: Duration) -> Result<Ready, Box<WaitFailure>> {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let mut news = false;
+            tokio::select! {
+                Some((kind, said)) = self.watches.next() => {
+                    match said {
+                        Ok(event) => {
+                            self.seen.take(&kind, event);
+                            self.trouble = None;
+                            news = true;
+                        }
+                        Err(why) => self.trouble(why),
+                    }
+                }
+                Some(line) = self.followers.lines.recv() => self.say(&line),
+                _ = tick.tick() => news = true,
+                () = tokio::time::sleep_until(end) => return Err(self.out_of_time(within).await),
+            }
+            if !news || !self.seen.knows(self.kinds) {
+                continue;
+            }
+            self.follow_jobs();
+            let verdicts = self.judge.look(&self.seen);
+            self.tell(&verdicts);
+            if let Some((key, failure)) = judge::gravest(&verdicts) {
+                self.drain(end).await;
+                return Err(self.failed(key, failure).await);
+            }
+            if verdicts.iter().all(|(_, verdict)| matches!(verdict, Verdict::Ready)) {
+                self.drain(end).await;
+                return Ok(self.judge.ready(&self.seen));
+            }
+        }
+    }
+
+    fn trouble(&mut self, why: String) {
+        if self.trouble.is_none() {
+            for key in self.judge.keys().iter().take(1) {
+                let message = format!("the cluster cannot be watched, and is asked again: {why}");
+                self.observer.progress(Progress { object: key.clone(), message });
+            }
+        }
+        self.trouble = Some(why);
+    }
+
+    fn say(&self, line: &Line) {
+        self.observer.line(LogLine { pod: &line.place.0, container: &line.place.1, text: &line.text });
+    }
+
+    fn tell(&mut self, verdicts: &[(ObjectKey, Verdict)]) {
+        for (key, verdict) in verdicts {
+            let message = verdict.message();
+            if self.told.get(key).map(String::as_str) != Some(message) {
+                self.told.insert(key.clone(), message.to_owned());
+                self.observer.progress(Progress { object: key.clone(), message: message.to_owned() });
+            }
+        }
+    }
+
+    /// Follows what the pods of jobs print.
+    fn follow_jobs(&mut self) {
+        for key in self.judge.keys().iter().filter(|key| judge::is_job(key)) {
+            for pod in diagnose::pods(&self.seen, key) {
+                self.followers.look_at(pod, &|pod, container| self.observer.told(pod, container));
+            }
+        }
+        self.followers.forget_gone(&|pod| self.seen.get("Pod", pod).is_some());
+    }
+
+    /// Reads what jobs printed to its end, before anything of it is gone.
+    async fn drain(&mut self, end: Instant) {
+        let until = Instant::now() + DRAIN_WITHIN;
+        let until = until.min(end.max(Instant::now() + Duration::from_secs(5)));
+        while !self.followers.are_done() {
+            tokio::select! {
+                Some(line) = self.followers.lines.recv() => self.say(&line),
+                Some((kind, said)) = self.watches.next() => {
+                    if let Ok(event) = said {
+                        self.seen.take(&kind, event);
+                        self.follow_jobs();
+                    }
+                }
+                () = tokio::time::sleep(Duration::from_millis(20)) => {}
+                () = tokio::time::sleep_until(until) => return,
+            }
+        }
+        while let Ok(line) = self.followers.lines.try_recv() {
+            self.say(&line);
+        }
+    }
+
+    async fn out_of_time(&mut self, within: Duration) -> Box<WaitFailure> {
+        let verdicts = if self.seen.knows(self.kinds) { self.judge.look(&self.seen) } else { Vec::new() };
+        let lacking = verdicts.iter().find(|(_, verdict)| !matches!(verdict, Verdict::Ready));
+        let Some((key, verdict)) = lacking else {
+            let why = self.trouble.clone().unwrap_or_else(|| "nothing was seen of it".to_owned());
+            return away(&self.judge.keys().first().cloned().unwrap_or_else(|| ObjectKey { kind: String::new(), group: String::new(), name: String::new() }), &why);
+        };
+        let mut failure = self.judge.likeliest(&self.seen, key);
+        failure.message = format!("not ready within {} s: {}", within.as_secs(), if failure.message.is_empty() { verdict.message() } else { &failure.message });
+        if let Some(why) = &self.trouble {
+            failure.reason = Reason::Unreachable;
+            failure.message = format!("{}; the cluster cannot be watched: {why}", failure.message);
+        }
+        let key = key.clone();
+        self.drain(Instant::now()).await;
+        self.failed(&key, failure).await
+    }
+
+    /// All that is known of a failure, fetched before it is gone.
+    fn failed(&self, key: &ObjectKey, failure: judge::Failure) -> impl Future<Output = Box<WaitFailure>> + Send + use<> {
+        let ids = diagnose::ids(&self.seen, key);
+        let mut told: Vec<_> = self
+            .seen
+            .all("Event")
+            .filter(|event| ids.iter().any(|id| id == watching::text(event, "/involvedObject/uid")))
+            .map(|event| (events::at(event).to_owned(), format!("{} {}", watching::text(event, "/involvedObject/name"), events::line(event))))
+            .collect();
+        told.sort();
+        let events = told.split_off(told.len().saturating_sub(EVENTS)).into_iter().map(|(_, line)| line).collect();
+        let (class, message) = judge::classed(key, &failure);
+        let (object, api) = (key.clone(), Api::namespaced(self.client.clone(), self.namespace.as_str()));
+        async move {
+            let log_tail = tail(&api, &failure).await;
+            Box::new(WaitFailure { class, reason: failure.reason, object, message, log_tail, events })
+        }
+    }
+}
+
+/// The last lines of the container at fault.
+async fn tail(api: &Api<Pod>, failure: &judge::Failure) -> Vec<String> {
+    let Some(pod) = failure.pod.as_ref().filter(|pod| !pod.is_empty()) else { return Vec::new() };
+    // The container before the present one, if that is at fault; else, or when it is gone, the present one.
+    for previous in [failure.restarted, !failure.restarted] {
+        let params = LogParams { container: failure.container.clone(), previous, tail_lines: Some(TAIL_LINES), ..LogParams::default() };
+        match tokio::time::timeout(TAIL_WITHIN, api.logs(pod, &params)).await {
+            Ok(Ok(text)) if !text.is_empty() => return text.lines().map(str::to_owned).collect(),
+            _ => {}
+        }
+    }
+    Vec::new()
+}

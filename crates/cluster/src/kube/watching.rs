@@ -1,0 +1,166 @@
+//! What a namespace holds, kept true by watches: resumed after disconnects, begun anew when the server has forgotten where we were.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::StreamExt as _;
+use futures_util::stream::{BoxStream, SelectAll, select_all};
+use kube::api::{Api, ApiResource, DynamicObject};
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, watcher};
+use serde_json::Value;
+
+use super::discover::Kind;
+
+/// How many objects of a kind a list answers with at a time.
+const PAGE: u32 = 500;
+
+/// The kinds by name and group, such as `Pod` and `Deployment.apps`, each with its objects by name.
+#[derive(Default)]
+pub(super) struct Seen {
+    kinds: BTreeMap<String, BTreeMap<String, Value>>,
+    /// Kinds whose objects are all known.
+    listed: BTreeSet<String>,
+    /// What is being listed anew.
+    fresh: BTreeMap<String, BTreeMap<String, Value>>,
+}
+
+impl Seen {
+    /// An object.
+    pub(super) fn get(&self, kind: &str, name: &str) -> Option<&Value> {
+        self.kinds.get(kind)?.get(name)
+    }
+
+    /// All objects of a kind.
+    pub(super) fn all(&self, kind: &str) -> impl Iterator<Item = &Value> {
+        self.kinds.get(kind).into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// Objects of a kind that the object with this id controls.
+    pub(super) fn owned_by<'s>(&'s self, kind: &str, uid: &'s str) -> impl Iterator<Item = &'s Value> {
+        self.all(kind).filter(move |object| is_owned_by(object, uid))
+    }
+
+    /// Whether all of these kinds were listed once.
+    pub(super) fn knows(&self, kinds: usize) -> bool {
+        self.listed.len() >= kinds
+    }
+
+    /// Takes in a list.
+    pub(super) fn put(&mut self, name: &str, kind: &Kind, list: Value) {
+        let items = list.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+        let objects = items.into_iter().map(|mut item| {
+            item["apiVersion"] = Value::from(kind.api_version());
+            item["kind"] = Value::from(kind.kind.as_str());
+            (text(&item, "/metadata/name").to_owned(), item)
+        });
+        self.kinds.insert(name.to_owned(), objects.collect());
+        self.listed.insert(name.to_owned());
+    }
+
+    /// Takes in what a watch says.
+    pub(super) fn take(&mut self, kind: &str, event: watcher::Event<DynamicObject>) {
+        match event {
+            watcher::Event::Init => {
+                self.fresh.insert(kind.to_owned(), BTreeMap::new());
+            }
+            watcher::Event::InitApply(object) => {
+                if let Some((name, object)) = slim(object) {
+                    self.fresh.entry(kind.to_owned()).or_default().insert(name, object);
+                }
+            }
+            watcher::Event::InitDone => {
+                let fresh = self.fresh.remove(kind).unwrap_or_default();
+                self.kinds.insert(kind.to_owned(), fresh);
+                self.listed.insert(kind.to_owned());
+            }
+            watcher::Event::Apply(object) => {
+                if let Some((name, object)) = slim(object) {
+                    self.kinds.entry(kind.to_owned()).or_default().insert(name, object);
+                }
+            }
+            watcher::Event::Delete(object) => {
+                if let Some(objects) = self.kinds.get_mut(kind) {
+                    objects.remove(object.metadata.name.as_deref().unwrap_or_default());
+                }
+            }
+        }
+    }
+}
+
+/// The text at a pointer; empty when there is none.
+pub(super) fn text<'o>(object: &'o Value, pointer: &str) -> &'o str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Whether the object with this id owns `object`.
+pub(super) fn is_owned_by(object: &Value, uid: &str) -> bool {
+    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    !uid.is_empty() && owners.is_some_and(|owners| owners.iter().any(|owner| text(owner, "/uid") == uid))
+}
+
+/// The object without what nobody here reads: many are kept at a time.
+fn slim(mut object: DynamicObject) -> Option<(String, Value)> {
+    object.metadata.managed_fields = None;
+    if let Some(annotations) = &mut object.metadata.annotations {
+        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+    let name = object.metadata.name.clone()?;
+    let mut value = serde_json::to_value(&object).ok()?;
+    if text(&value, "/kind") == "Pod"
+        && let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut)
+    {
+        spec.retain(|field, _| ["containers", "initContainers", "nodeName", "restartPolicy"].contains(&field.as_str()));
+        for list in ["containers", "initContainers"] {
+            for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+                if let Some(fields) = container.as_object_mut() {
+                    fields.retain(|field, _| ["name", "image", "resources"].contains(&field.as_str()));
+                }
+            }
+        }
+    }
+    Some((name, value))
+}
+
+/// What a watch says: the kind it watches, and the event or what went wrong with the watch.
+pub(super) type Said = (String, Result<watcher::Event<DynamicObject>, String>);
+
+/// Watches over several kinds of one namespace.
+pub(super) type Watches = SelectAll<BoxStream<'static, Said>>;
+
+/// Watches the kinds.
+pub(super) fn watch(client: &kube::Client, namespace: &str, kinds: &[Kind]) -> Watches {
+    select_all(kinds.iter().map(|kind| {
+        let resource = ApiResource {
+            group: kind.group.clone(),
+            version: kind.version.clone(),
+            api_version: kind.api_version(),
+            kind: kind.kind.clone(),
+            plural: kind.plural.clone(),
+        };
+        let api: Api<DynamicObject> = if kind.namespaced {
+            Api::namespaced_with(client.clone(), namespace, &resource)
+        } else {
+            Api::all_with(client.clone(), &resource)
+        };
+        let name = name_of(kind);
+        let (version, word) = (kind.api_version(), kind.kind.clone());
+        watcher(api, watcher::Config::default().page_size(PAGE))
+            .default_backoff()
+            .map(move |said| {
+                // Items of a list do not say themselves what they are.
+                let typed = said.map(|mut event| {
+                    if let watcher::Event::InitApply(object) | watcher::Event::Apply(object) = &mut event {
+                        object.types = Some(kube::core::TypeMeta { api_version: version.clone(), kind: word.clone() });
+                    }
+                    event
+                });
+                (name.clone(), typed.map_err(|error| super::request::words(&error)))
+            })
+            .boxed()
+    }))
+}
+
+/// A kind's name in [`Seen`].
+pub(super) fn name_of(kind: &Kind) -> String {
+    if kind.group.is_empty() { kind.kind.clone() } else { format!("{}.{}", kind.kind, kind.group) }
+}

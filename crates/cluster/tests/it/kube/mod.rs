@@ -1,0 +1,5 @@
+//! Against a real Kubernetes: the API server, and where pods must run, a node.
+
+mod applying;
+mod given;
+mod waiting;
