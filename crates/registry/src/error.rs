@@ -37,6 +37,46 @@ pub enum RegistryError {
         /// The layout folder where it would be.
         folder: PathBuf,
     },
+    /// A registry over the network does not have the image.
+    #[error("{registry} has no {image}. Build or push it first, or correct the name")]
+    NotThere {
+        /// The image.
+        image: String,
+        /// The registry's host.
+        registry: String,
+    },
+    /// A registry over the network does not let us.
+    #[error("{registry} refuses access: {why}. Set `username` and `password` under [registries.\"{registry}\"] in towpath.toml, or give that user the right")]
+    Refused {
+        /// The registry's host.
+        registry: String,
+        /// What it says.
+        why: String,
+    },
+    /// A registry over the network does not answer, or has no time.
+    #[error("{registry} does not answer as it should: {why}. It is asked again")]
+    Unreachable {
+        /// The registry's host.
+        registry: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// A registry over the network does not take what it was sent.
+    #[error("{registry} does not take it: {why}")]
+    Rejected {
+        /// The registry's host.
+        registry: String,
+        /// What it says.
+        why: String,
+    },
+    /// A registry's settings cannot be used.
+    #[error("registry {registry}: {why}. Correct [registries.\"{registry}\"] in towpath.toml")]
+    Settings {
+        /// The registry's host.
+        registry: String,
+        /// What is wrong.
+        why: String,
+    },
     /// The tag points to another image already, and moving it was not asked for.
     #[error(
         "tag {tag} of {name} already points to {from} and would move to {to}. \
@@ -156,12 +196,14 @@ impl RegistryError {
     #[must_use]
     pub fn class(&self) -> FailureClass {
         match self {
-            Self::Io { .. } | Self::CutShort { .. } => FailureClass::Environment,
+            Self::Io { .. } | Self::CutShort { .. } | Self::Unreachable { .. } => FailureClass::Environment,
             // A retry reads the same bad bytes; only people can say where they came from.
-            Self::Damaged { .. } => FailureClass::Unknown,
+            Self::Damaged { .. } | Self::Refused { .. } | Self::Settings { .. } => FailureClass::Unknown,
             Self::Name { .. }
             | Self::Unpinned { .. }
             | Self::NoImage { .. }
+            | Self::NotThere { .. }
+            | Self::Rejected { .. }
             | Self::TagMoved { .. }
             | Self::Malformed { .. }
             | Self::TooLarge { .. }

@@ -1,9 +1,10 @@
-//! Images: an OCI image layout on disk, and the packer.
+//! Images: OCI image layouts on disk, the packer, and registries over the network.
 //!
 //! Towpath keeps images as files in the format of the OCI image specification, one image layout per image name, so
 //! that every tool that reads `oci:FOLDER:TAG` reads them too. Nothing here needs a daemon, a network or root.
 //!
-//! - [`LayoutRegistry`] is the registry on disk; [`Registry`] is what the other parts see of any registry.
+//! - [`LayoutRegistry`] is the registry on disk, [`RemoteRegistry`] one over the network, [`Registries`] all of an installation;
+//!   [`Registry`] is what the other parts see of any of them.
 //! - [`pack()`] makes an image of files of a checkout, the same bits for the same commit in every place.
 //! - [`import()`] takes over an image layout that a build command of the user's own left behind.
 //! - [`unpack()`] lays an image's files out in a cache, and [`instantiate()`] makes a private copy to run in.
@@ -24,7 +25,9 @@ mod layer;
 mod layout;
 mod limits;
 mod pack;
+mod registries;
 mod registry;
+mod remote;
 mod unpack;
 
 pub use error::RegistryError;
@@ -33,5 +36,7 @@ pub use import::{ImportRequest, import};
 pub use layout::{LayoutRegistry, StoredImage, TagMove};
 pub use limits::Limits;
 pub use pack::{PackRequest, Packed, pack};
+pub use registries::Registries;
 pub use registry::{Registry, RegistryFuture};
+pub use remote::{Credentials, RemoteRegistry, RemoteSettings};
 pub use unpack::{Unpacked, instantiate, unpack};

@@ -8,7 +8,7 @@ use towpath_catalog::Source;
 use towpath_domain::{CommitId, Digest, FailureClass, ImageRef, SourceName, Timestamp};
 use towpath_engine::Outcome;
 use towpath_git::OutsideLinks;
-use towpath_registry::{ImportRequest, PackRequest, Platform, TagMove};
+use towpath_registry::{ImportRequest, PackRequest, Platform, Registry as _, TagMove};
 
 use super::process::{self, Program};
 use crate::journal::{Journal, Stop};
@@ -49,7 +49,7 @@ async fn make(
     let checkout = dir.join("checkout");
     let layout = dir.join("image");
     let group_file = dir.join("process-group");
-    if let Some(digest) = found_done(world, image, commit)? {
+    if let Some(digest) = found_done(world, image, commit).await? {
         journal.note(format!("{image} of this commit is there already, as {digest}"));
         return Ok(Pushed { digest });
     }
@@ -86,10 +86,10 @@ async fn compile(world: &World, journal: &Journal, source: &Source, commit: Comm
 
 /// The image, if a worker that died had come as far as pushing it. An image of that tag that does not say it is of this
 /// commit is somebody else's, and the push will refuse to move the tag.
-fn found_done(world: &World, image: &ImageRef, commit: CommitId) -> Result<Option<Digest>, Stop> {
+async fn found_done(world: &World, image: &ImageRef, commit: CommitId) -> Result<Option<Digest>, Stop> {
     let stop = |e: towpath_registry::RegistryError| Stop::failed(e.class(), e);
-    let Some(digest) = world.registry.resolve(image).map_err(stop)? else { return Ok(None) };
-    let config = world.registry.config(image.name(), digest).map_err(stop)?;
+    let Some(digest) = world.registry.resolve(image).await.map_err(stop)? else { return Ok(None) };
+    let config = world.registry.config(image.name(), digest).await.map_err(stop)?;
     let of = config.labels.get("org.opencontainers.image.revision");
     Ok((of == Some(&commit.to_string())).then_some(digest))
 }
@@ -137,7 +137,10 @@ async fn push(
     layout: &Path,
     committed: Timestamp,
 ) -> Result<Pushed, Stop> {
-    let (registry, request) = (Arc::clone(&world.registry), source.build.pack.clone());
+    if source.build.push {
+        return pushed(world, journal, image).await;
+    }
+    let (registry, request) = (Arc::clone(world.registry.layout()), source.build.pack.clone());
     let (name, tag) = (image.name().to_owned(), image.tag().unwrap_or_default().to_owned());
     let (checkout, layout) = (checkout.to_owned(), layout.to_owned());
     let labels = [
@@ -167,6 +170,21 @@ async fn push(
         Ok(packed) => packed.map_err(|e| Stop::failed(e.class(), e))?,
         Err(e) => return Err(Stop::failed(FailureClass::Unknown, format!("packing ended badly: {e}"))),
     };
+    let (name, tag) = (image.name(), image.tag().unwrap_or_default());
+    world.registry.deliver(&packed, name, tag, TagMove::Refuse).await.map_err(|e| Stop::failed(e.class(), e))?;
     journal.note(format!("pushed {image} as {}, {} bytes", packed.digest, packed.size));
     Ok(Pushed { digest: packed.digest })
+}
+
+/// What the source's own command pushed: the tag as a digest, right after it was pushed.
+async fn pushed(world: &World, journal: &Journal, image: &ImageRef) -> Result<Pushed, Stop> {
+    let found = world.registry.resolve(image).await.map_err(|e| Stop::failed(e.class(), e))?;
+    let Some(digest) = found else {
+        return Err(Stop::own(format!(
+            "the build's command ended well, but {image} is not in the registry; with `push: true` it has to push TOWPATH_IMAGE with the tag \
+             TOWPATH_IMAGE_TAG itself"
+        )));
+    };
+    journal.note(format!("the command pushed {image} as {digest}"));
+    Ok(Pushed { digest })
 }

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use towpath_cluster::{BoxFuture, ImageConfig, ImageError, ImageStore, Unpacked};
 use towpath_domain::{Digest, FailureClass, ImageRef};
-use towpath_registry::{LayoutRegistry, RegistryError, instantiate, unpack};
+use towpath_registry::{Registries, Registry as _, RegistryError, instantiate};
 
 /// Images for the embedded runtime: unpacked once into a cache, copied for each pod.
 pub struct Images {
-    registry: Arc<LayoutRegistry>,
+    registry: Arc<Registries>,
     cache: PathBuf,
 }
 
 impl Images {
     /// Images of `registry`, unpacked below `cache`.
-    pub fn new(registry: Arc<LayoutRegistry>, cache: PathBuf) -> Self {
+    pub fn new(registry: Arc<Registries>, cache: PathBuf) -> Self {
         Self { registry, cache }
     }
 }
@@ -23,16 +23,16 @@ impl Images {
 impl ImageStore for Images {
     fn resolve<'a>(&'a self, image: &'a ImageRef) -> BoxFuture<'a, Result<Digest, ImageError>> {
         Box::pin(async move {
-            let found = towpath_registry::Registry::resolve(&*self.registry, image).await.map_err(|e| image_error(image, &e))?;
+            let found = self.registry.resolve(image).await.map_err(|e| image_error(image, &e))?;
             found.ok_or_else(|| ImageError::Missing { image: image.to_string(), why: "the registry does not have it".to_owned() })
         })
     }
 
     fn unpack<'a>(&'a self, image: &'a ImageRef, dest: &'a Path) -> BoxFuture<'a, Result<Unpacked, ImageError>> {
         Box::pin(async move {
-            let (registry, cache, wanted, dest) = (Arc::clone(&self.registry), self.cache.clone(), image.clone(), dest.to_owned());
+            let unpacked = self.registry.unpack(image, &self.cache).await.map_err(|e| image_error(image, &e))?;
+            let dest = dest.to_owned();
             let work = move || {
-                let unpacked = unpack(&registry, &wanted, &cache)?;
                 // The runtime hands an empty folder; the copy appears in its place in one step.
                 let empty = std::fs::remove_dir(&dest);
                 drop(empty);
@@ -57,7 +57,7 @@ impl ImageStore for Images {
 fn image_error(image: &ImageRef, error: &RegistryError) -> ImageError {
     let (image, why) = (image.to_string(), error.to_string());
     match error {
-        RegistryError::NoImage { .. } => ImageError::Missing { image, why },
+        RegistryError::NoImage { .. } | RegistryError::NotThere { .. } => ImageError::Missing { image, why },
         other if other.class() == FailureClass::Environment => ImageError::Unavailable { image, why },
         _ => ImageError::Damaged { image, why },
     }

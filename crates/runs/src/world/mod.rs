@@ -15,7 +15,7 @@ use towpath_domain::{BranchName, ClusterName, FailureClass, RepoUrl, RunId, Time
 use towpath_forge::Forge;
 use towpath_ledger::Ledger;
 use towpath_ledger::logs::Logs;
-use towpath_registry::LayoutRegistry;
+use towpath_registry::Registries;
 use towpath_secrets::SecretStore;
 
 use crate::journal::Stop;
@@ -40,7 +40,7 @@ pub struct World {
     /// Catalogs by commit of the config repository.
     pub catalogs: Catalogs,
     /// Images.
-    pub registry: Arc<LayoutRegistry>,
+    pub registry: Arc<Registries>,
     /// Where objects run.
     pub clusters: Clusters,
     /// Where secret values are.

@@ -15,7 +15,7 @@ use towpath_ledger::Ledger;
 use towpath_ledger::logs::{Limits, Logs};
 use towpath_notify::sinks::{CommandSink, LogSink};
 use towpath_notify::{Settings as TellSettings, Sink};
-use towpath_registry::LayoutRegistry;
+use towpath_registry::{LayoutRegistry, Registries};
 use towpath_runs::world::{Catalogs, Clock, Clusters, ConfigRepository, Current, Images, Mirrors};
 use towpath_runs::{Workers, World};
 use towpath_web::Listener;
@@ -57,7 +57,7 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
     let git = git(config)?;
     git.version().await?;
     let mirrors = Mirrors::new(git, config.state.join("mirrors"));
-    let registry = Arc::new(LayoutRegistry::open(&config.registry)?);
+    let registry = Arc::new(Registries::new(LayoutRegistry::open(&config.registry)?, Vec::new())?);
     let images = Arc::new(Images::new(Arc::clone(&registry), config.state.join("images")));
     let host_path = around.host_env.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone()).unwrap_or_default();
     let local = LocalCluster::open(LocalSettings::new(config.state.join("cluster"), around.shim, host_path), images)?;

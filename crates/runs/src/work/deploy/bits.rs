@@ -7,6 +7,7 @@ use towpath_catalog::Target;
 use towpath_cluster::RunningContainer;
 use towpath_domain::{Digest, FailureClass, ImageRef, TargetId};
 use towpath_engine::{DeployWork, RenderOutcome};
+use towpath_registry::Registry as _;
 use towpath_template::objects;
 
 use crate::journal::{Journal, Stop};
@@ -26,7 +27,7 @@ pub(super) async fn images(
     let mut digests = BTreeMap::new();
     for named in objects::images(objects) {
         let image: ImageRef = named.image.parse().map_err(Stop::own)?;
-        let found = world.registry.resolve(&image).map_err(|e| Stop::failed(e.class(), e))?;
+        let found = world.registry.resolve(&image).await.map_err(|e| Stop::failed(e.class(), e))?;
         let Some(digest) = found else {
             return Err(Stop::failed(
                 FailureClass::Environment,
@@ -141,6 +142,7 @@ fn runs_images(world: &World, work: &DeployWork, id: &TargetId) -> bool {
 }
 
 /// Whether a node that says `found` runs what the registry calls `wanted`: the same manifest, or a member of that index.
-async fn is_same(_world: &World, _image: &ImageRef, wanted: Digest, found: Digest) -> bool {
-    wanted == found
+async fn is_same(world: &World, image: &ImageRef, wanted: Digest, found: Digest) -> bool {
+    // A registry that cannot tell now proves nothing: then only the same is the same.
+    world.registry.is_part(image.name(), wanted, found).await.unwrap_or(wanted == found)
 }

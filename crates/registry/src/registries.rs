@@ -1,0 +1,111 @@
+//! Which registry an image is in: the one that its name begins with, if that is configured, else the embedded one.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use towpath_domain::{Digest, ImageRef};
+
+use crate::{
+    ImageConfig, LayoutRegistry, Manifest, Packed, Registry, RegistryError, RegistryFuture, RemoteRegistry, RemoteSettings, TagMove, Unpacked,
+};
+
+/// All registries of this installation.
+#[derive(Debug, Clone)]
+pub struct Registries {
+    layout: Arc<LayoutRegistry>,
+    remotes: Arc<BTreeMap<String, RemoteRegistry>>,
+}
+
+impl Registries {
+    /// The embedded registry, and those over the network.
+    ///
+    /// # Errors
+    /// [`RegistryError::Settings`] when one of them cannot be set up.
+    pub fn new(layout: LayoutRegistry, remotes: Vec<RemoteSettings>) -> Result<Self, RegistryError> {
+        let limits = layout.limits().clone();
+        let remotes = remotes.into_iter().map(|settings| Ok((settings.host.clone(), RemoteRegistry::new(settings, limits.clone())?)));
+        Ok(Self { layout: Arc::new(layout), remotes: Arc::new(remotes.collect::<Result<_, RegistryError>>()?) })
+    }
+
+    /// The embedded registry.
+    #[must_use]
+    pub fn layout(&self) -> &Arc<LayoutRegistry> {
+        &self.layout
+    }
+
+    /// The registries over the network.
+    pub fn remotes(&self) -> impl Iterator<Item = &RemoteRegistry> {
+        self.remotes.values()
+    }
+
+    /// The registry over the network that an image's name begins with, if it is configured.
+    #[must_use]
+    pub fn remote(&self, name: &str) -> Option<&RemoteRegistry> {
+        self.remotes.get(name.split('/').next()?)
+    }
+
+    /// Sends an image that was packed or imported into the embedded registry to where its name says that it belongs.
+    ///
+    /// # Errors
+    /// As [`RemoteRegistry::push`].
+    pub async fn deliver(&self, packed: &Packed, name: &str, tag: &str, tag_move: TagMove) -> Result<(), RegistryError> {
+        match self.remote(name) {
+            Some(remote) => remote.push(&self.layout, name, tag, packed.digest, tag_move).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a node that says `found` runs what is called `wanted` here: the same manifest, or a member of that index.
+    ///
+    /// # Errors
+    /// When the registry cannot tell.
+    pub async fn is_part(&self, name: &str, wanted: Digest, found: Digest) -> Result<bool, RegistryError> {
+        match self.remote(name) {
+            _ if wanted == found => Ok(true),
+            Some(remote) => Ok(remote.members(name, wanted).await?.contains(&found)),
+            None => Ok(false),
+        }
+    }
+}
+
+impl Registry for Registries {
+    fn resolve<'a>(&'a self, image: &'a ImageRef) -> RegistryFuture<'a, Option<Digest>> {
+        match self.remote(image.name()) {
+            Some(remote) => Box::pin(remote.resolve(image)),
+            None => Registry::resolve(&*self.layout, image),
+        }
+    }
+
+    fn manifest<'a>(&'a self, name: &'a str, digest: Digest) -> RegistryFuture<'a, Manifest> {
+        match self.remote(name) {
+            Some(remote) => Box::pin(remote.manifest(name, digest)),
+            None => Registry::manifest(&*self.layout, name, digest),
+        }
+    }
+
+    fn config<'a>(&'a self, name: &'a str, digest: Digest) -> RegistryFuture<'a, ImageConfig> {
+        match self.remote(name) {
+            Some(remote) => Box::pin(remote.config(name, digest)),
+            None => Registry::config(&*self.layout, name, digest),
+        }
+    }
+
+    fn tags<'a>(&'a self, name: &'a str) -> RegistryFuture<'a, Vec<String>> {
+        match self.remote(name) {
+            Some(remote) => Box::pin(remote.tags(name)),
+            None => Registry::tags(&*self.layout, name),
+        }
+    }
+
+    fn unpack<'a>(&'a self, image: &'a ImageRef, cache: &'a Path) -> RegistryFuture<'a, Unpacked> {
+        match self.remote(image.name()) {
+            Some(remote) => Box::pin(async move {
+                let own = remote.pull(&self.layout, image).await?;
+                let pinned = image.pinned(own);
+                Registry::unpack(&*self.layout, &pinned, cache).await
+            }),
+            None => Registry::unpack(&*self.layout, image, cache),
+        }
+    }
+}
