@@ -150,7 +150,7 @@ pub struct Render {
     /// The target's `input_hash` it was rendered with.
     pub input_hash: String,
     /// The version of each secret that it was rendered with, by path, where the target takes the newest one and it was known.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, String>,
     /// What came of it.
     pub outcome: RenderOutcome,
@@ -263,7 +263,7 @@ pub struct DeployWork {
     /// All that acts is jobs: a post-deploy test of what the vouchers run.
     pub only_jobs: bool,
     /// The saas file took fields of others over at that time: what failed without that is tried anew with it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub takeover: bool,
 }
 

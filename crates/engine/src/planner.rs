@@ -77,6 +77,8 @@ pub struct Planner {
     acting: BTreeSet<Slot>,
     config_readers: FxHashSet<Slot>,
     watchers: FxHashMap<Watched, BTreeSet<Slot>>,
+    /// The moment of the last call.
+    last: Timestamp,
 }
 
 impl Planner {
@@ -103,7 +105,7 @@ impl Planner {
         if let Some(changed) = old.and_then(|old| self.index.refresh(&old, &catalog)) {
             let mut dependants = Dependants::default();
             changed.into_iter().for_each(|at| dependants.of_view(&self.index, self.index.view(at), &self.changes));
-            let mut slots = self.due(now);
+            let mut slots = self.due(facts, now);
             slots.extend(self.config_readers.iter().cloned());
             slots.extend(dependants.slots(&self.index));
             return self.replan(slots, facts, now);
@@ -155,7 +157,7 @@ impl Planner {
         let of_image = |(watched, slots)| matches!(watched, &Watched::Image(_)).then_some(slots);
         differing.extend(self.watchers.iter().filter_map(of_image).flat_map(|slots: &BTreeSet<Slot>| slots.iter().cloned()));
         differing.extend(dependants.slots(&self.index));
-        differing.extend(self.due(now));
+        differing.extend(self.due(facts, now));
         self.replan(differing, facts, now)
     }
 
@@ -163,7 +165,7 @@ impl Planner {
     /// at `now`. Returns the subjects whose verdict is another one now.
     pub fn touch(&mut self, facts: &Facts, keys: &[FactKey], now: Timestamp) -> Vec<Subject> {
         let mut dependants = Dependants::default();
-        let mut slots = self.due(now);
+        let mut slots = self.due(facts, now);
         for key in keys {
             match key {
                 FactKey::Config => {
@@ -189,7 +191,7 @@ impl Planner {
 
     /// Replans what is due at `now`. Returns the subjects whose verdict is another one now.
     pub fn tick(&mut self, facts: &Facts, now: Timestamp) -> Vec<Subject> {
-        let due = self.due(now);
+        let due = self.due(facts, now);
         self.replan(due, facts, now)
     }
 
@@ -271,7 +273,11 @@ impl Planner {
         sources.chain(targets).chain(facts.changes.keys().cloned().map(Slot::Change)).collect()
     }
 
-    fn due(&self, now: Timestamp) -> BTreeSet<Slot> {
+    /// What time alone may have changed. When clocks were put back, that is everything: what was reached is not any more.
+    fn due(&mut self, facts: &Facts, now: Timestamp) -> BTreeSet<Slot> {
+        if std::mem::replace(&mut self.last, now) > now {
+            return Self::all(&self.index, facts).into_iter().collect();
+        }
         self.deadlines.iter().take_while(|(at, _)| *at <= now).map(|(_, slot)| slot.clone()).collect()
     }
 
@@ -313,6 +319,7 @@ impl Planner {
 
     /// Plans all that there is, when nothing was planned before.
     fn plan_all(&mut self, facts: &Facts, now: Timestamp) {
+        self.last = now;
         let index = std::mem::take(&mut self.index);
         let changes = std::mem::take(&mut self.changes);
         {

@@ -72,11 +72,10 @@ impl Facts {
     }
 
     pub(super) fn memory_raised(&mut self, subject: &Subject, bytes: u64) -> Vec<FactKey> {
-        let known = self.memory.entry(subject.clone()).or_default();
-        if *known >= bytes {
+        if self.memory.get(subject).is_some_and(|known| *known >= bytes) {
             return Vec::new();
         }
-        *known = bytes;
+        self.memory.insert(subject.clone(), bytes);
         vec![FactKey::Memory(subject.clone())]
     }
 

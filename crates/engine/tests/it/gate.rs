@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use towpath_catalog::BrokenFile;
-use towpath_domain::{Digest, FailureClass, Span};
+use towpath_domain::{Digest, FailureClass, RunId, Span};
 use towpath_engine::*;
 
 use crate::install::*;
@@ -34,8 +34,9 @@ fn the_gate_asked_alone_says_what_the_planner_says() {
     assert!(matches!(holds.as_slice(), [Hold::Unvouched { why: Unvouched::NotYet, publisher: Some(_), .. }]));
 }
 
+/// Another continuous-delivery tool promotes a version that was tested again and failed.
 #[test]
-fn a_later_failure_withdraws_a_success() {
+fn j4_a_version_that_was_tested_again_and_failed_is_no_longer_promotable() {
     let mut sim = waiting();
     assert!(gate_of(&sim, "prod", 2).is_ok());
     // Stage gets another configuration, so the test runs again at the same commit, and fails.
@@ -207,4 +208,72 @@ fn a_target_that_is_not_automatic_tells_what_could_go() {
     let verdict = sim.verdict("prod");
     assert_eq!(verdict.state, State::UpToDate);
     assert_eq!(verdict.passed_over, [(second, vec![Hold::NotAutomatic { candidate: second }])]);
+}
+
+/// Runs the test of commit 2 until it is queued, and takes it up if asked for. Production is not frozen.
+fn at_its_test(start: bool) -> (Sim, RunId) {
+    let mut sim = Sim::chain();
+    sim.settle();
+    sim.push();
+    while sim.facts.targets["test"].active.is_none() {
+        if sim.act() == 0 {
+            sim.work_one();
+        }
+    }
+    let run = sim.open("test");
+    if start {
+        sim.start(&run);
+    }
+    (sim, run)
+}
+
+/// A test whose pod never starts (no image, no room, evicted) says nothing, and that is not a yes.
+#[test]
+fn j1_a_test_that_never_started_has_not_passed() {
+    let (mut sim, _) = at_its_test(false);
+    sim.fail("test", commit(2), FailureClass::Environment, 99);
+    sim.settle();
+    sim.wait(Span::from_days(2));
+    sim.settle();
+    let holds = gate_of(&sim, "prod", 2).unwrap_err();
+    assert!(matches!(holds.as_slice(), [Hold::Unvouched { why: Unvouched::Failed { .. }, .. }]), "{holds:?}");
+    assert!(
+        matches!(sim.holds("test").as_slice(), [Hold::Failed { class: FailureClass::Environment, .. }]),
+        "tried as often as is worth it"
+    );
+    assert_eq!(sim.runs("prod"), Some(commit(1)));
+
+    // Its image is not there: it does not even begin.
+    let mut sim = Sim::chain();
+    sim.settle();
+    sim.registry.name("test", &["registry.example.com/iqe"]);
+    sim.push();
+    sim.settle();
+    sim.wait(Span::from_days(2));
+    assert!(matches!(sim.holds("test").as_slice(), [Hold::ImageMissing { .. }]));
+    assert!(matches!(gate_of(&sim, "prod", 2).unwrap_err().as_slice(), [Hold::Unvouched { why: Unvouched::NotYet, .. }]));
+    assert_eq!(sim.runs("prod"), Some(commit(1)));
+}
+
+/// A test that was cut short before it had spoken counts as nothing, whatever cut it.
+#[test]
+fn j2_a_test_that_was_cut_short_has_not_passed() {
+    for outcome in [
+        Outcome::Cancelled { by: "ann".to_owned() },
+        Outcome::Superseded { by: "a newer one".to_owned() },
+        Outcome::Failed { class: FailureClass::Unknown, step: "wait".to_owned(), message: "2 of 5 ended".to_owned() },
+        // An end that belongs to another kind of work.
+        Outcome::Deleted,
+    ] {
+        let (mut sim, run) = at_its_test(true);
+        sim.end(&run, outcome.clone());
+        assert!(gate_of(&sim, "prod", 2).is_err(), "{outcome:?}");
+        sim.act_all();
+        assert_eq!(sim.pinned("prod"), Some(commit(1)), "{outcome:?}");
+    }
+    // One that was told to end as if it had passed, but for nobody's run, is nothing either.
+    let (mut sim, _) = at_its_test(true);
+    let run = RunId::new("nobody-knows-it").unwrap();
+    sim.event(Event::RunFinished { run, outcome: Outcome::Deployed { digests: [].into() } });
+    assert!(gate_of(&sim, "prod", 2).is_err());
 }

@@ -25,6 +25,8 @@ enum Step {
     Start(Index),
     Finish(Index, End),
     Wait(u64),
+    /// The clock is put back.
+    Back(u32),
     Retry(Index),
     Cancel(Index),
     Unreachable,
@@ -40,6 +42,14 @@ enum Step {
     Publish(Index),
     Subscribe(Index),
     Branch(Index),
+    PushImage(Index, Index),
+    SignImage(Index, Index),
+    Announce(Index, Option<Index>),
+    RegistryDown(bool),
+    Secret(Index, u8),
+    Memory(Index, u32),
+    Require(Index, bool),
+    Secrets(Index, u8),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +70,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => any::<Index>().prop_map(Step::Start),
         16 => (any::<Index>(), end).prop_map(|(run, end)| Step::Finish(run, end)),
         4 => (1..200_000_000_u64).prop_map(Step::Wait),
+        1 => (1..20_000_000_u32).prop_map(Step::Back),
         2 => any::<Index>().prop_map(Step::Retry),
         1 => any::<Index>().prop_map(Step::Cancel),
         1 => Just(Step::Unreachable),
@@ -75,6 +86,14 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<Index>().prop_map(Step::Publish),
         1 => any::<Index>().prop_map(Step::Subscribe),
         1 => any::<Index>().prop_map(Step::Branch),
+        3 => (any::<Index>(), any::<Index>()).prop_map(|(image, commit)| Step::PushImage(image, commit)),
+        2 => (any::<Index>(), any::<Index>()).prop_map(|(image, commit)| Step::SignImage(image, commit)),
+        1 => (any::<Index>(), any::<Option<Index>>()).prop_map(|(image, commit)| Step::Announce(image, commit)),
+        1 => any::<bool>().prop_map(Step::RegistryDown),
+        2 => (any::<Index>(), 0..3_u8).prop_map(|(path, version)| Step::Secret(path, version)),
+        1 => (any::<Index>(), any::<u32>()).prop_map(|(target, bytes)| Step::Memory(target, bytes)),
+        1 => (any::<Index>(), any::<bool>()).prop_map(|(target, required)| Step::Require(target, required)),
+        1 => (any::<Index>(), 0..4_u8).prop_map(|(target, which)| Step::Secrets(target, which)),
     ]
 }
 
@@ -87,11 +106,49 @@ struct Shape {
     window: bool,
     schedule: bool,
     source: bool,
+    /// Whose images come from elsewhere.
+    foreign: [bool; 4],
+    signed: bool,
 }
 
+/// Images that no source builds, and the paths of secrets.
+const IMAGES: [&str; 2] = ["registry.example.com/api", "registry.example.com/tests"];
+const PATHS: [&str; 2] = ["web/db", "web/token"];
+
 fn shape() -> impl Strategy<Value = Shape> {
-    (any::<[bool; 4]>(), any::<bool>(), 0..2_u32, any::<bool>(), any::<bool>(), any::<bool>())
-        .prop_map(|(every, rollback, soak, window, schedule, source)| Shape { every, rollback, soak, window, schedule, source })
+    (any::<[bool; 4]>(), any::<bool>(), 0..2_u32, any::<bool>(), any::<bool>(), any::<bool>(), any::<[bool; 4]>(), any::<bool>()).prop_map(
+        |(every, rollback, soak, window, schedule, source, foreign, signed)| Shape {
+            every,
+            rollback,
+            soak,
+            window,
+            schedule,
+            source,
+            foreign,
+            signed,
+        },
+    )
+}
+
+/// A world of that shape, its images named.
+fn world(shape: &Shape) -> Sim {
+    let mut sim = Sim::of(build(shape), &["test", "smoke"]);
+    let names: [(&str, &[&'static str]); 4] = [
+        ("stage", &["registry.example.com/web", IMAGES[0]]),
+        ("prod", &["registry.example.com/web", IMAGES[0]]),
+        ("test", &[IMAGES[1]]),
+        ("stage-b", &[IMAGES[0], "registry.example.com/sidecar:1"]),
+    ];
+    for ((name, images), foreign) in names.into_iter().zip(shape.foreign) {
+        if foreign {
+            sim.registry.name(name, images);
+        }
+    }
+    sim
+}
+
+fn image(name: &Index, commit: CommitId) -> String {
+    format!("{}:{}", IMAGES[name.index(IMAGES.len())], commit.short(7))
 }
 
 fn build(shape: &Shape) -> Install {
@@ -141,6 +198,10 @@ fn build(shape: &Shape) -> Install {
             policy.windows = vec![window(9 * 60, 17 * 60), window(22 * 60, 2 * 60)];
         });
     }
+    if shape.signed {
+        install.require_signed("prod", "release");
+    }
+    install.secrets("prod", &[(PATHS[0], None)]);
     if shape.schedule {
         install.edit("prod-b", |target| target.promotion.schedule = Some(schedule("0-59 */3 * * *")));
     }
@@ -178,11 +239,38 @@ fn do_step(sim: &mut Sim, step: Step) {
             sim.now = sim.now.plus(Span::from_millis(ms));
             sim.tick();
         }
+        Step::Back(ms) => {
+            sim.now = Timestamp::from_millis(sim.now.as_millis() - i64::from(ms));
+            sim.tick();
+        }
         Step::Retry(index) => sim.retry(name(&index)),
         Step::Cancel(index) => {
             if let Some(run) = pick(sim, &index) {
                 sim.event(Event::CancelRequested { run, by: "ann".to_owned(), why: "wrong".to_owned() });
             }
+        }
+        Step::PushImage(name, at) => {
+            let commit = sim.commits[at.index(sim.commits.len())].id;
+            sim.registry.there.insert(image(&name, commit));
+        }
+        Step::SignImage(name, at) => {
+            let commit = sim.commits[at.index(sim.commits.len())].id;
+            sim.registry.signed.insert(image(&name, commit));
+            sim.registry.signed.insert(format!("registry.example.com/web:{}", commit.short(7)));
+        }
+        Step::Announce(name, at) => {
+            let commit = at.map(|at| sim.commits[at.index(sim.commits.len())].id);
+            let image = commit.map_or_else(|| IMAGES[name.index(IMAGES.len())].to_owned(), |commit| image(&name, commit));
+            sim.event(Event::ImageAnnounced { image: image.parse().unwrap() });
+        }
+        Step::RegistryDown(down) => sim.registry.down = down.then_some("connection refused"),
+        Step::Secret(path, version) => {
+            let path = PATHS[path.index(PATHS.len())].to_owned();
+            sim.event(Event::SecretSeen { path, version: version.to_string() });
+        }
+        Step::Memory(target, bytes) => {
+            let (subject, run) = (Subject::Target(target_id(name(&target))), RunId::new("r").unwrap());
+            sim.event(Event::MemoryRaised { subject, bytes: bytes.into(), run });
         }
         Step::Unreachable => sim.event(Event::BranchUnreachable { url: url(), branch: main_branch(), error: "timeout".to_owned() }),
         config => {
@@ -233,6 +321,18 @@ fn reconfigure(install: &mut Install, step: Step, commits: &[CommitId], now: Tim
         Step::Branch(index) => edit(install, &index, |target| {
             target.branch = if target.branch.is_some() { None } else { Some(main_branch()) };
         }),
+        Step::Require(index, true) => install.require_signed(name(&index), "release"),
+        Step::Require(index, false) => {
+            let policy = format!("signed-{}-release", name(&index));
+            install.policies.retain(|known| *known.name != policy);
+        }
+        Step::Secrets(index, which) if install.targets.contains_key(name(&index)) => {
+            let all = [(PATHS[0], None), (PATHS[1], Some(2)), (PATHS[1], None)];
+            let some: Vec<_> = all.into_iter().take(which.into()).collect();
+            install.secrets(name(&index), &some);
+            install.edit(name(&index), |target| target.input_hash = Arc::from(format!("{}~", target.input_hash)));
+        }
+        Step::Secrets(..) => {}
         Step::Pin(index, commit) => {
             let to = commits[commit.index(commits.len())];
             if let Some(target) = install.targets.get_mut(name(&index)) {
@@ -264,7 +364,7 @@ proptest! {
 
     #[test]
     fn planning_again_where_something_changed_is_planning_everything(shape in shape(), steps in prop::collection::vec(step(), 1..90)) {
-        let mut sim = Sim::of(build(&shape), &["test", "smoke"]);
+        let mut sim = world(&shape);
         for step in steps {
             do_step(&mut sim, step);
         }
@@ -272,7 +372,7 @@ proptest! {
 
     #[test]
     fn what_nobody_holds_reaches_production(shape in shape(), order in prop::collection::vec((any::<Index>(), 0..4_u8), 1..60)) {
-        let mut sim = Sim::of(build(&shape), &["test", "smoke"]);
+        let mut sim = world(&shape);
         for (index, what) in order {
             match what {
                 0 => { sim.push(); }
@@ -280,6 +380,10 @@ proptest! {
                 _ => if let Some(run) = pick(&sim, &index) { sim.finish(&run) },
             }
         }
+        sim.settle();
+        // Long enough for the longest wait between two looks at an image.
+        sim.registry.complete = true;
+        sim.wait(Span::from_secs(301));
         sim.settle();
         // Long enough for the soak and for every window.
         sim.wait(Span::from_days(10));
@@ -296,10 +400,11 @@ proptest! {
 
     #[test]
     fn after_trouble_has_ended_the_world_comes_to_rest(shape in shape(), steps in prop::collection::vec(step(), 1..60)) {
-        let mut sim = Sim::of(build(&shape), &["test", "smoke"]);
+        let mut sim = world(&shape);
         for step in steps {
             do_step(&mut sim, step);
         }
+        (sim.registry.complete, sim.registry.down) = (true, None);
         sim.settle();
         sim.wait(Span::from_days(10));
         sim.settle();
@@ -310,7 +415,7 @@ proptest! {
 
     #[test]
     fn facts_survive_being_stored_row_by_row(shape in shape(), steps in prop::collection::vec(step(), 1..60)) {
-        let mut sim = Sim::of(build(&shape), &["test", "smoke"]);
+        let mut sim = world(&shape);
         for step in steps {
             do_step(&mut sim, step);
         }

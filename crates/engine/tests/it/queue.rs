@@ -1,7 +1,7 @@
 //! Many commits, one after the other.
 
 use towpath_catalog::QueuePolicy;
-use towpath_domain::FailureClass;
+use towpath_domain::{FailureClass, Span};
 use towpath_engine::*;
 
 use crate::install::*;
@@ -192,8 +192,9 @@ fn a_failed_build_is_told_to_who_waits_for_it_and_the_next_commit_mends_it() {
     assert_eq!(sim.runs("prod"), Some(third));
 }
 
+/// A queue that moves on while nobody knows whether what it left is healthy.
 #[test]
-fn a_test_waits_while_what_it_tests_is_being_deployed_or_half_done() {
+fn j3_a_test_waits_while_what_it_tests_is_being_deployed_or_half_done() {
     let mut sim = Sim::chain();
     sim.settle();
     sim.install.edit("stage", |target| target.input_hash = "input-2".into());
@@ -218,4 +219,35 @@ fn a_test_waits_while_what_it_tests_is_being_deployed_or_half_done() {
     sim.settle();
     assert_eq!(deploys(&sim, "test"), [1, 1]);
     assert!(matches!(sim.holds("test").as_slice(), [Hold::NotRunning { .. }]));
+}
+
+#[test]
+fn j3_a_queue_does_not_move_on_before_it_is_known_how_the_version_before_it_fares() {
+    let mut sim = Sim::chain();
+    every(&mut sim, &["stage", "test", "prod"]);
+    sim.settle();
+    let (second, third) = (sim.push(), sim.push());
+    while sim.facts.targets["stage"].active.is_none() {
+        sim.act_all();
+        sim.work_one();
+    }
+    let run = sim.open("stage");
+    sim.start(&run);
+    // The worker died, and nobody knows how it went: started again, for as long as it takes.
+    for _ in 0..3 {
+        sim.wait(Span::from_days(1));
+        sim.start(&run);
+        sim.act_all();
+        assert!(
+            matches!(sim.holds("stage").as_slice(), [Hold::InProgress { commit: Some(commit), started: true, .. }] if *commit == second)
+        );
+        assert!(sim.facts.evidence[&(channel("stage-ok"), target_id("stage"))].get(&second).is_none(), "not known is not well");
+    }
+    let failed = Outcome::Failed { class: FailureClass::Environment, step: "wait".to_owned(), message: "no answer".to_owned() };
+    sim.end(&run, failed);
+    sim.act_all();
+    assert!(matches!(sim.holds("stage").as_slice(), [Hold::Backoff { .. }]), "it is proven before the next has its turn");
+    sim.wait(Span::from_days(1));
+    assert_eq!(deploys(&sim, "stage"), [1, 2, 3]);
+    assert_eq!(sim.runs("prod"), Some(third));
 }

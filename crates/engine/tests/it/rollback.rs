@@ -63,8 +63,9 @@ fn a_target_that_follows_a_branch_goes_back_by_a_block_alone() {
     assert_eq!(sim.runs("prod"), Some(good));
 }
 
+/// Two bad versions must not take turns for ever: what a rollback reached stays, however bad it is.
 #[test]
-fn a_rollback_is_never_rolled_back() {
+fn j12_a_rollback_is_never_rolled_back() {
     let mut sim = smoke();
     let good = sim.push();
     sim.settle();
@@ -93,7 +94,7 @@ fn a_rollback_is_never_rolled_back() {
 }
 
 #[test]
-fn a_rollback_by_a_block_alone_is_never_rolled_back_either() {
+fn j12_a_rollback_by_a_block_alone_is_never_rolled_back_either() {
     let mut install = Install::chain();
     install.policy("back", |policy| policy.automatic_rollback = Some(true));
     let mut sim = Sim::of(install, &["test"]);
@@ -167,4 +168,25 @@ fn a_frozen_target_does_not_go_back_before_it_thaws() {
     sim.config_seen();
     sim.settle();
     assert_eq!(sim.runs("prod"), Some(commit(1)));
+}
+
+/// Versions that are bad one after the other: each goes back once, to what is known to be good, and none comes again.
+#[test]
+fn j12_bad_versions_in_a_row_do_not_take_turns() {
+    let mut sim = smoke();
+    for number in 2..6 {
+        let bad = sim.push();
+        sim.fail("smoke", bad, FailureClass::Own, 9);
+        sim.settle();
+        sim.wait(towpath_domain::Span::from_days(1));
+        assert_eq!(sim.runs("prod"), Some(commit(1)), "after {number}");
+        assert_eq!(rollbacks(&sim).len(), number - 1);
+    }
+    for number in 2..6 {
+        let times = sim.deployed.iter().filter(|(target, to)| target.as_str() == "prod" && *to == commit(number)).count();
+        assert_eq!(times, 1, "{number} came once");
+    }
+    let good = sim.push();
+    sim.settle();
+    assert_eq!(sim.runs("prod"), Some(good));
 }

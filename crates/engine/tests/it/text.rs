@@ -1,7 +1,7 @@
 //! What people read.
 
 use towpath_catalog::Place;
-use towpath_domain::{FailureClass, RunId, Span, Timestamp};
+use towpath_domain::{Digest, FailureClass, ImageRef, RunId, Span, Timestamp};
 use towpath_engine::*;
 
 use crate::install::*;
@@ -14,6 +14,10 @@ fn told(hold: &Hold) -> String {
 
 fn run() -> RunId {
     RunId::new("deploy-web-prod-0123456789").unwrap()
+}
+
+fn image() -> ImageRef {
+    "registry.example.com/web:0000002".parse().unwrap()
 }
 
 fn moment() -> Timestamp {
@@ -63,6 +67,17 @@ fn a_hold_says_what_and_what_would_lift_it() {
         Hold::NotAutomatic { candidate: commit(2) },
         Hold::BuildFailed { commit: commit(2), run: run(), class: FailureClass::Own, message: "cc: error".to_owned() },
         Hold::RenderFailed { commit: commit(2), message: "parameter IMAGE has no value".to_owned() },
+        Hold::ImageMissing { image: image(), since: moment(), next: moment(), error: None },
+        Hold::ImageMissing { image: image(), since: moment(), next: moment(), error: Some("connection refused".to_owned()) },
+        Hold::Unsigned {
+            image: image(),
+            digest: Digest::from_bytes([7; 32]),
+            policy: "production".to_owned(),
+            what: "no signature by its key".to_owned(),
+            place: place(70),
+            since: moment(),
+            next: moment(),
+        },
         Hold::InProgress { run: run(), commit: Some(commit(2)), started: true },
         Hold::UnderTest { target: target_id("test"), title: String::new(), commit: commit(2) },
         Hold::NotRunning { target: target_id("stage"), title: String::new(), commit: commit(2), runs: Some(commit(3)) },
@@ -107,6 +122,12 @@ fn a_hold_says_what_and_what_would_lift_it() {
     -> see `towpath logs deploy-web-prod-0123456789`; mend and merge, or `towpath retry deploy-web-prod-0123456789 --reason …`
     the template at 0000002 does not come to objects: parameter IMAGE has no value
     -> mend the template or the parameters, or `towpath retry 'web/web/prod/web-prod' --reason …`
+    the image registry.example.com/web:0000002 is not in its registry since 2023-11-14T22:13:20.000Z, next look at 2023-11-14T22:13:20.000Z
+    -> push the image, or mend its name in the template or the parameters; it is looked for again by itself
+    the image registry.example.com/web:0000002 cannot be looked at, next look at 2023-11-14T22:13:20.000Z: connection refused
+    -> mend the access to the registry: `towpath doctor` says more; it is looked at again by itself
+    the image registry.example.com/web:0000002 (sha256:0707070707070707070707070707070707070707070707070707070707070707) is not signed as policy production requires: no signature by its key; next look at 2023-11-14T22:13:20.000Z
+    -> sign the image as data/web.yml:70:7 asks (`cosign sign`, `cosign attest`); it is looked at again by itself
     deploy-web-prod-0123456789 of 0000002 is under way
     -> nothing to do; `towpath logs deploy-web-prod-0123456789` follows it, `towpath cancel deploy-web-prod-0123456789 --reason …` stops it
     0000002 is being tested by web/web/test/web-test

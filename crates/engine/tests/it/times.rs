@@ -163,3 +163,76 @@ fn a_failed_attempt_is_made_again_later_and_later_and_then_no_more() {
     sim.settle();
     assert_eq!(sim.runs("stage"), Some(second));
 }
+
+/// In spring an hour is left out and in autumn one comes twice: a window is open for as long as it always is.
+#[test]
+fn j10_a_window_that_spans_the_change_of_the_clocks_opens_once_for_its_length() {
+    // 01:30 to 02:30 in Berlin.
+    for (before, open, closed) in [
+        ("2024-03-31T00:20:00Z", "2024-03-31T00:30:00Z", "2024-03-31T01:30:00Z"),
+        ("2024-10-26T23:20:00Z", "2024-10-26T23:30:00Z", "2024-10-27T00:30:00Z"),
+    ] {
+        let mut sim = at(before);
+        sim.install.policy("night", |policy| {
+            policy.select.targets = vec![target_id("prod")];
+            policy.windows = vec![window(Vec::new(), 90, 150, "Europe/Berlin")];
+        });
+        sim.config_seen();
+        sim.push();
+        sim.settle();
+        assert!(
+            matches!(sim.holds("prod").as_slice(), [Hold::OutsideWindow { opens: Some(opens), .. }] if *opens == when(open)),
+            "{before}"
+        );
+        sim.wait(Span::from_secs(11 * 60));
+        assert_eq!(sim.runs("prod"), Some(commit(2)));
+        for (offset, runs) in [(-1, commit(3)), (0, commit(3)), (30, commit(3)), (59, commit(3))] {
+            sim.now = Timestamp::from_millis(when(closed).as_millis() + offset * 60_000);
+            sim.push();
+            sim.settle();
+            assert_eq!(sim.runs("prod"), Some(runs), "{offset} minutes after the end at {closed}");
+        }
+    }
+}
+
+/// A day of soak is 24 hours, on the day the clocks change as well.
+#[test]
+fn j10_a_soak_is_not_shortened_by_the_change_of_the_clocks() {
+    let mut sim = at("2024-03-30T12:00:00Z");
+    sim.install.edit("prod", |target| target.promotion.soak_days = 1);
+    sim.config_seen();
+    sim.push();
+    sim.settle();
+    let [Hold::Soaking { until, .. }] = sim.holds("prod")[..] else { panic!("{:?}", sim.holds("prod")) };
+    assert!(until >= when("2024-03-31T12:00:00Z") && until < when("2024-03-31T12:00:01Z"), "{until}");
+}
+
+/// Clocks that are put back close what they had opened, and clocks that are put forward skip no freeze for good.
+#[test]
+fn j10_a_clock_that_jumps_leaves_no_verdict_that_is_not_true() {
+    let mut sim = at("2024-01-10T08:00:00Z");
+    sim.install.edit("prod", |target| target.promotion.soak_days = 2);
+    sim.install.freeze("prod", Some(when("2024-01-12T00:00:00Z")), Some(when("2024-01-20T00:00:00Z")));
+    sim.config_seen();
+    sim.push();
+    sim.settle();
+    assert!(matches!(sim.holds("prod").as_slice(), [Hold::Soaking { .. }]));
+    // Two days ahead, in the middle of the freeze: the soak is over, the freeze is not.
+    sim.now = when("2024-01-14T00:00:00Z");
+    sim.tick();
+    assert!(matches!(sim.holds("prod").as_slice(), [Hold::Frozen { .. }]));
+    // And back again: it soaks as before, and nothing went meanwhile. Each tick checks all verdicts against planning anew.
+    sim.now = when("2024-01-10T09:00:00Z");
+    sim.tick();
+    assert!(matches!(sim.holds("prod").as_slice(), [Hold::Soaking { .. }]));
+    sim.now = when("2024-01-21T00:00:00Z");
+    sim.tick();
+    sim.settle();
+    assert_eq!(sim.runs("prod"), Some(commit(2)));
+    // Back before the deploy that was just made: what runs is what runs.
+    sim.now = when("2024-01-09T00:00:00Z");
+    sim.tick();
+    sim.settle();
+    assert_eq!(sim.runs("prod"), Some(commit(2)));
+    assert_eq!(sim.deployed.iter().filter(|(target, to)| target.as_str() == "prod" && *to == commit(2)).count(), 1);
+}

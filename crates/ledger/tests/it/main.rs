@@ -10,4 +10,5 @@ mod outbox;
 mod properties;
 mod queue;
 mod support;
+mod upgrade;
 mod verify;

@@ -39,6 +39,10 @@ fn event() -> impl Strategy<Value = Event> {
         2 => run.clone().prop_map(|run| started(&run)),
         2 => (run.clone(), "[ab]").prop_map(|(run, step)| step_started(&run, &step)),
         2 => (run.clone(), "[ab]").prop_map(|(run, step)| step_done(&run, &step)),
+        1 => ((0..3_u32), any::<bool>()).prop_map(|(n, there)| image_looked(n, there)),
+        1 => (0..3_u32).prop_map(|n| Event::ImageAnnounced { image: image(n) }),
+        1 => (0..3_u32).prop_map(|n| secret_seen("web/db", &n.to_string())),
+        1 => (run.clone(), 0..3_u64).prop_map(|(run, bytes)| memory_raised(&run, bytes)),
         3 => (run, 0..3_u32).prop_map(|(run, how)| finished(&run, match how { 0 => built(1), 1 => deployed(), _ => failed() })),
     ]
 }

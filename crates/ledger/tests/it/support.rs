@@ -98,6 +98,26 @@ pub(crate) fn built(number: u32) -> Outcome {
     Outcome::Built { image, digest: Digest::from_bytes([u8::try_from(number % 256).unwrap(); 32]) }
 }
 
+pub(crate) fn image(number: u32) -> ImageRef {
+    ImageRef::tagged("registry.example.com/api", &number.to_string()).unwrap()
+}
+
+/// A look at an image that must be signed by two, and is by one.
+pub(crate) fn image_looked(number: u32, there: bool) -> Event {
+    let signed = [("r1".to_owned(), None), ("r2".to_owned(), Some("no signature by its key".to_owned()))];
+    let (digest, error) = (there.then(|| Digest::from_bytes([3; 32])), (!there).then(|| "connection refused".to_owned()));
+    Event::ImageLooked { image: image(number), digest, signed: signed.into_iter().filter(|_| there).collect(), error }
+}
+
+pub(crate) fn secret_seen(path: &str, version: &str) -> Event {
+    Event::SecretSeen { path: path.into(), version: version.into() }
+}
+
+pub(crate) fn memory_raised(run: &str, bytes: u64) -> Event {
+    let subject = towpath_engine::Subject::Target(towpath_domain::TargetId::new("stage").unwrap());
+    Event::MemoryRaised { subject, bytes, run: run_id(run) }
+}
+
 pub(crate) fn deployed() -> Outcome {
     Outcome::Deployed { digests: Default::default() }
 }
