@@ -100,9 +100,10 @@ fn thousandths(text: &str) -> Option<u128> {
         "Ei" => binary(6),
         exponent => {
             let power: i32 = exponent.strip_prefix(['e', 'E']).filter(|digits| !digits.is_empty())?.parse().ok()?;
-            match u32::try_from(power.unsigned_abs()).ok().filter(|power| *power <= 18)? {
-                power if exponent.contains('-') => scaled(1, 10_u128.pow(power)),
-                power => decimal(power),
+            match power {
+                -18..0 => scaled(1, 10_u128.pow(power.unsigned_abs())),
+                0..=18 => decimal(power.unsigned_abs()),
+                _ => None,
             }
         }
     }

@@ -92,7 +92,7 @@ pub(crate) fn fault_of_public_key(text: &str) -> Option<&'static str> {
     let digits = body.trim_end_matches('=');
     let base64 = digits.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));
     // Every public key is an ASN.1 sequence, which begins with an M, and takes more than thirty bytes.
-    let sound = base64 && body.len() % 4 == 0 && body.len() - digits.len() <= 2 && digits.len() > 40 && digits.starts_with('M');
+    let sound = base64 && body.len().is_multiple_of(4) && body.len() - digits.len() <= 2 && digits.len() > 40 && digits.starts_with('M');
     (!sound).then_some("what stands between its first and last line is no public key in base64")
 }
 
