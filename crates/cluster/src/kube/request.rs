@@ -85,7 +85,7 @@ impl Core {
             Fault::Refused(status) if matches!(status.code, 401 | 403) => {
                 ClusterError::Forbidden { cluster: self.name.clone(), why: status.message }
             }
-            Fault::Refused(status) if status.code == 429 || status.code >= 500 => self.away(status.message),
+            Fault::Refused(status) if (status.code == 429 || status.code >= 500) && !is_refusal(&status) => self.away(status.message),
             Fault::Refused(status) => ClusterError::Api {
                 cluster: self.name.clone(),
                 what: what.to_owned(),
@@ -112,9 +112,16 @@ fn build(method: &Method, path: &str, accept: Option<&str>, body: Option<&Body<'
     }
 }
 
+/// Older servers call it their own failure (500) when an object does not fit its kind's schema.
+pub(super) fn is_refusal(status: &Status) -> bool {
+    let words = ["failed to create typed", "failed to convert new object"];
+    status.code == 500 && words.iter().any(|start| status.message.starts_with(start))
+}
+
 /// How long to wait before the same is asked again; none when asking again would not help.
 fn patience(fault: &Fault, pause: Duration) -> Option<Duration> {
     match fault {
+        Fault::Refused(status) if is_refusal(status) => None,
         Fault::Refused(status) if status.code == 429 || matches!(status.code, 500 | 502..=504) => {
             let asked = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
             Some(Duration::from_secs(asked.into()).max(pause).min(PAUSE_MAX))

@@ -113,7 +113,7 @@ fn slim(mut object: DynamicObject) -> Option<(String, Value)> {
         for list in ["containers", "initContainers"] {
             for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
                 if let Some(fields) = container.as_object_mut() {
-                    fields.retain(|field, _| ["name", "image", "resources"].contains(&field.as_str()));
+                    fields.retain(|field, _| ["name", "image", "resources", "readinessProbe"].contains(&field.as_str()));
                 }
             }
         }

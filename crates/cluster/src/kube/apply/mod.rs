@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use towpath_domain::NamespaceName;
 
-use super::request::{APPLY, Body, Fault, JSON};
+use super::request::{APPLY, Body, Fault, JSON, is_refusal};
 use super::{Core, labels, prune};
 use crate::api::{Applied, AppliedObject, BoxFuture, Change, ClusterError, ObjectDiff, Owner, Refusal};
 use crate::diff::unified;
@@ -232,6 +232,7 @@ fn outcome(core: &Core, namespace: &NamespaceName, item: &Item, fault: Fault) ->
             format!("{said}; what cannot be changed needs another name, or the object deleted first")
         }
         400 | 415 | 422 => said,
+        _ if is_refusal(&status) => said,
         404 => format!("{said}; create namespace {namespace} on cluster {}, or correct the target's namespace", core.name),
         _ => return Outcome::Stop(core.error(&format!("applying {}", item.key), Fault::Refused(status))),
     };

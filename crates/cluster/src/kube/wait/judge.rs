@@ -87,11 +87,28 @@ pub(super) struct Judge {
     since: BTreeMap<(ObjectKey, String), Instant>,
     /// What an object was applied as when it was first seen.
     applied: BTreeMap<ObjectKey, String>,
+    /// Since when an object is ready that no probe vouches for.
+    ready_since: BTreeMap<ObjectKey, Instant>,
+}
+
+/// How long a workload without readiness probes must stay ready: longer than a node takes to say that a container ended.
+const STAYS_FOR: Duration = Duration::from_secs(2);
+
+/// Whether every container says itself when it is ready.
+fn is_probed(pod: &Value) -> bool {
+    let containers = pod.pointer("/spec/containers").and_then(Value::as_array);
+    containers.is_some_and(|containers| containers.iter().all(|container| container.get("readinessProbe").is_some()))
+}
+
+/// Whether every container runs now.
+fn is_running(pod: &Value) -> bool {
+    let containers = pod.pointer("/status/containerStatuses").and_then(Value::as_array);
+    containers.is_some_and(|containers| containers.iter().all(|container| container.pointer("/state/running").is_some()))
 }
 
 impl Judge {
     pub(super) fn new(keys: Vec<ObjectKey>, run: &RunId) -> Self {
-        Self { keys, run: run.clone(), since: BTreeMap::new(), applied: BTreeMap::new() }
+        Self { keys, run: run.clone(), since: BTreeMap::new(), applied: BTreeMap::new(), ready_since: BTreeMap::new() }
     }
 
     pub(super) fn keys(&self) -> &[ObjectKey] {
@@ -119,14 +136,37 @@ impl Judge {
         if let Some(failure) = self.superseded(key, object) {
             return Verdict::Failed(failure);
         }
-        match status(object) {
-            Status::Current => Verdict::Ready,
+        let status = status(object);
+        if status != Status::Current {
+            self.ready_since.remove(key);
+        }
+        match status {
+            Status::Current => self.stays(seen, key),
             Status::Failed { reason, message } => Verdict::Failed(self.with_cause(seen, key, reason, message)),
             Status::InProgress(message) => match self.cause(seen, key) {
                 Some(failure) => Verdict::Failed(failure),
                 None => Verdict::Waits(message),
             },
         }
+    }
+
+    /// Whether what is ready stays so. Where no probe says that a container is ready, it is as soon as it has started, also one that ends right
+    /// after: for a moment it is watched.
+    fn stays(&mut self, seen: &Seen, key: &ObjectKey) -> Verdict {
+        let pods = diagnose::pods(seen, key);
+        if is_job(key) || pods.is_empty() || pods.iter().all(|pod| is_probed(pod)) {
+            return Verdict::Ready;
+        }
+        let unsteady = pods.iter().any(|pod| !is_running(pod));
+        let since = *self.ready_since.entry(key.clone()).or_insert_with(Instant::now);
+        if unsteady {
+            self.ready_since.remove(key);
+            return match self.cause(seen, key) {
+                Some(failure) => Verdict::Failed(failure),
+                None => Verdict::Waits("its pods do not stay up".to_owned()),
+            };
+        }
+        if since.elapsed() < STAYS_FOR { Verdict::Waits("ready; it is watched for a moment whether it stays so".to_owned()) } else { Verdict::Ready }
     }
 
     /// Whether another run has applied something else since.

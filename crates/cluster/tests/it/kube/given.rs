@@ -60,7 +60,7 @@ impl Given {
     }
 
     pub fn get(&self, what: &[&str]) -> Value {
-        let mut arguments = vec!["get", "-n", self.namespace.as_str()];
+        let mut arguments = vec!["-n", self.namespace.as_str()];
         arguments.extend(what);
         self.kube.get(&arguments)
     }

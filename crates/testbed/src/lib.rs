@@ -1,0 +1,23 @@
+//! Real servers for tests of Towpath; only ever a dev-dependency.
+//!
+//! Nothing here pretends: [`Kube`] is a real Kubernetes, [`Registry`] a real image registry, [`images`] are images that
+//! really run. Only Clowder's controllers are played, by [`Clowder`], since their originals cannot be had as a program.
+//!
+//! What is missing on a machine makes the start return `None` after a line `SKIPPED: …`; with `CI` set it panics, so that
+//! no check is left out unseen. What is there and does not start always panics: that is a failure, not a lack.
+//! Everything that is started ends with the test process, however that ends.
+
+// A test that cannot go on says so by panicking; this crate is the tests' own.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod keeper;
+mod kube;
+mod missing;
+
+pub use kube::{Kube, NODE_ADDRESS};
+
+/// Chooses the TLS provider for this process, once; whoever makes a `kube::Client` in a test calls this first.
+pub fn init() {
+    // An error only says that it was chosen before.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
