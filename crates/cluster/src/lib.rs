@@ -46,6 +46,6 @@ pub use api::{
     Scope, WaitFailure,
 };
 pub use image::{ImageConfig, ImageError, ImageStore, Unpacked};
-pub use local::{LocalCluster, Settings, stop_everything};
 pub use kube::{Connection, KubeCluster, KubeSettings, Token};
+pub use local::{LocalCluster, Settings, stop_everything};
 pub use unnamed::UnnamedCluster;

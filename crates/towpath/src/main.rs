@@ -33,5 +33,7 @@ fn main() -> ExitCode {
         let rest: Vec<String> = args.iter().skip(2).map(|arg| arg.to_string_lossy().into_owned()).collect();
         return towpath_cluster::shim::main(&rest);
     }
+    // One provider for all TLS of this process; who connects without one is refused. It fails only when there is one already.
+    let _there = rustls::crypto::aws_lc_rs::default_provider().install_default();
     cli::run(&args, &env::Environment::read(|name| std::env::var_os(name)))
 }

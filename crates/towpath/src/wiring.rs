@@ -3,6 +3,7 @@
 mod brain;
 mod names;
 mod offline;
+mod outside;
 mod serve;
 
 pub use offline::plan as offline_plan;

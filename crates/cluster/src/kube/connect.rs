@@ -56,9 +56,8 @@ pub(super) async fn client(connection: &Connection) -> Result<Client, String> {
             let options = KubeConfigOptions { context: context.clone(), ..KubeConfigOptions::default() };
             Config::from_custom_kubeconfig(file, &options).await.map_err(|e| format!("{}: {e}", path.display()))?
         }
-        Connection::InCluster => {
-            Config::incluster().map_err(|e| format!("the service account of this pod cannot be used: {e}; is Towpath running in a cluster?"))?
-        }
+        Connection::InCluster => Config::incluster()
+            .map_err(|e| format!("the service account of this pod cannot be used: {e}; is Towpath running in a cluster?"))?,
         Connection::Server { url, ca, token } => server(url, ca.as_ref(), token)?,
     };
     config.connect_timeout = Some(CONNECT_WITHIN);

@@ -70,7 +70,8 @@ fn newest_set<'s>(seen: &'s Seen, deployment: &Value) -> Option<&'s Value> {
     }
     let revision = text(deployment, REVISION);
     // Collected first: the id borrows from the deployment, not from what is seen.
-    let sets: Vec<&Value> = seen.all("ReplicaSet.apps").filter(|set| super::watching::is_owned_by(set, text(deployment, "/metadata/uid"))).collect();
+    let sets: Vec<&Value> =
+        seen.all("ReplicaSet.apps").filter(|set| super::watching::is_owned_by(set, text(deployment, "/metadata/uid"))).collect();
     sets.into_iter().find(|set| text(set, REVISION) == revision)
 }
 
@@ -161,7 +162,9 @@ fn of_container(seen: &Seen, pod: &Value, container: &Value) -> Option<(Reason, 
     let image = text(container, "/image");
     let said = text(container, "/state/waiting/message");
     match text(container, "/state/waiting/reason") {
-        "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "RegistryUnavailable" => return image_missing(seen, pod, container, image),
+        "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "RegistryUnavailable" => {
+            return image_missing(seen, pod, container, image);
+        }
         "InvalidImageName" => return Some((Reason::ImageMissing, format!("{image:?} is no image's name; correct it"), false)),
         "CreateContainerConfigError" => {
             return Some((Reason::ConfigMissing, format!("{said}; make what is missing, or correct its name"), false));
@@ -176,7 +179,11 @@ fn of_container(seen: &Seen, pod: &Value, container: &Value) -> Option<(Reason, 
     for (end, restarted) in [(now, false), (before.filter(|_| !ready), true)] {
         if end.is_some_and(|end| text(end, "/reason") == "OOMKilled") {
             let limit = limit(pod, text(container, "/name"));
-            return Some((Reason::OutOfMemory, format!("it needed more memory than its limit{limit} and was killed; give it more"), restarted));
+            return Some((
+                Reason::OutOfMemory,
+                format!("it needed more memory than its limit{limit} and was killed; give it more"),
+                restarted,
+            ));
         }
     }
     let liveness = probe(seen, pod, container, "Liveness").or_else(|| probe(seen, pod, container, "Startup"));
@@ -206,7 +213,11 @@ fn image_missing(seen: &Seen, pod: &Value, container: &Value, image: &str) -> Op
     let said = if waiting.starts_with("Back-off") || waiting.is_empty() { events.last().copied().unwrap_or(waiting) } else { waiting };
     let words = ["not found", "manifest unknown", "does not exist", "unauthorized", "denied", "invalid reference", "no match for platform"];
     if words.iter().any(|word| said.contains(word)) || text(container, "/state/waiting/reason") == "ErrImageNeverPull" {
-        return Some((Reason::ImageMissing, format!("the image {image} cannot be had: {said}; push it, or let the cluster read it"), false));
+        return Some((
+            Reason::ImageMissing,
+            format!("the image {image} cannot be had: {said}; push it, or let the cluster read it"),
+            false,
+        ));
     }
     let again = text(container, "/state/waiting/reason") == "ImagePullBackOff";
     again.then(|| (Reason::ImageUnavailable, format!("the image {image} could not be had: {said}"), false))
@@ -229,5 +240,8 @@ fn probe<'s>(seen: &'s Seen, pod: &Value, container: &Value, kind: &str) -> Opti
 fn limit(pod: &Value, container: &str) -> String {
     let containers = pod.pointer("/spec/containers").and_then(Value::as_array);
     let spec = containers.into_iter().flatten().find(|spec| text(spec, "/name") == container);
-    spec.map(|spec| text(spec, "/resources/limits/memory")).filter(|limit| !limit.is_empty()).map(|limit| format!(" of {limit}")).unwrap_or_default()
+    spec.map(|spec| text(spec, "/resources/limits/memory"))
+        .filter(|limit| !limit.is_empty())
+        .map(|limit| format!(" of {limit}"))
+        .unwrap_or_default()
 }

@@ -25,7 +25,8 @@ const LOOKING: [(&str, &str, &[&str]); 6] = [
 /// Looks at the cluster.
 pub(super) async fn examine(core: &Core, namespaces: &[(NamespaceName, Vec<String>)]) -> Result<Examination, ClusterError> {
     let info: Option<Info> = core.read("/version").await?;
-    let version = info.map_or_else(|| "a cluster that does not tell its version".to_owned(), |info| format!("Kubernetes {}", info.git_version));
+    let version =
+        info.map_or_else(|| "a cluster that does not tell its version".to_owned(), |info| format!("Kubernetes {}", info.git_version));
     let mut examination = Examination { version, ..Examination::default() };
     for (namespace, types) in namespaces {
         let rules = rules(core, namespace).await?;
@@ -60,8 +61,11 @@ async fn rules(core: &Core, namespace: &NamespaceName) -> Result<Vec<Value>, Clu
 fn missing(namespace: &NamespaceName, rules: &[Value], needs: &[(String, String, &[&str])]) -> Vec<MissingPermission> {
     let mut found: Vec<MissingPermission> = Vec::new();
     for (group, resource, verbs) in needs {
-        let lacking: Vec<String> =
-            verbs.iter().filter(|verb| !rules.iter().any(|rule| gives(rule, group, resource, verb))).map(|verb| (*verb).to_owned()).collect();
+        let lacking: Vec<String> = verbs
+            .iter()
+            .filter(|verb| !rules.iter().any(|rule| gives(rule, group, resource, verb)))
+            .map(|verb| (*verb).to_owned())
+            .collect();
         let name = if group.is_empty() { resource.clone() } else { format!("{resource}.{group}") };
         if lacking.is_empty() {
             continue;

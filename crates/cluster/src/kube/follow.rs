@@ -58,7 +58,9 @@ impl Followers {
         for list in ["initContainerStatuses", "containerStatuses"] {
             let containers = pod.pointer(&format!("/status/{list}")).and_then(Value::as_array);
             for container in containers.into_iter().flatten() {
-                let state = |state: &str| container.pointer(&format!("/state/{state}")).is_some() || container.pointer(&format!("/lastState/{state}")).is_some();
+                let state = |state: &str| {
+                    container.pointer(&format!("/state/{state}")).is_some() || container.pointer(&format!("/lastState/{state}")).is_some()
+                };
                 let (running, ended) = (state("running"), state("terminated"));
                 if !running && !ended {
                     continue;
@@ -95,7 +97,13 @@ impl Followers {
 }
 
 /// Reads one container's log to its end. What was read is counted, so that a cut connection is taken up where it broke.
-async fn follow(api: Api<Pod>, place: Place, skip: u64, mut ended: tokio::sync::watch::Receiver<bool>, sender: mpsc::Sender<Line>) -> Place {
+async fn follow(
+    api: Api<Pod>,
+    place: Place,
+    skip: u64,
+    mut ended: tokio::sync::watch::Receiver<bool>,
+    sender: mpsc::Sender<Line>,
+) -> Place {
     let mut read = skip;
     let mut failures = 0;
     loop {

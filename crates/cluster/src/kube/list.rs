@@ -38,10 +38,8 @@ pub(super) async fn list(core: &Core, namespace: Option<&NamespaceName>) -> Resu
     let mut found = Vec::new();
     for (version, name) in KINDS {
         let Some(kind) = discover::kind(core, version, name).await? else { continue };
-        let place = namespace.map_or_else(
-            || kind.path("", None).replace("/namespaces//", "/"),
-            |namespace| kind.path(namespace.as_str(), None),
-        );
+        let place =
+            namespace.map_or_else(|| kind.path("", None).replace("/namespaces//", "/"), |namespace| kind.path(namespace.as_str(), None));
         let path = format!("{place}?labelSelector={}", labels::TARGET.replace('/', "%2F"));
         let list = match core.send(Method::GET, &path, None, None).await {
             Ok(list) => list,

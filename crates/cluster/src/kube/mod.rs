@@ -33,8 +33,8 @@ use tokio::sync::{Mutex, Semaphore, mpsc};
 use towpath_domain::{NamespaceName, RunId, TargetId};
 
 use crate::api::{
-    Applied, BoxFuture, Cluster, ClusterError, Event, Examination, LogChunk, LogRequest, ObjectDiff, ObjectKey, ObjectStatus, Observer, Owner,
-    Ready, RunningContainer, WaitFailure,
+    Applied, BoxFuture, Cluster, ClusterError, Event, Examination, LogChunk, LogRequest, ObjectDiff, ObjectKey, ObjectStatus, Observer,
+    Owner, Ready, RunningContainer, WaitFailure,
 };
 pub use connect::{Connection, Token};
 
@@ -117,11 +117,6 @@ impl KubeCluster {
         name: &str,
     ) -> Result<Option<std::collections::BTreeMap<String, Vec<u8>>>, ClusterError> {
         secret::read(&self.core, namespace, name).await
-    }
-
-    /// What both executors and waiting build on.
-    pub(crate) fn core(&self) -> &Arc<Core> {
-        &self.core
     }
 }
 

@@ -10,7 +10,12 @@ use crate::api::{ClusterError, ObjectKey, Owner};
 use crate::spec::key_of;
 
 /// Deletes what is surplus. Doing it again goes on where it was cut short.
-pub(super) async fn prune(core: &Core, namespace: &NamespaceName, owner: &Owner, keep: &[ObjectKey]) -> Result<Vec<ObjectKey>, ClusterError> {
+pub(super) async fn prune(
+    core: &Core,
+    namespace: &NamespaceName,
+    owner: &Owner,
+    keep: &[ObjectKey],
+) -> Result<Vec<ObjectKey>, ClusterError> {
     let mut gone = Vec::new();
     for (key, object) in surplus(core, namespace, owner, keep).await? {
         let version = object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();

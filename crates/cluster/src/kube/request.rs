@@ -86,12 +86,9 @@ impl Core {
                 ClusterError::Forbidden { cluster: self.name.clone(), why: status.message }
             }
             Fault::Refused(status) if (status.code == 429 || status.code >= 500) && !is_refusal(&status) => self.away(status.message),
-            Fault::Refused(status) => ClusterError::Api {
-                cluster: self.name.clone(),
-                what: what.to_owned(),
-                why: status.message,
-                class: FailureClass::Own,
-            },
+            Fault::Refused(status) => {
+                ClusterError::Api { cluster: self.name.clone(), what: what.to_owned(), why: status.message, class: FailureClass::Own }
+            }
         }
     }
 

@@ -9,7 +9,8 @@ use crate::api::{ClusterError, ObjectKey, RunningContainer};
 use crate::spec::key_of;
 
 /// Kinds whose pods go on running; those of jobs are not what is tested.
-const SERVING: [&str; 5] = ["Deployment.apps", "StatefulSet.apps", "DaemonSet.apps", "DeploymentConfig.apps.openshift.io", "ClowdApp.cloud.redhat.com"];
+const SERVING: [&str; 5] =
+    ["Deployment.apps", "StatefulSet.apps", "DaemonSet.apps", "DeploymentConfig.apps.openshift.io", "ClowdApp.cloud.redhat.com"];
 
 /// The containers that run now for the target's objects, those of earlier revisions included that still serve.
 pub(super) async fn running(core: &Core, namespace: &NamespaceName, target: &TargetId) -> Result<Vec<RunningContainer>, ClusterError> {

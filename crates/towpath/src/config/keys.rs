@@ -8,6 +8,8 @@ use toml::de::{DeTable, DeValue};
 pub enum Shape {
     /// A table with these keys.
     Table(&'static [(&'static str, Shape)]),
+    /// A table whose keys are names, each with this.
+    Each(&'static Shape),
     /// A value; its type is checked elsewhere.
     Value,
 }
@@ -21,7 +23,43 @@ pub static FILE: Shape = Shape::Table(&[
     ("poll", Shape::Table(&[("local", Shape::Value), ("remote", Shape::Value)])),
     ("notify", Shape::Table(&[("command", Shape::Value)])),
     ("registry", Shape::Table(&[("directory", Shape::Value)])),
+    ("clusters", Shape::Each(&CLUSTER)),
+    ("registries", Shape::Each(&REGISTRY)),
+    (
+        "secrets",
+        Shape::Table(&[
+            (
+                "vault",
+                Shape::Table(&[
+                    ("address", Shape::Value),
+                    ("namespace", Shape::Value),
+                    ("ca", Shape::Value),
+                    ("plain_http", Shape::Value),
+                    ("token_file", Shape::Value),
+                    ("role_id", Shape::Value),
+                    ("secret_id_file", Shape::Value),
+                    ("kubernetes_role", Shape::Value),
+                ]),
+            ),
+            ("files", Shape::Table(&[("directory", Shape::Value)])),
+            ("kubernetes", Shape::Table(&[("cluster", Shape::Value)])),
+        ]),
+    ),
 ]);
+
+static CLUSTER: Shape = Shape::Table(&[
+    ("embedded", Shape::Value),
+    ("kubeconfig", Shape::Value),
+    ("context", Shape::Value),
+    ("in_cluster", Shape::Value),
+    ("server", Shape::Value),
+    ("ca", Shape::Value),
+    ("token_file", Shape::Value),
+    ("requests_at_once", Shape::Value),
+]);
+
+static REGISTRY: Shape =
+    Shape::Table(&[("username", Shape::Value), ("password_file", Shape::Value), ("plain_http", Shape::Value), ("ca", Shape::Value)]);
 
 /// A key that may not be there.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,6 +85,7 @@ fn look(table: &DeTable<'_>, shape: &Shape, above: &str, found: &mut Vec<Unknown
         let path = if above.is_empty() { name.to_owned() } else { format!("{above}.{name}") };
         let inner = match shape {
             Shape::Value => continue,
+            Shape::Each(inner) => Some(*inner),
             Shape::Table(known) => known.iter().find(|(known, _)| *known == name).map(|(_, inner)| inner),
         };
         match (inner, value.get_ref()) {

@@ -2,6 +2,7 @@
 
 mod find;
 mod keys;
+pub mod outside;
 mod read;
 
 use std::path::PathBuf;
@@ -36,6 +37,8 @@ pub struct Config {
     pub notify: Option<Vec<String>>,
     /// Where the embedded registry keeps images.
     pub registry: PathBuf,
+    /// Clusters, registries and secret stores that Towpath reaches for.
+    pub outside: outside::Outside,
 }
 
 /// The config repository.

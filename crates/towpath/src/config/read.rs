@@ -1,5 +1,6 @@
 //! Reading `towpath.toml`.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,7 @@ use toml::de::DeTable;
 use towpath_domain::{BranchName, RepoUrl, Span};
 use towpath_web::Endpoint;
 
+use super::outside::{self, Outside};
 use super::{Config, Identity, Poll, Repository, keys};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -49,6 +51,11 @@ struct Raw {
     notify: RawNotify,
     #[serde(default)]
     registry: Directory,
+    #[serde(default)]
+    clusters: BTreeMap<String, outside::Cluster>,
+    #[serde(default)]
+    registries: BTreeMap<String, outside::Registry>,
+    secrets: Option<outside::Secrets>,
 }
 
 #[derive(Deserialize)]
@@ -208,6 +215,7 @@ fn assemble(file: &Path, raw: Raw) -> Result<Config, String> {
         notify: raw.notify.command.map(|program| program.0),
         registry: raw.registry.directory.map_or_else(|| state.join("registry"), |path| folder.join(path)),
         state,
+        outside: Outside { clusters: raw.clusters, registries: raw.registries, secrets: raw.secrets }.from(folder),
     })
 }
 

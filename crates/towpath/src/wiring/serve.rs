@@ -1,6 +1,5 @@
 //! `towpath serve`: the parts put together and kept going.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -15,13 +14,14 @@ use towpath_ledger::Ledger;
 use towpath_ledger::logs::{Limits, Logs};
 use towpath_notify::sinks::{CommandSink, LogSink};
 use towpath_notify::{Settings as TellSettings, Sink};
-use towpath_registry::{LayoutRegistry, Registries};
-use towpath_runs::world::{Catalogs, Clock, Clusters, ConfigRepository, Current, Images, Mirrors};
+use towpath_registry::LayoutRegistry;
+use towpath_runs::world::{Catalogs, Clock, ConfigRepository, Current, Images, Mirrors};
 use towpath_runs::{Workers, World};
 use towpath_web::Listener;
 
 use super::brain::Wired;
 use super::names::CatalogNames;
+use super::outside::{Reached, registries};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::server_file::Published;
@@ -57,7 +57,8 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
     let git = git(config)?;
     git.version().await?;
     let mirrors = Mirrors::new(git, config.state.join("mirrors"));
-    let registry = Arc::new(Registries::new(LayoutRegistry::open(&config.registry)?, Vec::new())?);
+    let outside = Reached::new(&config.outside);
+    let registry = Arc::new(registries(&config.outside, LayoutRegistry::open(&config.registry)?)?);
     let images = Arc::new(Images::new(Arc::clone(&registry), config.state.join("images")));
     let host_path = around.host_env.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone()).unwrap_or_default();
     let local = LocalCluster::open(LocalSettings::new(config.state.join("cluster"), around.shim, host_path), images)?;
@@ -71,8 +72,8 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         config: ConfigRepository { url: config.repository.url.clone(), branch: config.repository.branch.clone(), forge: Arc::new(forge) },
         catalogs: Catalogs::default(),
         registry,
-        clusters: Clusters::new(HashMap::new(), Arc::clone(&cluster)),
-        secrets: Arc::new(towpath_secrets::Stores::none()),
+        clusters: outside.clusters(&cluster)?,
+        secrets: outside.secrets(&config.outside, &config.state)?,
         clock: Clock::system(),
         builds: config.state.join("builds"),
         logs: logs(&config.state),

@@ -60,7 +60,12 @@ mod tests {
     fn what_the_server_adds_does_not_count_and_what_is_missing_or_other_does() {
         let wanted = json!({"a": 1, "list": [{"name": "x"}], "empty": {}, "none": null});
         assert!(holds(&json!({"a": 1.0, "list": [{"name": "x", "protocol": "TCP"}], "added": true}), &wanted));
-        for other in [json!({"a": 2, "list": [{"name": "x"}]}), json!({"a": 1, "list": []}), json!({"a": 1}), json!({"a": 1, "list": [{"name": "y"}]})] {
+        for other in [
+            json!({"a": 2, "list": [{"name": "x"}]}),
+            json!({"a": 1, "list": []}),
+            json!({"a": 1}),
+            json!({"a": 1, "list": [{"name": "y"}]}),
+        ] {
             assert!(!holds(&other, &wanted), "{other}");
         }
     }

@@ -36,7 +36,9 @@ pub(super) async fn check(core: &Core, namespace: &NamespaceName, owner: &Owner,
     let items = prepare(core, namespace, owner, objects).await?;
     let grounds: BTreeSet<&str> = items.iter().map(|item| item.key.kind.as_str()).collect();
     if grounds.contains("Namespace") || grounds.contains("CustomResourceDefinition") {
-        return Ok(vec!["what is to be applied defines namespaces or kinds itself, so that the rest could not be tried beforehand".to_owned()]);
+        return Ok(vec![
+            "what is to be applied defines namespaces or kinds itself, so that the rest could not be tried beforehand".to_owned(),
+        ]);
     }
     let mut trials: Vec<BoxFuture<'_, _>> = Vec::new();
     for item in items.iter().filter(|item| !item.is_unchanged() && !item.is_done_once()) {

@@ -58,7 +58,8 @@ mod tests {
         let wanted = all.clone();
         all.reverse();
         all.sort_by_key(place);
-        let kinds = |objects: &[Value]| objects.iter().map(|o| (place(o), o["kind"].to_string())).map(|(p, k)| (p, k.len())).collect::<Vec<_>>();
+        let kinds =
+            |objects: &[Value]| objects.iter().map(|o| (place(o), o["kind"].to_string())).map(|(p, k)| (p, k.len())).collect::<Vec<_>>();
         assert_eq!(all.iter().map(place).collect::<Vec<_>>(), wanted.iter().map(place).collect::<Vec<_>>(), "{:?}", kinds(&all));
         assert_eq!(place(&wanted[3]), place(&wanted[4]), "kinds nobody knows go with what runs");
     }

@@ -117,7 +117,10 @@ async fn missing(core: &Core, version: &str, key: &ObjectKey) -> String {
     let offered = discover::offered(core, &key.kind).await;
     let cluster = &core.name;
     if offered.is_empty() {
-        format!("{version} {} is not served by cluster {cluster}, in no version; install what defines it, or leave the object out", key.kind)
+        format!(
+            "{version} {} is not served by cluster {cluster}, in no version; install what defines it, or leave the object out",
+            key.kind
+        )
     } else {
         format!(
             "{version} {} is not served by cluster {cluster}, which offers {}; use one of these, or take {} out of managedResourceTypes",

@@ -70,7 +70,8 @@ pub(crate) fn status(object: &Value) -> Status {
 /// Whether waiting for an object of this kind makes any sense: the others are well as soon as they are there.
 pub(crate) fn is_worth_waiting_for(group: &str, kind: &str) -> bool {
     let passive = ["ConfigMap", "Secret", "ServiceAccount", "LimitRange", "Endpoints", "Event", "PodTemplate"];
-    let passive_groups = ["rbac.authorization.k8s.io", "scheduling.k8s.io", "storage.k8s.io", "admissionregistration.k8s.io", "networking.k8s.io"];
+    let passive_groups =
+        ["rbac.authorization.k8s.io", "scheduling.k8s.io", "storage.k8s.io", "admissionregistration.k8s.io", "networking.k8s.io"];
     !(group.is_empty() && passive.contains(&kind)) && !passive_groups.contains(&group)
 }
 

@@ -28,7 +28,12 @@ fn a_deployment_is_current_only_when_the_new_revision_is_all_there_is() {
         status[field] = value;
         json!({"spec": {"replicas": 2}, "status": status})
     };
-    let failed = |kind: &str, reason: &str, message: &str| with("conditions", json!([{"type": kind, "status": if kind == "Progressing" { "False" } else { "True" }, "reason": reason, "message": message}]));
+    let failed = |kind: &str, reason: &str, message: &str| {
+        with(
+            "conditions",
+            json!([{"type": kind, "status": if kind == "Progressing" { "False" } else { "True" }, "reason": reason, "message": message}]),
+        )
+    };
     for (rest, expected) in [
         (json!({"spec": {"replicas": 2}, "status": done}), "current"),
         (json!({"spec": {"replicas": 2}}), "waits"),
@@ -53,12 +58,22 @@ fn sets_count_their_updated_pods() {
     };
     check("apps/v1", "StatefulSet", set(2, "a"), "current");
     check("apps/v1", "StatefulSet", set(1, "b"), "waits");
-    check("apps/v1", "StatefulSet", json!({"spec": {"replicas": 2}, "status": {"observedGeneration": 1, "readyReplicas": 2, "updatedReplicas": 2}}), "waits");
+    check(
+        "apps/v1",
+        "StatefulSet",
+        json!({"spec": {"replicas": 2}, "status": {"observedGeneration": 1, "readyReplicas": 2, "updatedReplicas": 2}}),
+        "waits",
+    );
     let daemon = |updated: i64, available: i64| json!({"status": {"observedGeneration": 2, "desiredNumberScheduled": 2, "updatedNumberScheduled": updated, "numberAvailable": available}});
     check("apps/v1", "DaemonSet", daemon(2, 2), "current");
     check("apps/v1", "DaemonSet", daemon(1, 2), "waits");
     check("apps/v1", "DaemonSet", daemon(2, 1), "waits");
-    check("apps/v1", "ReplicaSet", json!({"spec": {"replicas": 1}, "status": {"observedGeneration": 2, "availableReplicas": 1}}), "current");
+    check(
+        "apps/v1",
+        "ReplicaSet",
+        json!({"spec": {"replicas": 1}, "status": {"observedGeneration": 2, "availableReplicas": 1}}),
+        "current",
+    );
 }
 
 #[test]
@@ -114,14 +129,29 @@ fn the_rest_by_its_own_rules() {
         ("v1", "PersistentVolumeClaim", json!({"status": {"phase": "Lost"}}), "ConditionFailed"),
         ("v1", "Service", json!({"spec": {"type": "ClusterIP"}}), "current"),
         ("v1", "Service", json!({"spec": {"type": "LoadBalancer"}}), "waits"),
-        ("v1", "Service", json!({"spec": {"type": "LoadBalancer"}, "status": {"loadBalancer": {"ingress": [{"ip": "1.2.3.4"}]}}}), "current"),
+        (
+            "v1",
+            "Service",
+            json!({"spec": {"type": "LoadBalancer"}, "status": {"loadBalancer": {"ingress": [{"ip": "1.2.3.4"}]}}}),
+            "current",
+        ),
         ("v1", "Namespace", json!({"status": {"phase": "Active"}}), "current"),
         ("v1", "Namespace", json!({"status": {"phase": "Terminating"}}), "waits"),
         ("apiextensions.k8s.io/v1", "CustomResourceDefinition", with("Established", "True"), "current"),
         ("apiextensions.k8s.io/v1", "CustomResourceDefinition", with("NamesAccepted", "False"), "ConditionFailed"),
         ("apiregistration.k8s.io/v1", "APIService", with("Available", "False"), "waits"),
-        ("route.openshift.io/v1", "Route", json!({"status": {"ingress": [{"conditions": [{"type": "Admitted", "status": "True"}]}]}}), "current"),
-        ("route.openshift.io/v1", "Route", json!({"status": {"ingress": [{"conditions": [{"type": "Admitted", "status": "False"}]}]}}), "ConditionFailed"),
+        (
+            "route.openshift.io/v1",
+            "Route",
+            json!({"status": {"ingress": [{"conditions": [{"type": "Admitted", "status": "True"}]}]}}),
+            "current",
+        ),
+        (
+            "route.openshift.io/v1",
+            "Route",
+            json!({"status": {"ingress": [{"conditions": [{"type": "Admitted", "status": "False"}]}]}}),
+            "ConditionFailed",
+        ),
         ("route.openshift.io/v1", "Route", json!({}), "waits"),
         ("batch/v1beta1", "CronJob", json!({}), "current"),
         ("example.com/v1", "Anything", with("Ready", "True"), "current"),

@@ -129,7 +129,8 @@ pub(super) fn job(object: &Value) -> Status {
     if object.pointer("/spec/suspend") == Some(&Value::Bool(true)) {
         return Status::waits("the job is suspended");
     }
-    let (active, succeeded, failed) = (number(object, "/status/active"), number(object, "/status/succeeded"), number(object, "/status/failed"));
+    let (active, succeeded, failed) =
+        (number(object, "/status/active"), number(object, "/status/succeeded"), number(object, "/status/failed"));
     let attempts = if failed > 0 { format!(", {failed} failed") } else { String::new() };
     Status::waits(format!("{active} pods at work, {succeeded} succeeded{attempts}"))
 }

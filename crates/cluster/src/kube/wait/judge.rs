@@ -166,7 +166,11 @@ impl Judge {
                 None => Verdict::Waits("its pods do not stay up".to_owned()),
             };
         }
-        if since.elapsed() < STAYS_FOR { Verdict::Waits("ready; it is watched for a moment whether it stays so".to_owned()) } else { Verdict::Ready }
+        if since.elapsed() < STAYS_FOR {
+            Verdict::Waits("ready; it is watched for a moment whether it stays so".to_owned())
+        } else {
+            Verdict::Ready
+        }
     }
 
     /// Whether another run has applied something else since.
@@ -193,7 +197,8 @@ impl Judge {
     /// A failure that the object tells itself, with what its pods know about it.
     fn with_cause(&self, seen: &Seen, key: &ObjectKey, reason: Reason, message: String) -> Failure {
         let told = diagnose::findings(seen, key).into_iter().next().filter(|finding| finding.after == Duration::ZERO);
-        let graver = |reason: &Reason| matches!(reason, Reason::OutOfMemory | Reason::PodLost | Reason::ImageMissing | Reason::ImageUnavailable);
+        let graver =
+            |reason: &Reason| matches!(reason, Reason::OutOfMemory | Reason::PodLost | Reason::ImageMissing | Reason::ImageUnavailable);
         match told {
             Some(finding) if !is_job(key) || graver(&finding.reason) => {
                 let message = format!("{message}; {}", finding.message);

@@ -223,10 +223,21 @@ impl Waiting<'_> {
         let lacking = verdicts.iter().find(|(_, verdict)| !matches!(verdict, Verdict::Ready));
         let Some((key, verdict)) = lacking else {
             let why = self.trouble.clone().unwrap_or_else(|| "nothing was seen of it".to_owned());
-            return away(&self.judge.keys().first().cloned().unwrap_or_else(|| ObjectKey { kind: String::new(), group: String::new(), name: String::new() }), &why);
+            return away(
+                &self.judge.keys().first().cloned().unwrap_or_else(|| ObjectKey {
+                    kind: String::new(),
+                    group: String::new(),
+                    name: String::new(),
+                }),
+                &why,
+            );
         };
         let mut failure = self.judge.likeliest(&self.seen, key);
-        failure.message = format!("not ready within {} s: {}", within.as_secs(), if failure.message.is_empty() { verdict.message() } else { &failure.message });
+        failure.message = format!(
+            "not ready within {} s: {}",
+            within.as_secs(),
+            if failure.message.is_empty() { verdict.message() } else { &failure.message }
+        );
         if let Some(why) = &self.trouble {
             failure.reason = Reason::Unreachable;
             failure.message = format!("{}; the cluster cannot be watched: {why}", failure.message);
@@ -243,7 +254,9 @@ impl Waiting<'_> {
             .seen
             .all("Event")
             .filter(|event| ids.iter().any(|id| id == watching::text(event, "/involvedObject/uid")))
-            .map(|event| (events::at(event).to_owned(), format!("{} {}", watching::text(event, "/involvedObject/name"), events::line(event))))
+            .map(|event| {
+                (events::at(event).to_owned(), format!("{} {}", watching::text(event, "/involvedObject/name"), events::line(event)))
+            })
             .collect();
         told.sort();
         let events = told.split_off(told.len().saturating_sub(EVENTS)).into_iter().map(|(_, line)| line).collect();

@@ -20,7 +20,8 @@ async fn what_is_applied_is_there_with_where_it_came_from_and_applying_it_again_
     let Some(given) = Given::api() else { return };
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"password": "hunter2"}});
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}});
-    let objects = [deployment("web", json!({"image": "a/b:1", "resources": {"limits": {"cpu": "1000m"}}})), config("c", "1"), secret, service];
+    let objects =
+        [deployment("web", json!({"image": "a/b:1", "resources": {"limits": {"cpu": "1000m"}}})), config("c", "1"), secret, service];
     let first = given.apply(&owner("web", "run-1"), &objects).await.unwrap();
     assert_eq!(changes(&first), [Change::Created; 4]);
     let live = given.get(&["deployment", "web", "-o", "json"]);
@@ -55,7 +56,11 @@ async fn what_belongs_to_others_is_refused_before_anything_is_touched() {
     assert_eq!(refusals.len(), 2, "{refused}");
     assert!(refused.to_string().contains("belongs to target web-title of saas file shop"), "{refused}");
     assert!(refused.to_string().contains("was not made by Towpath"), "{refused}");
-    assert_eq!(given.get(&["configmaps", "-l", "towpath.dev/target", "-o", "json"])["items"].as_array().unwrap().len(), 1, "own is not there either");
+    assert_eq!(
+        given.get(&["configmaps", "-l", "towpath.dev/target", "-o", "json"])["items"].as_array().unwrap().len(),
+        1,
+        "own is not there either"
+    );
 
     let heir = Owner { heir_of: vec![TargetId::new("web").unwrap()], ..owner("renamed", "run-3") };
     given.apply(&heir, &[config("shared", "heir")]).await.unwrap();
@@ -92,7 +97,10 @@ async fn a_version_that_the_cluster_lacks_is_refused_with_what_it_offers() {
     let Some(given) = Given::api() else { return };
     let scaler = json!({"apiVersion": "autoscaling/v9", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"}, "spec": {}});
     let refused = given.apply(&owner("web", "run-1"), &[config("a", "1"), scaler]).await.unwrap_err().to_string();
-    assert!(refused.contains("autoscaling/v9 HorizontalPodAutoscaler is not served") && refused.contains("offers autoscaling/v1"), "{refused}");
+    assert!(
+        refused.contains("autoscaling/v9 HorizontalPodAutoscaler is not served") && refused.contains("offers autoscaling/v1"),
+        "{refused}"
+    );
     assert!(given.get(&["configmaps", "-l", "towpath.dev/target", "-o", "json"])["items"].as_array().unwrap().is_empty());
 }
 
@@ -148,7 +156,10 @@ async fn a_cluster_is_examined_and_one_that_is_away_is_said_to_be() {
     };
     let away = towpath_cluster::KubeCluster::new("away", connection, towpath_cluster::KubeSettings::default());
     let error = away.examine(&needs).await.unwrap_err();
-    assert!(error.to_string().starts_with("cluster away does not answer") && !format!("{away:?}{error:?}").contains("secret-token"), "{error}");
+    assert!(
+        error.to_string().starts_with("cluster away does not answer") && !format!("{away:?}{error:?}").contains("secret-token"),
+        "{error}"
+    );
     assert_eq!(error.class(), towpath_domain::FailureClass::Environment);
 }
 

@@ -101,7 +101,17 @@ impl Observer for Heard {
 }
 
 pub fn owner(target: &str, run: &str) -> Owner {
-    let types = ["ConfigMap", "Secret", "Service", "Deployment", "StatefulSet", "Job.batch", "ClowdApp", "ClowdJobInvocation", "HorizontalPodAutoscaler"];
+    let types = [
+        "ConfigMap",
+        "Secret",
+        "Service",
+        "Deployment",
+        "StatefulSet",
+        "Job.batch",
+        "ClowdApp",
+        "ClowdJobInvocation",
+        "HorizontalPodAutoscaler",
+    ];
     Owner {
         target: TargetId::new(target).unwrap(),
         title: format!("{target}-title"),
@@ -117,7 +127,11 @@ pub fn owner(target: &str, run: &str) -> Owner {
 
 pub fn key(object: &Value) -> ObjectKey {
     let group = object["apiVersion"].as_str().unwrap().split_once('/').map_or("", |(group, _)| group);
-    ObjectKey { kind: object["kind"].as_str().unwrap().to_owned(), group: group.to_owned(), name: object["metadata"]["name"].as_str().unwrap().to_owned() }
+    ObjectKey {
+        kind: object["kind"].as_str().unwrap().to_owned(),
+        group: group.to_owned(),
+        name: object["metadata"]["name"].as_str().unwrap().to_owned(),
+    }
 }
 
 pub fn config(name: &str, value: &str) -> Value {

@@ -1,0 +1,269 @@
+//! What Towpath reaches for: clusters, registries, secret stores. Credentials stand in files that are named here, never in this file, and
+//! never in the config repository: whoever may edit a saas file may not choose them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// Clusters, registries and secret stores.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outside {
+    /// Clusters by the catalog's names. When none is named, all are the embedded runtime; when some are, no other name is known.
+    pub clusters: BTreeMap<String, Cluster>,
+    /// Registries by the host that images' names begin with.
+    pub registries: BTreeMap<String, Registry>,
+    /// Where secret parameters come from.
+    pub secrets: Option<Secrets>,
+}
+
+/// How a cluster is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "RawCluster")]
+pub struct Cluster {
+    /// How.
+    pub way: Way,
+    /// How many requests are under way at the same time, at most.
+    pub requests_at_once: Option<usize>,
+}
+
+/// How a cluster is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// It is the embedded runtime.
+    Embedded,
+    /// A kubeconfig file and one of its contexts.
+    Kubeconfig {
+        /// The file.
+        path: PathBuf,
+        /// The context; the file's current one when none is named.
+        context: Option<String>,
+    },
+    /// The service account of the pod that Towpath runs in.
+    InCluster,
+    /// A server and a token.
+    Server {
+        /// The server's address.
+        url: String,
+        /// Its certificate authority.
+        ca: Option<PathBuf>,
+        /// The file that holds the token.
+        token_file: PathBuf,
+    },
+}
+
+#[derive(Deserialize)]
+struct RawCluster {
+    embedded: Option<bool>,
+    kubeconfig: Option<PathBuf>,
+    context: Option<String>,
+    in_cluster: Option<bool>,
+    server: Option<String>,
+    ca: Option<PathBuf>,
+    token_file: Option<PathBuf>,
+    requests_at_once: Option<usize>,
+}
+
+impl TryFrom<RawCluster> for Cluster {
+    type Error = String;
+    fn try_from(raw: RawCluster) -> Result<Self, String> {
+        let ways = [raw.embedded == Some(true), raw.kubeconfig.is_some(), raw.in_cluster == Some(true), raw.server.is_some()];
+        if ways.iter().filter(|given| **given).count() != 1 {
+            return Err("a cluster is reached in one way: name `kubeconfig`, or `server` with `token_file`, or set `in_cluster = true`, \
+                        or `embedded = true`"
+                .to_owned());
+        }
+        if raw.context.is_some() && raw.kubeconfig.is_none() {
+            return Err("`context` belongs to `kubeconfig`".to_owned());
+        }
+        if (raw.ca.is_some() || raw.token_file.is_some()) && raw.server.is_none() {
+            return Err("`ca` and `token_file` belong to `server`".to_owned());
+        }
+        let way = match (raw.kubeconfig, raw.server) {
+            (Some(path), _) => Way::Kubeconfig { path, context: raw.context },
+            (None, Some(url)) => {
+                if !url.starts_with("https://") {
+                    return Err(format!("{url:?} is no address that begins with https://"));
+                }
+                let token_file = raw.token_file.ok_or("`server` needs `token_file`: the file that holds the token")?;
+                Way::Server { url, ca: raw.ca, token_file }
+            }
+            (None, None) if raw.in_cluster == Some(true) => Way::InCluster,
+            (None, None) => Way::Embedded,
+        };
+        Ok(Self { way, requests_at_once: raw.requests_at_once.filter(|count| *count > 0) })
+    }
+}
+
+/// How a registry is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "RawRegistry")]
+pub struct Registry {
+    /// User, and the file that holds the password.
+    pub credentials: Option<(String, PathBuf)>,
+    /// It speaks HTTP without encryption.
+    pub plain_http: bool,
+    /// Its certificate authority.
+    pub ca: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct RawRegistry {
+    username: Option<String>,
+    password_file: Option<PathBuf>,
+    #[serde(default)]
+    plain_http: bool,
+    ca: Option<PathBuf>,
+}
+
+impl TryFrom<RawRegistry> for Registry {
+    type Error = String;
+    fn try_from(raw: RawRegistry) -> Result<Self, String> {
+        let credentials = match (raw.username, raw.password_file) {
+            (Some(name), Some(file)) => Some((name, file)),
+            (None, None) => None,
+            _ => return Err("`username` and `password_file` go together; leave both out for a registry that needs neither".to_owned()),
+        };
+        Ok(Self { credentials, plain_http: raw.plain_http, ca: raw.ca })
+    }
+}
+
+/// Where secret parameters come from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "RawSecrets")]
+pub enum Secrets {
+    /// `HashiCorp` Vault.
+    Vault(Vault),
+    /// Files below a folder.
+    Files(PathBuf),
+    /// Secrets of a cluster, which `[clusters]` names.
+    Kubernetes(String),
+}
+
+/// A Vault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vault {
+    /// Its address.
+    pub address: String,
+    /// Its namespace.
+    pub namespace: Option<String>,
+    /// Its certificate authority.
+    pub ca: Option<PathBuf>,
+    /// It may be spoken to without encryption.
+    pub plain_http: bool,
+    /// How to sign in.
+    pub sign_in: SignIn,
+}
+
+/// How to sign in to a Vault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignIn {
+    /// With the token in this file.
+    Token(PathBuf),
+    /// With a role's id, and the secret in this file.
+    AppRole(String, PathBuf),
+    /// As this role, with the token of a service account in this file.
+    Kubernetes(String, PathBuf),
+}
+
+/// Where a pod finds the token of its service account.
+const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+#[derive(Deserialize)]
+struct RawSecrets {
+    vault: Option<RawVault>,
+    files: Option<RawFiles>,
+    kubernetes: Option<RawKubernetes>,
+}
+
+#[derive(Deserialize)]
+struct RawVault {
+    address: String,
+    namespace: Option<String>,
+    ca: Option<PathBuf>,
+    #[serde(default)]
+    plain_http: bool,
+    token_file: Option<PathBuf>,
+    role_id: Option<String>,
+    secret_id_file: Option<PathBuf>,
+    kubernetes_role: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RawFiles {
+    directory: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct RawKubernetes {
+    cluster: String,
+}
+
+impl TryFrom<RawSecrets> for Secrets {
+    type Error = String;
+    fn try_from(raw: RawSecrets) -> Result<Self, String> {
+        match (raw.vault, raw.files, raw.kubernetes) {
+            (Some(vault), None, None) => vault.try_into().map(Self::Vault),
+            (None, Some(files), None) => Ok(Self::Files(files.directory)),
+            (None, None, Some(kubernetes)) => Ok(Self::Kubernetes(kubernetes.cluster)),
+            _ => Err("secrets come from one store: write [secrets.vault], [secrets.files] or [secrets.kubernetes]".to_owned()),
+        }
+    }
+}
+
+impl TryFrom<RawVault> for Vault {
+    type Error = String;
+    fn try_from(raw: RawVault) -> Result<Self, String> {
+        let sign_in = match (raw.kubernetes_role, raw.role_id, raw.secret_id_file, raw.token_file) {
+            (Some(role), None, None, file) => SignIn::Kubernetes(role, file.unwrap_or_else(|| SERVICE_ACCOUNT_TOKEN.into())),
+            (None, Some(role), Some(file), None) => SignIn::AppRole(role, file),
+            (None, None, None, Some(file)) => SignIn::Token(file),
+            _ => {
+                return Err(
+                    "say how to sign in: `token_file`, or `role_id` with `secret_id_file`, or `kubernetes_role` (with the service \
+                            account's `token_file`, where it is not the usual one)"
+                        .to_owned(),
+                );
+            }
+        };
+        Ok(Self { address: raw.address, namespace: raw.namespace, ca: raw.ca, plain_http: raw.plain_http, sign_in })
+    }
+}
+
+impl Outside {
+    /// The same with paths meant from `folder`.
+    pub fn from(self, folder: &Path) -> Self {
+        let at = |path: PathBuf| folder.join(path);
+        let cluster = |cluster: Cluster| Cluster {
+            way: match cluster.way {
+                Way::Kubeconfig { path, context } => Way::Kubeconfig { path: at(path), context },
+                Way::Server { url, ca, token_file } => Way::Server { url, ca: ca.map(at), token_file: at(token_file) },
+                way @ (Way::Embedded | Way::InCluster) => way,
+            },
+            ..cluster
+        };
+        let registry = |registry: Registry| Registry {
+            credentials: registry.credentials.map(|(name, file)| (name, at(file))),
+            ca: registry.ca.map(at),
+            ..registry
+        };
+        let secrets = |secrets: Secrets| match secrets {
+            Secrets::Files(directory) => Secrets::Files(at(directory)),
+            Secrets::Kubernetes(cluster) => Secrets::Kubernetes(cluster),
+            Secrets::Vault(vault) => Secrets::Vault(Vault {
+                ca: vault.ca.map(at),
+                sign_in: match vault.sign_in {
+                    SignIn::Token(file) => SignIn::Token(at(file)),
+                    SignIn::AppRole(role, file) => SignIn::AppRole(role, at(file)),
+                    SignIn::Kubernetes(role, file) => SignIn::Kubernetes(role, at(file)),
+                },
+                ..vault
+            }),
+        };
+        Self {
+            clusters: self.clusters.into_iter().map(|(name, one)| (name, cluster(one))).collect(),
+            registries: self.registries.into_iter().map(|(host, one)| (host, registry(one))).collect(),
+            secrets: self.secrets.map(secrets),
+        }
+    }
+}

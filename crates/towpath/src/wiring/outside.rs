@@ -1,0 +1,152 @@
+//! Clusters, registries and secret stores, as `towpath.toml` names them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use secrecy::SecretString;
+use towpath_cluster::{Cluster, Connection, KubeCluster, KubeSettings, Token};
+use towpath_domain::ClusterName;
+use towpath_registry::{Credentials, LayoutRegistry, Registries, RemoteSettings};
+use towpath_runs::world::Clusters;
+use towpath_secrets::{
+    Files, FilesConfig, Kubernetes, KubernetesConfig, KubernetesSecrets, LONGEST_KEPT, Pins, SecretSource, SecretStore, SignIn, Stores,
+    Vault, VaultConfig, VersionKey,
+};
+
+use crate::config::outside::{self, Outside, Secrets, Way};
+
+/// Everything outside: clusters that are connected to when first needed.
+pub struct Reached {
+    kubernetes: BTreeMap<String, KubeCluster>,
+    embedded: Vec<String>,
+}
+
+impl Reached {
+    /// The clusters that the configuration names.
+    pub fn new(outside: &Outside) -> Self {
+        let mut reached = Self { kubernetes: BTreeMap::new(), embedded: Vec::new() };
+        for (name, cluster) in &outside.clusters {
+            let connection = match &cluster.way {
+                Way::Embedded => {
+                    reached.embedded.push(name.clone());
+                    continue;
+                }
+                Way::Kubeconfig { path, context } => Connection::Kubeconfig { path: path.clone(), context: context.clone() },
+                Way::InCluster => Connection::InCluster,
+                Way::Server { url, ca, token_file } => {
+                    Connection::Server { url: url.clone(), ca: ca.clone(), token: Token::File(token_file.clone()) }
+                }
+            };
+            let usual = KubeSettings::default();
+            let settings = KubeSettings { requests_at_once: cluster.requests_at_once.unwrap_or(usual.requests_at_once) };
+            reached.kubernetes.insert(name.clone(), KubeCluster::new(name, connection, settings));
+        }
+        reached
+    }
+
+    /// The clusters for runs.
+    ///
+    /// # Errors
+    /// When a name is none that a cluster can have.
+    pub fn clusters(&self, embedded: &Arc<dyn Cluster>) -> anyhow::Result<Clusters> {
+        let mut named: HashMap<ClusterName, Arc<dyn Cluster>> = HashMap::new();
+        for (name, cluster) in &self.kubernetes {
+            named.insert(ClusterName::new(name.clone())?, Arc::new(cluster.clone()));
+        }
+        for name in &self.embedded {
+            named.insert(ClusterName::new(name.clone())?, Arc::clone(embedded));
+        }
+        Ok(Clusters::new(named, Arc::clone(embedded)))
+    }
+
+    /// The store of secret parameters; without one, each is refused.
+    ///
+    /// # Errors
+    /// When the store cannot be set up.
+    pub fn secrets(&self, outside: &Outside, state: &Path) -> anyhow::Result<Arc<Stores>> {
+        let Some(configured) = &outside.secrets else { return Ok(Arc::new(Stores::none())) };
+        let version_key = version_key(state)?;
+        let store: Arc<dyn SecretStore> = match configured {
+            Secrets::Vault(vault) => Arc::new(Vault::new(vault_config(vault, version_key)).context("[secrets.vault]")?),
+            Secrets::Files(folder) => {
+                Arc::new(Files::new(FilesConfig { folder: folder.clone(), pins: Pins::Refuse, kept_for: Duration::ZERO, version_key }))
+            }
+            Secrets::Kubernetes(name) => {
+                let cluster = self.kubernetes.get(name).with_context(|| {
+                    format!("[secrets.kubernetes] names the cluster {name}, which is none of [clusters]; name one that is reached there")
+                })?;
+                let config = KubernetesConfig { cluster: name.clone(), pins: Pins::Refuse, kept_for: LONGEST_KEPT, version_key };
+                Arc::new(Kubernetes::new(config, Arc::new(Reader(cluster.clone()))))
+            }
+        };
+        Ok(Arc::new(Stores::none().with_default(store)))
+    }
+}
+
+/// The registries: the embedded one, and those that the configuration names.
+///
+/// # Errors
+/// When a password cannot be read, or a registry cannot be set up.
+pub fn registries(outside: &Outside, embedded: LayoutRegistry) -> anyhow::Result<Registries> {
+    let mut remotes = Vec::new();
+    for (host, registry) in &outside.registries {
+        let credentials = match &registry.credentials {
+            None => None,
+            Some((username, file)) => Some(Credentials { username: username.clone(), password: read_secret(file)? }),
+        };
+        remotes.push(RemoteSettings { host: host.clone(), plain_http: registry.plain_http, ca_file: registry.ca.clone(), credentials });
+    }
+    Ok(Registries::new(embedded, remotes)?)
+}
+
+/// A secret in a file, without the line break that editors put at its end.
+fn read_secret(file: &Path) -> anyhow::Result<SecretString> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}, which is to hold a password", file.display()))?;
+    Ok(SecretString::from(text.trim_end_matches(['\n', '\r']).to_owned()))
+}
+
+fn vault_config(vault: &outside::Vault, version_key: VersionKey) -> VaultConfig {
+    let sign_in = match vault.sign_in.clone() {
+        outside::SignIn::Token(file) => SignIn::Token(SecretSource::File(file)),
+        outside::SignIn::AppRole(role_id, file) => {
+            SignIn::AppRole { mount: "approle".to_owned(), role_id, secret_id: SecretSource::File(file) }
+        }
+        outside::SignIn::Kubernetes(role, file) => {
+            SignIn::Kubernetes { mount: "kubernetes".to_owned(), role, service_account_token: SecretSource::File(file) }
+        }
+    };
+    VaultConfig {
+        namespace: vault.namespace.clone(),
+        ca_file: vault.ca.clone(),
+        allow_plain_http: vault.plain_http,
+        ..VaultConfig::new(vault.address.clone(), sign_in, version_key)
+    }
+}
+
+/// The key that versions of secrets are named with: made once, and this installation's own secret.
+fn version_key(state: &Path) -> anyhow::Result<VersionKey> {
+    let file = state.join("version-key");
+    if !file.exists() {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).context("the system gives no random bytes")?;
+        crate::files::replace(&file, &bytes).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let bytes: [u8; 32] =
+        bytes.try_into().ok().with_context(|| format!("{} is damaged; delete it, and a new one is made", file.display()))?;
+    Ok(VersionKey::new(bytes))
+}
+
+/// Reads Secrets of a cluster for the secret store.
+struct Reader(KubeCluster);
+
+impl KubernetesSecrets for Reader {
+    fn get<'a>(&'a self, namespace: &'a str, name: &'a str) -> BoxFuture<'a, Result<Option<BTreeMap<String, Vec<u8>>>, String>> {
+        async move { self.0.read_secret(namespace, name).await.map_err(|error| error.to_string()) }.boxed()
+    }
+}
