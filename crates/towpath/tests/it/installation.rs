@@ -107,6 +107,14 @@ impl Installation {
         self.write(&path, &text.replacen(old, new, 1));
     }
 
+    /// Replaces a text that a file of a clone must hold.
+    #[track_caller]
+    pub fn replace_in(&self, path: &str, old: &str, new: &str) {
+        let text = self.read(path);
+        assert!(text.contains(old), "{path} does not hold {old:?}:\n{text}");
+        self.write(path, &text.replacen(old, new, 1));
+    }
+
     /// Waits until the server has read this commit of the config repository.
     #[track_caller]
     pub fn until_read(&mut self, commit: &str) {

@@ -6,6 +6,7 @@ mod harness;
 mod init;
 mod installation;
 mod kills;
+mod kube;
 mod ledger;
 mod offline;
 mod people;

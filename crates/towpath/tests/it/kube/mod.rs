@@ -1,0 +1,4 @@
+//! The whole way on a real Kubernetes with a real registry: from a push to pods in production.
+
+mod given;
+mod journey;
