@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use towpath_catalog::{Catalog, InputFile};
-use towpath_domain::{BranchName, CommitId, Digest, GitRef, RepoUrl, Timestamp};
+use towpath_domain::{BranchName, CommitId, Digest, GitRef, ImageRef, RepoUrl, Timestamp};
 use towpath_engine::{Action, CommitInfo, Event, Facts, State, Subject, Verdict, Work, plan, secret_versions};
 use towpath_git::{MergeRequest, Merged};
 use towpath_runs::render::{self, Secrets, Surroundings};
@@ -188,7 +188,7 @@ fn as_if_there(verdict: &Verdict) -> Option<Event> {
     let State::Act { action: Action::LookAtImage { image, requirements, .. } } = &verdict.state else { return None };
     let digest = image.digest().unwrap_or(Digest::from_bytes([0; 32]));
     let signed = requirements.iter().map(|required| (required.hash.to_string(), None)).collect();
-    Some(Event::ImageLooked { image: image.clone(), digest: Some(digest), signed, error: None })
+    Some(Event::ImageLooked { image: ImageRef::clone(image), digest: Some(digest), signed, error: None })
 }
 
 fn lines(catalog: &Catalog, facts: &Facts, verdicts: &BTreeMap<Subject, Verdict>) -> Vec<PlanLine> {

@@ -57,7 +57,11 @@ impl Control {
     /// Runs until `shutdown` turns true.
     pub async fn keep_going(self: Arc<Self>, shutdown: watch::Receiver<bool>) {
         let observing = tokio::spawn(Arc::clone(&self).observe(shutdown.clone()));
+        let rotation = tokio::spawn(crate::rotation::keep_looking(Arc::clone(&self.world), shutdown.clone()));
         self.steer(shutdown).await;
+        if rotation.await.is_err() {
+            tracing::error!("the task that looks at versions of secrets ended badly");
+        }
         if observing.await.is_err() {
             tracing::error!("the task that looks at repositories ended badly");
         }
@@ -211,7 +215,7 @@ impl Control {
                 false
             }
             Action::LookAtImage { image, requirements, .. } => {
-                self.looking.begin(&self.world, image, requirements);
+                self.looking.begin(&self.world, *image, requirements);
                 false
             }
             Action::Run { spec } => {

@@ -4,12 +4,13 @@
 //! that would grow for ever is cut at the limits below, the oldest first.
 
 mod outside;
+mod retry;
 
 use std::collections::BTreeMap;
 
 use towpath_domain::{CommitId, FailureClass, RunId, SourceName, TargetId, Timestamp};
 
-use crate::event::{ChangeSpec, ConfigEdit, DeployWork, Event, Outcome, Render, RenderOutcome, RunSpec, Subject, Work};
+use crate::event::{ChangeSpec, ConfigEdit, DeployWork, Event, Outcome, Render, RenderOutcome, RunSpec, Work};
 use crate::facts::{ActiveDeploy, Built, ChangeFact, Deployed, Evidence, FactKey, Facts, Failure, OpenRun, RenderTries, TargetFact};
 use crate::ids;
 
@@ -267,49 +268,6 @@ impl Facts {
         touched
     }
 
-    fn retry(&mut self, subject: &Subject) -> Vec<FactKey> {
-        let mut touched = Vec::new();
-        match subject {
-            Subject::Source(source) => {
-                for (commit, fact) in self.builds.get_mut(source).into_iter().flatten() {
-                    if fact.failure.take().is_some() {
-                        touched.push(FactKey::Build(source.clone(), *commit));
-                    }
-                }
-            }
-            Subject::Target(target) => {
-                if let Some(fact) = self.targets.get_mut(target) {
-                    let (failure, tries) = (fact.failure.take(), fact.render_tries.take());
-                    if failure.is_some() || tries.is_some() {
-                        touched.push(FactKey::Target(target.clone()));
-                    }
-                }
-                if let Some(renders) = self.renders.get_mut(target) {
-                    let before = renders.len();
-                    renders.retain(|render| !matches!(render.outcome, RenderOutcome::Failed { .. }));
-                    if renders.len() != before {
-                        touched.push(FactKey::Renders(target.clone()));
-                    }
-                }
-                // Whoever retries has mended what it waits for.
-                let rendered = self.renders.get(target).into_iter().flatten();
-                let images: Vec<_> = rendered.flat_map(|render| render.images().iter().cloned()).collect();
-                touched.extend(images.iter().flat_map(|image| self.image_announced(image)).collect::<Vec<_>>());
-                for (id, fact) in &mut self.changes {
-                    if fact.merged.is_none() && moves(&fact.spec, target) && renew(fact) {
-                        touched.push(FactKey::Change(id.clone()));
-                    }
-                }
-            }
-            Subject::Change(id) => {
-                if self.changes.get_mut(id).is_some_and(renew) {
-                    touched.push(FactKey::Change(id.clone()));
-                }
-            }
-        }
-        touched
-    }
-
     fn cut_builds(&mut self, source: &SourceName) -> Vec<FactKey> {
         let Some(builds) = self.builds.get_mut(source) else { return Vec::new() };
         if builds.len() <= BUILDS_MAX {
@@ -394,12 +352,6 @@ fn settle(old: &mut Option<Failure>, new: Option<Failure>) {
         new.attempts = old.attempts.saturating_add(1);
     }
     *old = Some(new);
-}
-
-/// Forgets how the change ended short of merging. Returns whether there was something to forget.
-fn renew(fact: &mut ChangeFact) -> bool {
-    let (failure, superseded) = (fact.failure.take(), fact.superseded.take());
-    failure.is_some() || superseded.is_some()
 }
 
 fn clear(active: &mut Option<RunId>, run: &RunId) {

@@ -41,7 +41,7 @@ pub struct Passed {
 /// Every hold that stands against it; never empty.
 pub fn gate(catalog: &Catalog, facts: &Facts, now: Timestamp, target: &Target, commit: CommitId) -> Result<Passed, Vec<Hold>> {
     let passed = check(&Rules::of(catalog, facts, target), facts, &Clock::new(now), commit)?;
-    let holds = images::known(catalog, facts, target, commit, &passed.release, Asks::Change);
+    let holds = images::known(catalog, facts, target, commit, &passed.release, Asks::Change, now);
     if holds.is_empty() { Ok(passed) } else { Err(holds) }
 }
 
@@ -62,7 +62,7 @@ pub fn may_deploy(catalog: &Catalog, facts: &Facts, now: Timestamp, target: &Tar
     let leaves_blocked = current.is_some_and(|current| current.commit != commit && rules.is_blocked(current.commit));
     let urgency = if passed.hotfix || leaves_blocked { Urgency::Urgent } else { Urgency::Ordinary };
     let policies: Vec<Arc<Policy>> = catalog.policies.iter().filter(|policy| policy.select.selects(target)).cloned().collect();
-    let mut holds = images::known(catalog, facts, target, commit, &passed.release, Asks::Deploy);
+    let mut holds = images::known(catalog, facts, target, commit, &passed.release, Asks::Deploy, now);
     holds.extend(Times::default().holds(&clock, &policies, target.promotion.schedule.as_ref(), urgency));
     if holds.is_empty() { Ok(passed) } else { Err(holds) }
 }

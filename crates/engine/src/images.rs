@@ -98,6 +98,7 @@ pub(crate) fn known(
     commit: CommitId,
     release: &BTreeMap<ImageRef, Digest>,
     asks: Asks,
+    now: Timestamp,
 ) -> Vec<Hold> {
     let selecting = catalog.policies.iter().filter(|policy| policy.require_signed.is_some() && policy.select.selects(target));
     let signatures: Vec<Arc<Policy>> = selecting.cloned().collect();
@@ -122,7 +123,7 @@ pub(crate) fn known(
             (Some(Fault::Missing), _) if asks == Asks::Change => {}
             (Some(fault), Some(fact)) => holds.push(hold(&asked, fact, fault)),
             (Some(_), None) => {
-                let (since, error) = (Timestamp::default(), Some("nobody has looked at its signatures yet".to_owned()));
+                let (since, error) = (now, Some("nobody has looked at its signatures yet".to_owned()));
                 holds.push(Hold::ImageMissing { image: asked, since, next: since, error });
             }
         }
@@ -180,7 +181,7 @@ fn hold(image: &ImageRef, fact: &ImageFact, fault: Fault<'_>) -> Hold {
 
 fn look(view: &TargetView, image: &ImageRef) -> Action {
     let requirements = view.signatures.iter().filter_map(|policy| policy.require_signed.clone()).collect();
-    Action::LookAtImage { target: view.target.id.clone(), image: image.clone(), requirements }
+    Action::LookAtImage { target: view.target.id.clone(), image: Box::new(image.clone()), requirements }
 }
 
 /// The image at the digest that it must have, where that is known.

@@ -1,8 +1,9 @@
 //! The catalog in the shape that planning asks for: dense indices, and who looks at whom.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use towpath_catalog::{Build, Catalog, Policy, QueuePolicy, Retries, Source, Target};
 use towpath_domain::{BranchName, Channel, GitRef, RepoUrl, SourceName, TargetId};
 
@@ -25,8 +26,8 @@ pub(crate) struct Index {
     pub(crate) branch_followers: FxHashMap<(RepoUrl, BranchName), Followers>,
     /// Who takes a secret at its newest version, by path.
     pub(crate) secret_users: FxHashMap<String, Vec<u32>>,
-    /// Sources by the name of their image.
-    image_sources: FxHashMap<String, Vec<SourceName>>,
+    /// Sources by a hash of the name of their image, sorted: few ever ask.
+    image_sources: Vec<(u64, u32)>,
     /// The first broken saas file, if there is one: then evidence of targets that are not in the catalog counts.
     broken: Option<Arc<str>>,
 }
@@ -167,8 +168,11 @@ impl Index {
     }
 
     /// The sources that push images of this name.
-    pub(crate) fn sources_of_image(&self, name: &str) -> impl Iterator<Item = &SourceName> {
-        self.image_sources.get(name).into_iter().flatten()
+    pub(crate) fn sources_of_image<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a SourceName> {
+        let hash = hash_of(name);
+        let from = self.image_sources.partition_point(|(known, _)| *known < hash);
+        let alike = self.image_sources.iter().skip(from).take_while(move |(known, _)| *known == hash);
+        alike.map(|(_, at)| &self.source(*at).source).filter(move |source| source.image == name).map(|source| &source.name)
     }
 
     /// Takes up that a target that is not in the catalog publishes to `channel`. Returns whether that counts.
@@ -220,11 +224,16 @@ impl Index {
             let every = followers.targets.iter().filter_map(views).any(|view| view.moving() && view.queue == QueuePolicy::Every);
             let retries = targets.first().and_then(views).map(|view| view.retries).unwrap_or_default();
             self.source_ids.insert(source.name.clone(), at);
-            self.image_sources.entry(source.image.clone()).or_default().push(source.name.clone());
+            self.image_sources.push((hash_of(&source.image), at));
             sources.push(SourceView { source: source.clone(), branch, every, retries, targets });
         }
+        self.image_sources.sort_unstable();
         self.sources = sources;
     }
+}
+
+fn hash_of(name: &str) -> u64 {
+    FxBuildHasher.hash_one(name)
 }
 
 fn view(catalog: &Catalog, target: &Arc<Target>, selected: &[&Arc<Policy>], rules: Rules) -> TargetView {

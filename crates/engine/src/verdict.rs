@@ -56,8 +56,8 @@ pub enum Action {
     LookAtImage {
         /// The target that waits for it.
         target: TargetId,
-        /// The image, with its digest where that must be the one.
-        image: ImageRef,
+        /// The image, with its digest where that must be the one. Boxed, since each verdict has room for it.
+        image: Box<ImageRef>,
         /// What it must be signed by.
         requirements: Vec<Arc<SignatureRequirement>>,
     },

@@ -1,0 +1,57 @@
+//! What a person's wish to try again makes of the facts: what failed is forgotten, and what is waited for is looked at at once.
+
+use crate::event::{RenderOutcome, Subject};
+use crate::facts::{ChangeFact, FactKey, Facts};
+
+use super::moves;
+
+impl Facts {
+    pub(super) fn retry(&mut self, subject: &Subject) -> Vec<FactKey> {
+        let mut touched = Vec::new();
+        match subject {
+            Subject::Source(source) => {
+                for (commit, fact) in self.builds.get_mut(source).into_iter().flatten() {
+                    if fact.failure.take().is_some() {
+                        touched.push(FactKey::Build(source.clone(), *commit));
+                    }
+                }
+            }
+            Subject::Target(target) => {
+                if let Some(fact) = self.targets.get_mut(target) {
+                    let (failure, tries) = (fact.failure.take(), fact.render_tries.take());
+                    if failure.is_some() || tries.is_some() {
+                        touched.push(FactKey::Target(target.clone()));
+                    }
+                }
+                if let Some(renders) = self.renders.get_mut(target) {
+                    let before = renders.len();
+                    renders.retain(|render| !matches!(render.outcome, RenderOutcome::Failed { .. }));
+                    if renders.len() != before {
+                        touched.push(FactKey::Renders(target.clone()));
+                    }
+                }
+                // Whoever retries has mended what it waits for.
+                let rendered = self.renders.get(target).into_iter().flatten();
+                let images: Vec<_> = rendered.flat_map(|render| render.images().iter().cloned()).collect();
+                touched.extend(images.iter().flat_map(|image| self.image_announced(image)).collect::<Vec<_>>());
+                for (id, fact) in &mut self.changes {
+                    if fact.merged.is_none() && moves(&fact.spec, target) && renew(fact) {
+                        touched.push(FactKey::Change(id.clone()));
+                    }
+                }
+            }
+            Subject::Change(id) => {
+                if self.changes.get_mut(id).is_some_and(renew) {
+                    touched.push(FactKey::Change(id.clone()));
+                }
+            }
+        }
+        touched
+    }
+}
+
+/// Forgets how the change ended short of merging. Returns whether there was something to forget.
+fn renew(fact: &mut ChangeFact) -> bool {
+    let (failure, superseded) = (fact.failure.take(), fact.superseded.take());
+    failure.is_some() || superseded.is_some()
+}
