@@ -1,6 +1,13 @@
 //! What is well and what is not, with how to mend it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
+
+use towpath_catalog::Catalog;
+use towpath_cluster::Examination;
+use towpath_domain::{ClusterName, NamespaceName};
+use towpath_runs::World;
 
 use crate::steer::Control;
 use crate::view::Finding;
@@ -44,17 +51,70 @@ impl Control {
                 ));
             }
         }
-        for cluster in world.clusters.all() {
-            findings.push(match cluster.list(None).await {
-                Ok(objects) => {
-                    ok("cluster", format!("{} objects, {} not ready", objects.len(), objects.iter().filter(|o| !o.ready).count()))
-                }
-                Err(error) => bad("cluster", error.to_string(), "see the message"),
-            });
-        }
+        findings.extend(self.clusters(&snapshot.catalog).await);
+        findings.extend(registries(world).await);
         findings.push(disk(world.ledger.file().parent().unwrap_or(Path::new("."))));
         findings
     }
+}
+
+impl Control {
+    /// Each cluster of the catalog: whether it is reached, which version it is, and what Towpath may not do there.
+    async fn clusters(&self, catalog: &Catalog) -> Vec<Finding> {
+        let mut wanted: BTreeMap<ClusterName, BTreeMap<NamespaceName, BTreeSet<String>>> = BTreeMap::new();
+        for target in catalog.targets.values().filter(|target| !target.disable) {
+            let kinds = wanted.entry(target.cluster.clone()).or_default().entry(target.namespace.clone()).or_default();
+            kinds.extend(target.saas_file.managed_resource_types.iter().cloned());
+        }
+        let looks = wanted.into_iter().map(|(name, namespaces)| async move {
+            let what = format!("cluster {name}");
+            let needs: Vec<(NamespaceName, Vec<String>)> =
+                namespaces.into_iter().map(|(namespace, kinds)| (namespace, kinds.into_iter().collect())).collect();
+            let cluster = self.world.clusters.get(&name);
+            match tokio::time::timeout(CLUSTER_WITHIN, cluster.examine(&needs)).await {
+                Ok(Ok(examination)) => examined(&what, examination),
+                Ok(Err(error)) => vec![bad(&what, error.to_string(), "correct [clusters] in towpath.toml, or make the cluster reachable")],
+                Err(_) => {
+                    let text = format!("did not answer within {} s", CLUSTER_WITHIN.as_secs());
+                    vec![bad(&what, text, "correct [clusters] in towpath.toml, or make the cluster reachable")]
+                }
+            }
+        });
+        futures_util::future::join_all(looks).await.into_iter().flatten().collect()
+    }
+}
+
+/// How long a cluster may take: one that hangs does not hold up what is told of the others.
+const CLUSTER_WITHIN: Duration = Duration::from_secs(20);
+
+fn examined(what: &str, examination: Examination) -> Vec<Finding> {
+    let mut findings = vec![ok(what, examination.version)];
+    for missing in examination.missing {
+        let place = missing.namespace.map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default();
+        let text = format!("{}: {} is not allowed{place}", missing.resource, missing.verbs.join(", "));
+        findings.push(bad(what, text, "grant it to the account that towpath.toml names for this cluster; docs/operate.md has a role"));
+    }
+    for note in examination.notes {
+        findings.push(Finding {
+            what: what.to_owned(),
+            level: "warning".to_owned(),
+            text: note,
+            mend: "install what defines it, or leave it out of managedResourceTypes".to_owned(),
+        });
+    }
+    findings
+}
+
+/// Each registry over the network.
+async fn registries(world: &World) -> Vec<Finding> {
+    let looks = world.registry.remotes().map(|registry| async move {
+        let what = format!("registry {}", registry.host());
+        match registry.examine().await {
+            Ok(()) => ok(&what, "answers".to_owned()),
+            Err(error) => bad(&what, error.to_string(), "see the message"),
+        }
+    });
+    futures_util::future::join_all(looks).await
 }
 
 /// Free space below which nothing can be recorded any more, and below which a build or a log may fill it, in bytes.

@@ -14,6 +14,7 @@ mod plans;
 mod rendering;
 pub mod request;
 mod requests;
+mod rotation;
 mod runs;
 mod status;
 mod steer;

@@ -46,7 +46,9 @@ pub enum RegistryError {
         registry: String,
     },
     /// A registry over the network does not let us.
-    #[error("{registry} refuses access: {why}. Set `username` and `password` under [registries.\"{registry}\"] in towpath.toml, or give that user the right")]
+    #[error(
+        "{registry} refuses access: {why}. Set `username` and `password` under [registries.\"{registry}\"] in towpath.toml, or give that user the right"
+    )]
     Refused {
         /// The registry's host.
         registry: String,

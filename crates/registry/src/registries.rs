@@ -7,7 +7,8 @@ use std::sync::Arc;
 use towpath_domain::{Digest, ImageRef};
 
 use crate::{
-    ImageConfig, LayoutRegistry, Manifest, Packed, Registry, RegistryError, RegistryFuture, RemoteRegistry, RemoteSettings, TagMove, Unpacked,
+    ImageConfig, LayoutRegistry, Manifest, Packed, Registry, RegistryError, RegistryFuture, RemoteRegistry, RemoteSettings, TagMove,
+    Unpacked,
 };
 
 /// All registries of this installation.

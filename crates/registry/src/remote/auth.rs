@@ -153,8 +153,7 @@ impl RemoteRegistry {
         use base64::Engine as _;
         let credentials = self.settings.credentials.as_ref()?;
         let plain = format!("{}:{}", credentials.username, credentials.password.expose_secret());
-        let mut header =
-            HeaderValue::from_str(&format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(plain))).ok()?;
+        let mut header = HeaderValue::from_str(&format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(plain))).ok()?;
         header.set_sensitive(true);
         Some(header)
     }
@@ -169,7 +168,8 @@ impl RemoteRegistry {
         if !asked.is_empty() {
             query.push(("scope", asked.to_owned()));
         }
-        let mut url = reqwest::Url::parse(realm).map_err(|e| self.refused(&format!("it names {realm:?} for tokens, which is no address: {e}")))?;
+        let mut url =
+            reqwest::Url::parse(realm).map_err(|e| self.refused(&format!("it names {realm:?} for tokens, which is no address: {e}")))?;
         url.query_pairs_mut().extend_pairs(query);
         let mut request = self.client.get(url);
         if let Some(header) = self.basic() {

@@ -193,7 +193,8 @@ impl RemoteRegistry {
         let index: Index = self.parse(&bytes, "the index", name, digest)?;
         let platform = Platform::host();
         let Some(member) = index.manifests.iter().find(|member| member.platform.as_ref() == Some(&platform)) else {
-            let found: Vec<String> = index.manifests.iter().filter_map(|member| member.platform.as_ref()).map(ToString::to_string).collect();
+            let found: Vec<String> =
+                index.manifests.iter().filter_map(|member| member.platform.as_ref()).map(ToString::to_string).collect();
             return Err(RegistryError::WrongPlatform { place: format!("{name}@{digest}"), wanted: platform, found: found.join(", ") });
         };
         let (bytes, _) = self.needed(name, member.digest).await?;
@@ -239,7 +240,11 @@ impl RemoteRegistry {
         if found == digest {
             return Ok(());
         }
-        Err(RegistryError::Malformed { what: what.to_owned(), place: place.to_owned(), why: format!("its digest is {found}, not {digest}") })
+        Err(RegistryError::Malformed {
+            what: what.to_owned(),
+            place: place.to_owned(),
+            why: format!("its digest is {found}, not {digest}"),
+        })
     }
 
     fn parse<T: serde::de::DeserializeOwned>(&self, bytes: &[u8], what: &str, name: &str, digest: Digest) -> Result<T, RegistryError> {

@@ -1,6 +1,5 @@
 //! From a registry over the network into the embedded one, for what is run or built upon on this machine.
 
-
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use towpath_domain::{Digest, ImageRef};

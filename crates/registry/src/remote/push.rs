@@ -55,7 +55,10 @@ impl RemoteRegistry {
             Some(found) if found == digest => Ok(()),
             found => Err(RegistryError::Rejected {
                 registry: self.host().to_owned(),
-                why: format!("{image} was pushed as {digest}, but it says that it is {}", found.map_or_else(|| "not there".to_owned(), |d| d.to_string())),
+                why: format!(
+                    "{image} was pushed as {digest}, but it says that it is {}",
+                    found.map_or_else(|| "not there".to_owned(), |d| d.to_string())
+                ),
             }),
         }
     }

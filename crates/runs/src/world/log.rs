@@ -85,21 +85,24 @@ impl LogSink {
         said.into_iter().rev().take(count).rev().collect()
     }
 
-    /// How many lines of this pod's container the step's log holds already.
-    pub(crate) fn said(&self, step: &str, pod: &str) -> u64 {
+    /// Tells the lines of this pod's container that the step's log holds already.
+    pub(crate) fn said(&self, step: &str, pod: &str, told: &mut dyn FnMut(&str)) {
         if let Some(open) = self.lock().as_mut() {
             // What is still in memory counts, too.
             open.steps.remove(step);
         }
         let start = format!("[{pod}] ");
-        let (mut from, mut said) = (0, 0);
+        let mut from = 0;
         while let Ok(chunk) = self.logs.read(&self.run, step, from, u64::MAX)
             && chunk.next > from
         {
             from = chunk.next;
-            said += chunk.lines.iter().filter(|line| line.stream == Stream::Out && line.text.starts_with(&start)).count() as u64;
+            for line in chunk.lines.iter().filter(|line| line.stream == Stream::Out) {
+                if let Some(text) = line.text.strip_prefix(&start) {
+                    told(text);
+                }
+            }
         }
-        said
     }
 
     /// Writes what is still to be written.
