@@ -28,6 +28,7 @@ impl Keeper {
     }
 
     /// Whether the script still runs.
+    #[allow(dead_code, reason = "for servers that are started later")]
     pub fn is_running(&mut self) -> bool {
         matches!(self.shell.try_wait(), Ok(None))
     }

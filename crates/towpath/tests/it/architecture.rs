@@ -5,10 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The parts from the ground up: each may use those before it.
-const ORDER: [&str; 14] = [
-    "domain", "catalog", "template", "engine", "ledger", "git", "forge", "registry", "cluster", "notify", "runs", "control", "web",
-    "towpath",
+const ORDER: [&str; 16] = [
+    "domain", "catalog", "template", "junit", "engine", "ledger", "git", "forge", "registry", "cluster", "notify", "secrets", "runs",
+    "control", "web", "towpath",
 ];
+
+/// Crates that are no part of the product: what tests stand on.
+const FOR_TESTS: [&str; 1] = ["testbed"];
 
 fn crates() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -77,7 +80,7 @@ fn dependencies_point_down_the_list_of_parts() {
             assert!(rank[used.as_str()] < rank[part], "{part} uses {used}, which stands below it");
         }
     }
-    let listed: BTreeSet<String> = ORDER.iter().map(|part| (*part).to_owned()).collect();
+    let listed: BTreeSet<String> = ORDER.iter().chain(&FOR_TESTS).map(|part| (*part).to_owned()).collect();
     let there: BTreeSet<String> = fs::read_dir(crates()).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
     assert_eq!(listed, there, "every crate has its place in the list");
 }
@@ -112,6 +115,19 @@ fn only_the_ledger_names_a_database() {
 #[test]
 fn only_the_binary_prints_reads_the_environment_and_parses_arguments() {
     only_in(&["towpath"], &["println!", "eprintln!", "std::env::var", "std::env::args", "env::vars", "clap::"]);
+}
+
+#[test]
+fn only_the_cluster_names_kubernetes_client_and_only_registry_and_secrets_speak_http_to_others() {
+    only_in(&["cluster"], &["k8s_openapi", "use kube::", "kube::Client"]);
+    only_in(&["registry", "secrets"], &["reqwest"]);
+}
+
+#[test]
+fn nothing_of_the_product_stands_on_what_is_for_tests() {
+    for part in ORDER {
+        assert!(FOR_TESTS.iter().all(|for_tests| !dependencies(part).contains(*for_tests)), "{part}");
+    }
 }
 
 #[test]

@@ -72,7 +72,7 @@ pub(crate) fn is_worth_waiting_for(group: &str, kind: &str) -> bool {
     let passive = ["ConfigMap", "Secret", "ServiceAccount", "LimitRange", "Endpoints", "Event", "PodTemplate"];
     let passive_groups =
         ["rbac.authorization.k8s.io", "scheduling.k8s.io", "storage.k8s.io", "admissionregistration.k8s.io", "networking.k8s.io"];
-    !(group.is_empty() && passive.contains(&kind)) && !passive_groups.contains(&group)
+    !(passive_groups.contains(&group) || group.is_empty() && passive.contains(&kind))
 }
 
 fn number(object: &Value, pointer: &str) -> i64 {
