@@ -1,7 +1,6 @@
 //! Real servers for tests of Towpath; only ever a dev-dependency.
 //!
-//! Nothing here pretends: [`Kube`] is a real Kubernetes, [`Registry`] a real image registry, [`images`] are images that
-//! really run. Only Clowder's controllers are played, by [`Clowder`], since their originals cannot be had as a program.
+//! Nothing here pretends: [`Kube`] is a real Kubernetes.
 //!
 //! What is missing on a machine makes the start return `None` after a line `SKIPPED: …`; with `CI` set it panics, so that
 //! no check is left out unseen. What is there and does not start always panics: that is a failure, not a lack.

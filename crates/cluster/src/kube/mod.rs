@@ -1,10 +1,10 @@
 //! Kubernetes and OpenShift as a cluster.
 //!
-//! - [`connect`]: how it is reached; [`request`]: one request; [`discover`]: which kinds it has.
-//! - [`apply`]: what is wanted becomes what is there, by server-side apply; [`prune`]: what is no longer wanted goes.
-//! - [`status`]: pure: what an object's own fields say of it. [`diagnose`]: pure: what its pods say.
-//! - [`wait`]: watches until all is well or cannot become so; [`follow`]: what jobs print.
-//! - [`examine`]: for `towpath doctor`.
+//! - `connect`: how it is reached; `request`: one request; `discover`: which kinds it has.
+//! - `apply`: what is wanted becomes what is there, by server-side apply; `prune`: what is no longer wanted goes.
+//! - `status`: pure: what an object's own fields say of it. `diagnose`: pure: what its pods say.
+//! - `wait`: watches until all is well or cannot become so; `follow`: what jobs print.
+//! - `examine`: for `towpath doctor`.
 
 mod apply;
 mod connect;

@@ -171,7 +171,7 @@ pub fn owner(target: &Target, run: &RunId, commit: CommitId) -> Owner {
         scope: Scope {
             types: target.saas_file.managed_resource_types.clone(),
             names: target.saas_file.managed_resource_names.clone(),
-            takeover: false,
+            takeover: target.saas_file.takeover,
         },
     }
 }
