@@ -85,6 +85,9 @@ impl Kube {
     /// Teaches the cluster Clowder's resources, as the shared folder has them; again is fine.
     #[track_caller]
     pub fn install_crds(&self) {
+        // Two at once would be in each other's way.
+        static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
+        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let folder = shared().join("crds");
         self.kubectl(&[OsStr::new("apply"), OsStr::new("-f"), folder.as_os_str()]);
         self.wait(&["--for=condition=Established", "crd", "--all"]);
