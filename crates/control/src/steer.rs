@@ -54,6 +54,24 @@ impl Control {
         self.wake.notify_one();
     }
 
+    /// An image may have been pushed: those that were looked for in vain are due at once. All that a registry's webhook does.
+    pub fn wake_for_images(self: &Arc<Self>) {
+        let own = Arc::clone(self);
+        tokio::spawn(async move {
+            let missed: Vec<Event> = {
+                let facts = own.world.ledger.facts();
+                let missed = facts.images.iter().filter(|(_, fact)| fact.looks > 0 && !fact.announced);
+                missed.map(|(image, _)| Event::ImageAnnounced { image: image.clone() }).collect()
+            };
+            if missed.is_empty() {
+                return;
+            }
+            if let Err(error) = own.world.ledger.append(None, "towpath", own.world.clock.now(), missed).await {
+                tracing::warn!(%error, "that images may be new could not be recorded; they are looked for at their usual times");
+            }
+        });
+    }
+
     /// Runs until `shutdown` turns true.
     pub async fn keep_going(self: Arc<Self>, shutdown: watch::Receiver<bool>) {
         let observing = tokio::spawn(Arc::clone(&self).observe(shutdown.clone()));

@@ -62,6 +62,9 @@ pub trait Brain: Send + Sync + 'static {
     /// Something outside may have changed: look now. Must return at once, and may be called often.
     fn wake(&self);
 
+    /// An image may have been pushed: look at those that are waited for. Must return at once, and may be called often.
+    fn wake_for_images(&self);
+
     /// Resolves when a log may have grown. Whoever follows a log waits for it between two pages.
     fn log_may_have_grown(&self) -> BoxFuture<'_, ()> {
         Box::pin(tokio::time::sleep(Duration::from_millis(100)))

@@ -185,6 +185,10 @@ impl Brain for FakeBrain {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push("wake".into());
     }
 
+    fn wake_for_images(&self) {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push("wake for images".into());
+    }
+
     fn log_may_have_grown(&self) -> BoxFuture<'_, ()> {
         let grown = self.grown.notified();
         Box::pin(async move {

@@ -15,6 +15,7 @@
 //! | `GET /api/v1/doctor` | what is well and what is not |
 //! | `POST /api/v1/{retry,cancel,promote,rollback,hold,release,backup}` | asks for something |
 //! | `POST /hooks/git` | wakes the loop; what is sent is not read |
+//! | `POST /hooks/registry` | has images looked at that are waited for; what is sent is not read |
 //!
 //! Refusals are problem details (RFC 9457, `application/problem+json`).
 //!

@@ -3,52 +3,32 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use reqwest::{Client, ClientBuilder, Url};
 use secrecy::SecretString;
 
-/// One registry over the network, as `towpath.toml` names it under `[registries."HOST"]`.
+use super::words;
+use crate::RegistryError;
+
+/// How a registry is reached.
 #[derive(Debug, Clone)]
 pub struct RemoteSettings {
-    /// The first part of its images' names: a host, with a port where it is not 443, such as `quay.io` or `localhost:5000`.
+    /// The registry as it stands at the beginning of images' names: a host, with its port where it has one.
     pub host: String,
-    /// Whether it is spoken to without TLS. Credentials then cross the network readable by anyone on it.
+    /// It speaks HTTP without encryption. For registries on this machine.
     pub plain_http: bool,
-    /// A file of certificates (PEM) that are trusted beside those of the system.
+    /// Certificates (PEM) that the server's may go back to, beside those of the system.
     pub ca_file: Option<PathBuf>,
-    /// What is shown when the registry asks who is there.
-    pub credentials: Credentials,
-    /// How long to wait for it.
-    pub timeouts: Timeouts,
+    /// Who we are; nobody in particular when there is none.
+    pub credentials: Option<Credentials>,
 }
 
-impl RemoteSettings {
-    /// The registry at `host` over TLS, without credentials.
-    #[must_use]
-    pub fn anonymous(host: impl Into<String>) -> Self {
-        Self {
-            host: host.into(),
-            plain_http: false,
-            ca_file: None,
-            credentials: Credentials::Anonymous,
-            timeouts: Timeouts::default(),
-        }
-    }
-}
-
-/// Who Towpath is to a registry. Nothing of it is in any message: its `Debug` hides what is secret.
-#[derive(Debug, Clone, Default)]
-pub enum Credentials {
-    /// Nobody: what everybody may do. A registry that hands out tokens to anybody is asked for one.
-    #[default]
-    Anonymous,
-    /// A user, or a robot account. Sent to the registry itself, or to the token service that it names.
-    User {
-        /// The user's name.
-        username: String,
-        /// The password, or a token that stands for one.
-        password: SecretString,
-    },
-    /// A bearer token that the registry takes as it is, such as a service account's.
-    Token(SecretString),
+/// A name and a password. What is formatted hides the password.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The name.
+    pub username: String,
+    /// The password or token.
+    pub password: SecretString,
 }
 
 /// How long a registry may keep Towpath waiting.
@@ -56,14 +36,72 @@ pub enum Credentials {
 pub struct Timeouts {
     /// For a connection. Default 10 seconds.
     pub connect: Duration,
-    /// For a whole answer to a small question. Default 60 seconds.
+    /// For an answer to begin, and then between two pieces of it. Default 60 seconds.
     pub answer: Duration,
-    /// Without any progress while a layer is sent or fetched. Default 2 minutes.
+    /// Without any progress while a layer is sent. Default 2 minutes: some registries store all of it before they answer.
     pub stall: Duration,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
         Self { connect: Duration::from_secs(10), answer: Duration::from_secs(60), stall: Duration::from_secs(120) }
+    }
+}
+
+impl RemoteSettings {
+    /// Where the registry's API is.
+    pub(super) fn base(&self) -> Result<Url, RegistryError> {
+        // Docker Hub's images are called after another host than the one that serves them.
+        let host = if self.is_docker_hub() { "registry-1.docker.io" } else { &self.host };
+        let scheme = if self.plain_http { "http" } else { "https" };
+        let wrong = |why: &str| self.wrong(format!("{:?} is not a host with or without a port: {why}", self.host));
+        let url = Url::parse(&format!("{scheme}://{host}/")).map_err(|error| wrong(&error.to_string()))?;
+        let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        if !plain || self.host.contains(['/', '@', ' ']) {
+            return Err(wrong("write it as at the beginning of images' names"));
+        }
+        Ok(url)
+    }
+
+    /// Whether images without a project are in `library`, as nowhere else.
+    pub(super) fn is_docker_hub(&self) -> bool {
+        matches!(self.host.as_str(), "docker.io" | "index.docker.io" | "registry-1.docker.io")
+    }
+
+    /// A client for small questions and downloads, and one for uploads: while those go on, nothing comes back.
+    pub(super) fn clients(&self, timeouts: &Timeouts) -> Result<(Client, Client), RegistryError> {
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            return Err(self.wrong("this process has no cryptography installed; that is a mistake in the program".to_owned()));
+        }
+        let build = |client: ClientBuilder| client.build().map_err(|error| self.wrong(words(&error)));
+        Ok((build(self.client(timeouts)?.read_timeout(timeouts.answer))?, build(self.client(timeouts)?)?))
+    }
+
+    fn client(&self, timeouts: &Timeouts) -> Result<ClientBuilder, RegistryError> {
+        let encrypted = !self.plain_http;
+        let redirects = reqwest::redirect::Policy::custom(move |attempt| {
+            if attempt.previous().len() > 10 {
+                attempt.error("it sends from one place to the next without end")
+            } else if encrypted && attempt.url().scheme() != "https" {
+                attempt.error("it sends to a place that is not encrypted")
+            } else {
+                attempt.follow()
+            }
+        });
+        let mut client = Client::builder().connect_timeout(timeouts.connect).redirect(redirects).user_agent("towpath");
+        if let Some(file) = &self.ca_file {
+            let wrong = |why: String| self.wrong(format!("its certificates in {}: {why}", file.display()));
+            let pem = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
+            let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| wrong(words(&error)))?;
+            if certificates.is_empty() {
+                return Err(wrong("there is none; the file must hold -----BEGIN CERTIFICATE-----".to_owned()));
+            }
+            client = client.tls_certs_merge(certificates);
+        }
+        Ok(client)
+    }
+
+    fn wrong(&self, why: String) -> RegistryError {
+        RegistryError::Settings { registry: self.host.clone(), why }
     }
 }

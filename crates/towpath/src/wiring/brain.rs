@@ -141,4 +141,8 @@ impl Brain for Wired {
     fn wake(&self) {
         self.control.wake();
     }
+
+    fn wake_for_images(&self) {
+        self.control.wake_for_images();
+    }
 }

@@ -11,8 +11,22 @@ use super::Shared;
 use crate::limits;
 use crate::problem::Refusal;
 
-/// Reads the body to its end, keeping nothing of it, and wakes the loop.
+/// A repository may be new.
 pub(super) async fn git(State(shared): State<Shared>, body: Body) -> Result<StatusCode, Refusal> {
+    take(&shared, body).await?;
+    shared.brain.wake();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// An image may be new. Whatever registry it is that tells: the images that are waited for are looked at.
+pub(super) async fn registry(State(shared): State<Shared>, body: Body) -> Result<StatusCode, Refusal> {
+    take(&shared, body).await?;
+    shared.brain.wake_for_images();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Reads the body to its end, keeping nothing of it.
+async fn take(shared: &Shared, body: Body) -> Result<(), Refusal> {
     let granted = shared.hooks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take(Instant::now());
     if !granted {
         let mend = "nothing is lost: the wakes before this one look at everything, and so does polling";
@@ -30,6 +44,5 @@ pub(super) async fn git(State(shared): State<Shared>, body: Body) -> Result<Stat
             return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The webhook is too large", detail, mend));
         }
     }
-    shared.brain.wake();
-    Ok(StatusCode::NO_CONTENT)
+    Ok(())
 }

@@ -52,7 +52,7 @@ pub fn router(brain: Arc<dyn Brain>, stopping: watch::Receiver<bool>) -> Router 
         .route("/backup", post(write::backup))
         .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX));
     // A webhook may come through a proxy that keeps the outside name in Host. It can do nothing but wake, so it is let in.
-    let hook = Router::new().route("/hooks/git", post(hooks::git));
+    let hook = Router::new().route("/hooks/git", post(hooks::git)).route("/hooks/registry", post(hooks::registry));
     Router::new()
         .nest("/api/v1", v1)
         .route("/healthz", get(|| async { "ok\n" }))

@@ -143,6 +143,8 @@ async fn a_webhook_wakes_whatever_it_says_until_there_are_too_many() {
     let server = server(ANY, Shown::default()).await;
     let through_a_proxy = server.raw("POST /hooks/git HTTP/1.1\nhost: towpath.example", "{ not even JSON").await;
     assert_eq!((through_a_proxy.status, server.brain.asked()), (204, vec!["wake".to_owned()]));
+    assert_eq!(server.post("/hooks/registry", "{}").await.status, 204);
+    assert!(server.brain.asked().contains(&"wake for images".to_owned()));
     let mut last = server.post("/hooks/git", "").await;
     for _ in 0..200 {
         if last.status == 429 {
