@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use towpath_domain::{Digest, FailureClass, ImageRef};
 
@@ -31,7 +30,7 @@ pub enum RegistryError {
         image: ImageRef,
     },
     /// The registry does not hold the image.
-    #[error("the embedded registry has no {image} (looked in {}). Build or import it first, or correct the name{}", folder.display(), elsewhere(image))]
+    #[error("the registry has no {image} (looked in {}). Build or import it first, or correct the name", folder.display())]
     NoImage {
         /// The image, as name and tag or name and digest.
         image: String,
@@ -63,26 +62,6 @@ pub enum RegistryError {
         registry: String,
         /// What went wrong.
         why: String,
-        /// How long it wants to be left alone, where it says so.
-        retry_after: Option<Duration>,
-    },
-    /// A host answers, but not as a registry does.
-    #[error("{registry} does not answer as a registry does: {why}. Check that [registries.\"{registry}\"] in towpath.toml names a container registry")]
-    Nonsense {
-        /// The registry's host.
-        registry: String,
-        /// What is wrong with the answer.
-        why: String,
-    },
-    /// What a registry over the network gives is not what belongs to the digest.
-    #[error("{registry} gives content with the digest {found} for {what}: it is damaged there or on its way. Nothing of it was kept; push it anew")]
-    Altered {
-        /// The registry's host.
-        registry: String,
-        /// What was asked for, with its digest.
-        what: String,
-        /// The digest of what came.
-        found: Digest,
     },
     /// A registry over the network does not take what it was sent.
     #[error("{registry} does not take it: {why}")]
@@ -205,16 +184,6 @@ pub enum RegistryError {
     },
 }
 
-/// What else may be meant, where the image's name begins with a host.
-fn elsewhere(image: &str) -> String {
-    match image.split_once('/') {
-        Some((host, _)) if host.contains(['.', ':']) || host == "localhost" => {
-            format!("; if it is in the registry at {host}, name that one under [registries.\"{host}\"] in towpath.toml")
-        }
-        _ => String::new(),
-    }
-}
-
 fn mend_io(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "Free some space on that disk; then it is tried again",
@@ -231,11 +200,7 @@ impl RegistryError {
         match self {
             Self::Io { .. } | Self::CutShort { .. } | Self::Unreachable { .. } => FailureClass::Environment,
             // A retry reads the same bad bytes; only people can say where they came from.
-            Self::Damaged { .. }
-            | Self::Altered { .. }
-            | Self::Nonsense { .. }
-            | Self::Refused { .. }
-            | Self::Settings { .. } => FailureClass::Unknown,
+            Self::Damaged { .. } | Self::Refused { .. } | Self::Settings { .. } => FailureClass::Unknown,
             Self::Name { .. }
             | Self::Unpinned { .. }
             | Self::NoImage { .. }
@@ -248,15 +213,6 @@ impl RegistryError {
             | Self::WrongPlatform { .. }
             | Self::UnsafeEntry { .. }
             | Self::Pack { .. } => FailureClass::Own,
-        }
-    }
-
-    /// How long a registry wants to be left alone, where it said so.
-    #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Unreachable { retry_after, .. } => *retry_after,
-            _ => None,
         }
     }
 

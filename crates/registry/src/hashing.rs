@@ -24,11 +24,6 @@ impl<W: Write> HashingWriter<W> {
         Self { inner, hasher: Sha256::new(), size: 0 }
     }
 
-    /// The digest of what went through so far.
-    pub(crate) fn digest(&self) -> Digest {
-        Digest::from_bytes(self.hasher.clone().finalize().into())
-    }
-
     /// The writer, and the digest and length of what went through.
     pub(crate) fn finish(self) -> (W, Digest, u64) {
         (self.inner, Digest::from_bytes(self.hasher.finalize().into()), self.size)

@@ -100,8 +100,8 @@ impl Manifest {
         self.layers.iter().fold(self.config.size, |sum, layer| sum.saturating_add(layer.size))
     }
 
-    /// Refuses what is no plain container image, whoever it is for. `place` is for the message.
-    pub(crate) fn check_form(&self, place: &str) -> Result<(), RegistryError> {
+    /// Refuses what is no plain container image, and what is larger than `limits` allow. `place` is for the message.
+    pub(crate) fn check(&self, limits: &Limits, place: &str) -> Result<(), RegistryError> {
         let malformed = |why: String| RegistryError::Malformed { what: "the manifest".to_owned(), place: place.to_owned(), why };
         if self.schema_version != 2 {
             return Err(malformed(format!("its schemaVersion is {}, not 2", self.schema_version)));
@@ -116,12 +116,6 @@ impl Manifest {
                 mend: "It is an artifact of another kind: name a container image",
             });
         }
-        Ok(())
-    }
-
-    /// Refuses what is no plain container image, what could not be unpacked here, and what is larger than `limits` allow.
-    pub(crate) fn check(&self, limits: &Limits, place: &str) -> Result<(), RegistryError> {
-        self.check_form(place)?;
         let too_large = |what: &str, limit: u64, unit| RegistryError::TooLarge { what: what.into(), place: place.into(), limit, unit };
         if self.layers.len() > limits.layers {
             return Err(too_large("the image", limits.layers as u64, "layers"));

@@ -1,28 +1,68 @@
 //! Requests, and how a registry is told who asks.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Body, Client, Method, Response, StatusCode, Url};
+use http_auth::parser::ChallengeParser;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::{Body, Method, Response, StatusCode};
 use secrecy::ExposeSecret as _;
+use serde::Deserialize;
 
-use super::token::{Challenge, TOKEN_LASTS, TokenAnswer};
 use super::{RemoteRegistry, words};
 use crate::RegistryError;
+
+/// How long a token lasts when the registry does not say, by the specification.
+const TOKEN_LASTS: u64 = 60;
+
+/// How long before its end a token is no longer used.
+const TOKEN_SPARE: Duration = Duration::from_secs(10);
 
 /// How much of a registry's complaint is told, in characters.
 const COMPLAINT_MAX: usize = 300;
 
-/// A token service's answer is one token.
-const TOKEN_BYTES_MAX: u64 = 1 << 20;
-
-/// How often a registry is asked that is busy, and how long it is waited for between. One that wants to be left alone for longer is:
-/// whoever asked has other things to do.
+/// How often a registry is asked again that is busy, and for how long it is believed.
 const TRIES: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(300);
 const PAUSE_MAX: Duration = Duration::from_secs(20);
+
+/// Tokens by what they are good for.
+#[derive(Default)]
+pub(super) struct Tokens(Mutex<HashMap<String, Token>>);
+
+struct Token {
+    header: HeaderValue,
+    until: Instant,
+}
+
+// Headers hold secrets.
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tokens(hidden)")
+    }
+}
+
+impl Tokens {
+    fn get(&self, scope: &str) -> Option<HeaderValue> {
+        let tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.get(scope).filter(|token| Instant::now() < token.until).map(|token| token.header.clone())
+    }
+
+    fn put(&self, scope: &str, header: HeaderValue, lasts: Duration) {
+        let token = Token { header, until: Instant::now() + lasts.saturating_sub(TOKEN_SPARE) };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(scope.to_owned(), token);
+    }
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    #[serde(default)]
+    token: String,
+    #[serde(default)]
+    access_token: String,
+    expires_in: Option<u64>,
+}
 
 impl RemoteRegistry {
     /// Sends a request that may be sent again; `scope` says what it needs to be allowed.
@@ -34,163 +74,146 @@ impl RemoteRegistry {
         headers: HeaderMap,
         body: Option<Vec<u8>>,
     ) -> Result<Response, RegistryError> {
-        let url = self.url(path)?;
         let mut pause = PAUSE;
-        let mut tries = 1;
-        loop {
-            let ask = || self.once(&self.client, method.clone(), url.clone(), scope, headers.clone(), body.clone().map(Body::from));
-            let mut answer = ask().await?;
+        for attempt in 1..=TRIES {
+            let again = || body.clone().map(Body::from);
+            let mut answer = self.once(method.clone(), path, scope, headers.clone(), again()).await?;
             if answer.status() == StatusCode::UNAUTHORIZED && self.sign_in(&answer, scope).await? {
-                answer = ask().await?;
+                answer = self.once(method.clone(), path, scope, headers.clone(), again()).await?;
             }
-            let wanted = left_alone(&answer);
-            if !is_busy(answer.status()) || tries == TRIES || wanted.is_some_and(|wanted| wanted > PAUSE_MAX) {
+            let busy = answer.status() == StatusCode::TOO_MANY_REQUESTS || answer.status().is_server_error();
+            if !busy || attempt == TRIES {
                 return Ok(answer);
             }
-            tokio::time::sleep(wanted.unwrap_or(pause).max(PAUSE)).await;
+            let asked = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+            tokio::time::sleep(asked.map_or(pause, Duration::from_secs).clamp(PAUSE, PAUSE_MAX)).await;
             pause *= 2;
-            tries += 1;
         }
+        Err(RegistryError::Unreachable { registry: self.settings.host.clone(), why: "it was asked too often".to_owned() })
     }
 
-    /// Sends a request once. What goes to another host than the registry's own goes without credentials.
+    /// Sends a request once. A path that is a whole address, as registries give for uploads, is taken as it is.
     pub(super) async fn once(
         &self,
-        client: &Client,
         method: Method,
-        url: Url,
+        path: &str,
         scope: &str,
         headers: HeaderMap,
         body: Option<Body>,
     ) -> Result<Response, RegistryError> {
-        let own = url.origin() == self.base.origin();
-        let mut request = client.request(method, url).headers(headers);
-        if let Some(header) = self.tokens.get(scope).filter(|_| own) {
+        let url = if path.starts_with('/') { format!("{}{path}", self.base()) } else { path.to_owned() };
+        let mut request = self.client.request(method, &url).headers(headers);
+        // What is sent to another host than the registry's own goes without credentials.
+        if url.starts_with(&self.base())
+            && let Some(header) = self.tokens.get(scope)
+        {
             request = request.header(AUTHORIZATION, header);
         }
         if let Some(body) = body {
             request = request.body(body);
         }
-        request.send().await.map_err(|error| self.away(&error))
+        request.send().await.map_err(|e| self.away(&e))
     }
 
-    /// A path at the registry, or an address that the registry gave.
-    pub(super) fn url(&self, place: &str) -> Result<Url, RegistryError> {
-        let url = self.base.join(place).map_err(|error| self.nonsense(&format!("it names the address {place:?}: {error}")))?;
-        if self.base.scheme() == "https" && url.scheme() != "https" {
-            return Err(self.nonsense(&format!("it names the address {url}, which is not encrypted")));
-        }
-        Ok(url)
+    /// The registry's address.
+    pub(super) fn base(&self) -> String {
+        let scheme = if self.settings.plain_http { "http" } else { "https" };
+        format!("{scheme}://{}", self.settings.host)
     }
 
     /// Does what the registry asks for to know us. Answers whether asking again makes sense.
-    pub(super) async fn sign_in(&self, answer: &Response, scope: &str) -> Result<bool, RegistryError> {
-        let tried = self.tokens.get(scope).is_some();
-        self.tokens.forget(scope);
-        match Challenge::read(answer.headers()).map_err(|why| self.refused(&why))? {
-            Challenge::Basic => {
-                if tried {
-                    return Ok(false);
+    async fn sign_in(&self, answer: &Response, scope: &str) -> Result<bool, RegistryError> {
+        let challenges = answer.headers().get_all(WWW_AUTHENTICATE);
+        for challenge in challenges.iter().filter_map(|value| value.to_str().ok()) {
+            for found in ChallengeParser::new(challenge).flatten() {
+                let parameter = |name: &str| {
+                    let value = found.params.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+                    value.map(|(_, value)| value.to_unescaped())
+                };
+                if found.scheme.eq_ignore_ascii_case("bearer") {
+                    let Some(realm) = parameter("realm") else { continue };
+                    let asked = parameter("scope").filter(|_| scope.is_empty()).unwrap_or_else(|| scope.to_owned());
+                    self.fetch_token(&realm, parameter("service"), &asked, scope).await?;
+                    return Ok(true);
                 }
-                let header = self.basic().ok_or_else(|| self.refused("it wants a user and a password, and none is set"))?;
-                self.tokens.put(scope, header, TOKEN_LASTS);
-            }
-            Challenge::Bearer { realm, service, scope: offered } => {
-                let asked = if scope.is_empty() { offered } else { Some(scope.to_owned()) };
-                let (header, lasts) = self.fetch_token(realm, service, asked).await?;
-                self.tokens.put(scope, header, lasts);
+                if found.scheme.eq_ignore_ascii_case("basic") {
+                    let Some(header) = self.basic() else { return Err(self.refused("it wants a user and a password")) };
+                    if self.tokens.get(scope).is_some() {
+                        return Ok(false);
+                    }
+                    self.tokens.put(scope, header, Duration::from_secs(TOKEN_LASTS));
+                    return Ok(true);
+                }
             }
         }
-        Ok(true)
+        Ok(false)
     }
 
     fn basic(&self) -> Option<HeaderValue> {
+        use base64::Engine as _;
         let credentials = self.settings.credentials.as_ref()?;
         let plain = format!("{}:{}", credentials.username, credentials.password.expose_secret());
-        let mut header = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(plain))).ok()?;
+        let mut header = HeaderValue::from_str(&format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(plain))).ok()?;
         header.set_sensitive(true);
         Some(header)
     }
 
-    async fn fetch_token(
-        &self,
-        realm: Url,
-        service: Option<String>,
-        scope: Option<String>,
-    ) -> Result<(HeaderValue, Duration), RegistryError> {
-        if realm.scheme() != "https" && !self.settings.plain_http {
-            return Err(self.refused(&format!("it wants {realm} asked for a token without encryption, which is not done")));
+    async fn fetch_token(&self, realm: &str, service: Option<String>, asked: &str, scope: &str) -> Result<(), RegistryError> {
+        let encrypted = realm.starts_with("https://") || self.settings.plain_http;
+        if !encrypted && self.settings.credentials.is_some() {
+            return Err(self.refused("it wants the password sent without encryption, to another place; that is not done"));
         }
-        let mut url = realm.clone();
-        let parameters = [("service", service), ("scope", scope)];
-        url.query_pairs_mut().extend_pairs(parameters.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        let mut query = Vec::new();
+        query.extend(service.map(|service| ("service", service)));
+        if !asked.is_empty() {
+            query.push(("scope", asked.to_owned()));
+        }
+        let mut url =
+            reqwest::Url::parse(realm).map_err(|e| self.refused(&format!("it names {realm:?} for tokens, which is no address: {e}")))?;
+        url.query_pairs_mut().extend_pairs(query);
         let mut request = self.client.get(url);
         if let Some(header) = self.basic() {
             request = request.header(AUTHORIZATION, header);
         }
-        let answer = request.send().await.map_err(|error| self.away(&error))?;
-        let status = answer.status();
-        if is_busy(status) {
-            return Err(self.busy(&answer, &format!("its token service {realm} answers {status}")));
+        let answer = request.send().await.map_err(|e| self.away(&e))?;
+        if !answer.status().is_success() {
+            let status = answer.status();
+            return Err(if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+                RegistryError::Unreachable { registry: self.settings.host.clone(), why: format!("its token service says {status}") }
+            } else {
+                self.refused(&format!("its token service says {status}"))
+            });
         }
-        if !status.is_success() {
-            return Err(self.refused(&format!("its token service {realm} answers {status}")));
-        }
-        let bytes = self.limited(answer, TOKEN_BYTES_MAX, "the token", realm.as_str()).await?;
-        let token = serde_json::from_slice::<TokenAnswer>(&bytes).ok().and_then(TokenAnswer::header);
-        token.ok_or_else(|| self.nonsense(&format!("its token service {realm} answers with no token")))
+        let bytes = self.limited(answer, 1 << 20, "the token", realm).await?;
+        let token: TokenAnswer = serde_json::from_slice(&bytes).map_err(|_| self.refused("its token service answers with no token"))?;
+        let text = if token.token.is_empty() { token.access_token } else { token.token };
+        let mut header = HeaderValue::from_str(&format!("Bearer {text}")).map_err(|_| self.refused("its token cannot be sent"))?;
+        header.set_sensitive(true);
+        self.tokens.put(scope, header, Duration::from_secs(token.expires_in.unwrap_or(TOKEN_LASTS).max(TOKEN_LASTS)));
+        Ok(())
     }
 
     pub(super) fn refused(&self, why: &str) -> RegistryError {
         RegistryError::Refused { registry: self.settings.host.clone(), why: why.to_owned() }
     }
 
-    /// It answers, but not as a registry does.
-    pub(super) fn nonsense(&self, why: &str) -> RegistryError {
-        RegistryError::Nonsense { registry: self.settings.host.clone(), why: why.to_owned() }
-    }
-
     pub(super) fn away(&self, error: &reqwest::Error) -> RegistryError {
-        RegistryError::Unreachable { registry: self.settings.host.clone(), why: words(&error), retry_after: None }
+        RegistryError::Unreachable { registry: self.settings.host.clone(), why: words(&error) }
     }
 
-    fn busy(&self, answer: &Response, why: &str) -> RegistryError {
-        let retry_after = left_alone(answer);
-        let why = match retry_after {
-            Some(time) => format!("{why}, and wants to be left alone for {} s", time.as_secs()),
-            None => why.to_owned(),
-        };
-        RegistryError::Unreachable { registry: self.settings.host.clone(), why, retry_after }
-    }
-
-    /// An answer that was not expected, as an error. `what` was asked for.
-    pub(super) async fn unexpected(&self, answer: Response, what: &str) -> RegistryError {
+    /// An answer that was not expected, as an error.
+    pub(super) async fn unexpected(&self, answer: Response, path: &str) -> RegistryError {
         let status = answer.status();
-        let busy = is_busy(status).then(|| self.busy(&answer, &format!("{status} for {what}")));
-        if status == StatusCode::NOT_FOUND {
-            return self.missing(what);
-        }
-        let said = self.limited(answer, 64 << 10, "the complaint", what).await.unwrap_or_default();
+        let said = self.limited(answer, 64 << 10, "the complaint", path).await.unwrap_or_default();
         let said: String = String::from_utf8_lossy(&said).chars().filter(|c| !c.is_control()).take(COMPLAINT_MAX).collect();
-        let why = if said.is_empty() { format!("{status} for {what}") } else { format!("{status} for {what}: {said}") };
-        match (status, busy) {
-            (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => {
-                self.refused(&format!("{why} (some registries say this of what is not there, too)"))
-            }
-            (_, Some(RegistryError::Unreachable { registry, why: told, retry_after })) => {
-                let why = if said.is_empty() { told } else { format!("{told}: {said}") };
-                RegistryError::Unreachable { registry, why, retry_after }
+        let why = if said.is_empty() { format!("{path}: {status}") } else { format!("{path}: {status}: {said}") };
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => self.refused(&why),
+            StatusCode::NOT_FOUND => self.missing(path),
+            status if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() => {
+                RegistryError::Unreachable { registry: self.settings.host.clone(), why }
             }
             _ => RegistryError::Rejected { registry: self.settings.host.clone(), why },
         }
     }
-}
-
-fn is_busy(status: StatusCode) -> bool {
-    status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT || status.is_server_error()
-}
-
-/// How long the answer asks to be left alone. A date, which the header may also hold, is passed over: no registry is known to send one.
-fn left_alone(answer: &Response) -> Option<Duration> {
-    answer.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }

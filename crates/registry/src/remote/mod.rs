@@ -1,34 +1,60 @@
 //! A registry over the network: the OCI distribution specification, spoken over HTTP.
-//!
-//! Spoken here and not by a client crate: those that exist read answers of any length into memory, take a token service that is away for
-//! one that refuses, and keep to themselves how long a registry wants to be left alone.
 
 mod auth;
 mod pull;
 mod push;
-mod read;
-mod settings;
-mod token;
 
-use reqwest::header::HeaderMap;
-use reqwest::{Client, Method, StatusCode, Url};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Client, Method, Response, StatusCode};
+use secrecy::SecretString;
+use sha2::{Digest as _, Sha256};
 use towpath_domain::{Digest, ImageRef};
 
-pub use settings::{Credentials, RemoteSettings, Timeouts};
+use crate::image::{ConfigFile, Index, is_index};
+use crate::{ImageConfig, Limits, Manifest, Platform, RegistryError};
 
-use crate::image::{ConfigFile, Descriptor, Index};
-use crate::{ImageConfig, Limits, Manifest, RegistryError};
-use read::{accept, is_image, place, pull_scope};
+/// How a registry is reached.
+#[derive(Debug, Clone)]
+pub struct RemoteSettings {
+    /// The registry as it stands at the beginning of images' names: a host, with its port where it has one.
+    pub host: String,
+    /// It speaks HTTP without encryption. For registries on this machine.
+    pub plain_http: bool,
+    /// Certificates (PEM) that the server's must go back to, beside those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// Who we are; nobody in particular when there is none.
+    pub credentials: Option<Credentials>,
+}
 
-/// A registry over the network. Anonymous access, names with passwords, and tokens of a service that the registry names.
+/// A name and a password. What is formatted hides the password.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The name.
+    pub username: String,
+    /// The password or token.
+    pub password: SecretString,
+}
+
+/// Longer than a registry takes to answer; what it sends after its answer may take as long as it flows.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+
+/// A manifest is a list, not content.
+const MANIFEST_BYTES_MAX: u64 = 4 << 20;
+
+/// The kinds of manifest that we understand.
+const MANIFESTS: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
+                         application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json";
+
+/// A registry over the network.
 #[derive(Debug)]
 pub struct RemoteRegistry {
     settings: RemoteSettings,
-    base: Url,
     client: Client,
-    uploads: Client,
-    timeouts: Timeouts,
-    tokens: token::Tokens,
+    tokens: auth::Tokens,
     limits: Limits,
 }
 
@@ -36,20 +62,20 @@ impl RemoteRegistry {
     /// The registry that the settings describe. Nothing is sent before it is needed.
     ///
     /// # Errors
-    /// [`RegistryError::Settings`] when the host is none, when the certificates cannot be read, or when the process has no provider of
-    /// cryptography.
+    /// [`RegistryError::Settings`] when the certificates cannot be read.
     pub fn new(settings: RemoteSettings, limits: Limits) -> Result<Self, RegistryError> {
-        Self::with_timeouts(settings, limits, Timeouts::default())
-    }
-
-    /// As [`RemoteRegistry::new`], with other patience.
-    ///
-    /// # Errors
-    /// As [`RemoteRegistry::new`].
-    pub fn with_timeouts(settings: RemoteSettings, limits: Limits, timeouts: Timeouts) -> Result<Self, RegistryError> {
-        let base = settings.base()?;
-        let (client, uploads) = settings.clients(&timeouts)?;
-        Ok(Self { settings, base, client, uploads, timeouts, tokens: token::Tokens::default(), limits })
+        let wrong = |why: String| RegistryError::Settings { registry: settings.host.clone(), why };
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            return Err(wrong("this process has no cryptography installed; that is a mistake in the program".to_owned()));
+        }
+        let mut client = Client::builder().connect_timeout(CONNECT_WITHIN).read_timeout(ANSWER_WITHIN);
+        if let Some(file) = &settings.ca_file {
+            let pem = std::fs::read(file).map_err(|e| wrong(format!("{}: {e}", file.display())))?;
+            let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| wrong(format!("{}: {e}", file.display())))?;
+            client = client.tls_certs_merge(certificates);
+        }
+        let client = client.build().map_err(|e| wrong(words(&e)))?;
+        Ok(Self { settings, client, tokens: auth::Tokens::default(), limits })
     }
 
     /// The host, as images' names begin with it.
@@ -64,14 +90,10 @@ impl RemoteRegistry {
     /// Why it does not.
     pub async fn examine(&self) -> Result<(), RegistryError> {
         let answer = self.send(Method::GET, "/v2/", "", HeaderMap::new(), None).await?;
-        match answer.status() {
-            status if status.is_success() => Ok(()),
-            StatusCode::NOT_FOUND => Err(self.nonsense("it has no /v2/, so it is no container registry")),
-            _ => Err(self.unexpected(answer, "/v2/").await),
-        }
+        if answer.status().is_success() { Ok(()) } else { Err(self.unexpected(answer, "/v2/").await) }
     }
 
-    /// The digest that the image stands for now; of an index, the index's own. `None` when it is not there.
+    /// The digest that the image stands for now; of an index, the index's own.
     ///
     /// # Errors
     /// [`RegistryError`] when the registry cannot tell.
@@ -83,76 +105,177 @@ impl RemoteRegistry {
         };
         let repository = self.repository(image.name());
         let path = format!("/v2/{repository}/manifests/{wanted}");
-        let answer = self.send(Method::HEAD, &path, &pull_scope(&repository), accept(), None).await?;
+        let answer = self.send(Method::HEAD, &path, &pull_scope(repository), accept(), None).await?;
         match answer.status() {
             StatusCode::NOT_FOUND => return Ok(None),
-            status if status.is_success() => {
-                let told = answer.headers().get("docker-content-digest").and_then(|value| value.to_str().ok());
-                match (told.and_then(|text| text.parse::<Digest>().ok()), image.digest()) {
-                    (Some(told), Some(wanted)) if told != wanted => return Err(self.altered(&image.to_string(), told)),
-                    (Some(told), _) => return Ok(Some(told)),
-                    (None, _) => {}
-                }
-            }
-            // Some do not know HEAD here.
-            StatusCode::METHOD_NOT_ALLOWED | StatusCode::BAD_REQUEST | StatusCode::NOT_IMPLEMENTED => {}
-            _ => return Err(self.unexpected(answer, &place(image.name(), &wanted)).await),
+            status if status.is_success() => {}
+            _ => return Err(self.unexpected(answer, &path).await),
+        }
+        let told = answer.headers().get("docker-content-digest").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+        if let Some(digest) = image.digest().or(told) {
+            return Ok(Some(digest));
         }
         // A registry that does not say the digest lets it be reckoned.
-        Ok(self.document(image.name(), &wanted).await?.map(|document| document.digest))
+        Ok(self.manifest_bytes(repository, &wanted).await?.map(|(bytes, _)| digest_of(&bytes)))
     }
 
-    /// The manifest `digest`, or of an index, the one for this machine's platform, or else its first.
+    /// The manifest `digest`, or of an index, the one for this machine's platform.
     ///
     /// # Errors
-    /// [`RegistryError::NotThere`], or [`RegistryError`] of what cannot be used.
+    /// [`RegistryError`] when it is not there or cannot be used.
     pub async fn manifest(&self, name: &str, digest: Digest) -> Result<Manifest, RegistryError> {
-        self.image(name, digest, true).await.map(|(_, manifest)| manifest)
+        self.image(name, digest).await.map(|(_, manifest)| manifest)
     }
 
-    /// The configuration of an image; of an index as for [`RemoteRegistry::manifest`].
+    /// The digests of all that an image consists of as a whole: its own, and if it is an index, its members'.
     ///
     /// # Errors
-    /// As for [`RemoteRegistry::manifest`].
+    /// [`RegistryError`] when it is not there.
+    pub async fn members(&self, name: &str, digest: Digest) -> Result<Vec<Digest>, RegistryError> {
+        let (bytes, kind) = self.needed(name, digest).await?;
+        if !is_index(&kind) {
+            return Ok(vec![digest]);
+        }
+        let index: Index = self.parse(&bytes, "the index", name, digest)?;
+        Ok(std::iter::once(digest).chain(index.manifests.iter().map(|member| member.digest)).collect())
+    }
+
+    /// The configuration of an image.
+    ///
+    /// # Errors
+    /// [`RegistryError`] when it is not there or cannot be used.
     pub async fn config(&self, name: &str, digest: Digest) -> Result<ImageConfig, RegistryError> {
         let manifest = self.manifest(name, digest).await?;
-        let bytes = self.small_blob(name, &manifest.config, "the configuration").await?;
-        let file: ConfigFile = self.parse(&bytes, "the configuration", &format!("{name}@{digest}"))?;
+        let repository = self.repository(name);
+        let path = format!("/v2/{repository}/blobs/{}", manifest.config.digest);
+        let answer = self.send(Method::GET, &path, &pull_scope(repository), HeaderMap::new(), None).await?;
+        if !answer.status().is_success() {
+            return Err(self.unexpected(answer, &path).await);
+        }
+        let bytes = self.limited(answer, MANIFEST_BYTES_MAX, "the configuration", name).await?;
+        self.verify(&bytes, manifest.config.digest, "the configuration", name)?;
+        let file: ConfigFile = self.parse(&bytes, "the configuration", name, digest)?;
         Ok(file.into())
     }
 
-    /// The images of an index by platform; of a plain image, itself, without saying what it runs on.
-    ///
-    /// # Errors
-    /// As for [`RemoteRegistry::manifest`].
-    pub async fn platforms(&self, name: &str, digest: Digest) -> Result<Vec<Descriptor>, RegistryError> {
-        let document = self.needed(name, digest).await?;
-        if !document.is_index {
-            return Ok(vec![Descriptor::new(crate::image::IMAGE_MANIFEST, digest, document.bytes.len() as u64)]);
-        }
-        let index: Index = self.parse(&document.bytes, "the index", &format!("{name}@{digest}"))?;
-        Ok(index.manifests.into_iter().filter(is_image).collect())
-    }
-
-    /// The digests of all that an image consists of as a whole: its own, and if it is an index, its images'.
-    ///
-    /// # Errors
-    /// As for [`RemoteRegistry::manifest`].
-    pub async fn members(&self, name: &str, digest: Digest) -> Result<Vec<Digest>, RegistryError> {
-        let mut digests: Vec<Digest> = self.platforms(name, digest).await?.iter().map(|member| member.digest).collect();
-        if !digests.contains(&digest) {
-            digests.insert(0, digest);
-        }
-        Ok(digests)
-    }
-
-    /// The tags of an image, sorted; none when there is no such image.
+    /// The tags of an image, sorted.
     ///
     /// # Errors
     /// [`RegistryError`] when the registry cannot tell.
     pub async fn tags(&self, name: &str) -> Result<Vec<String>, RegistryError> {
-        self.all_tags(name).await
+        #[derive(serde::Deserialize)]
+        struct Tags {
+            #[serde(default)]
+            tags: Option<Vec<String>>,
+        }
+        let repository = self.repository(name);
+        let path = format!("/v2/{repository}/tags/list");
+        let answer = self.send(Method::GET, &path, &pull_scope(repository), HeaderMap::new(), None).await?;
+        match answer.status() {
+            StatusCode::NOT_FOUND => return Ok(Vec::new()),
+            status if status.is_success() => {}
+            _ => return Err(self.unexpected(answer, &path).await),
+        }
+        let bytes = self.limited(answer, MANIFEST_BYTES_MAX, "the list of tags", name).await?;
+        let mut tags = serde_json::from_slice::<Tags>(&bytes).ok().and_then(|found| found.tags).unwrap_or_default();
+        tags.sort();
+        Ok(tags)
     }
+
+    /// The manifest of an image for this machine's platform, with its own digest.
+    async fn image(&self, name: &str, digest: Digest) -> Result<(Digest, Manifest), RegistryError> {
+        let (bytes, kind) = self.needed(name, digest).await?;
+        if !is_index(&kind) {
+            let manifest: Manifest = self.parse(&bytes, "the manifest", name, digest)?;
+            manifest.check(&self.limits, &format!("{name}@{digest}"))?;
+            return Ok((digest, manifest));
+        }
+        let index: Index = self.parse(&bytes, "the index", name, digest)?;
+        let platform = Platform::host();
+        let Some(member) = index.manifests.iter().find(|member| member.platform.as_ref() == Some(&platform)) else {
+            let found: Vec<String> =
+                index.manifests.iter().filter_map(|member| member.platform.as_ref()).map(ToString::to_string).collect();
+            return Err(RegistryError::WrongPlatform { place: format!("{name}@{digest}"), wanted: platform, found: found.join(", ") });
+        };
+        let (bytes, _) = self.needed(name, member.digest).await?;
+        let manifest: Manifest = self.parse(&bytes, "the manifest", name, member.digest)?;
+        manifest.check(&self.limits, &format!("{name}@{}", member.digest))?;
+        Ok((member.digest, manifest))
+    }
+
+    async fn needed(&self, name: &str, digest: Digest) -> Result<(Vec<u8>, String), RegistryError> {
+        let found = self.manifest_bytes(self.repository(name), &digest.to_string()).await?;
+        let (bytes, kind) = found.ok_or_else(|| self.missing(&format!("{name}@{digest}")))?;
+        self.verify(&bytes, digest, "the manifest", name)?;
+        Ok((bytes, kind))
+    }
+
+    async fn manifest_bytes(&self, repository: &str, wanted: &str) -> Result<Option<(Vec<u8>, String)>, RegistryError> {
+        let path = format!("/v2/{repository}/manifests/{wanted}");
+        let answer = self.send(Method::GET, &path, &pull_scope(repository), accept(), None).await?;
+        match answer.status() {
+            StatusCode::NOT_FOUND => return Ok(None),
+            status if status.is_success() => {}
+            _ => return Err(self.unexpected(answer, &path).await),
+        }
+        let kind = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let bytes = self.limited(answer, MANIFEST_BYTES_MAX, "the manifest", repository).await?;
+        Ok(Some((bytes, kind)))
+    }
+
+    /// The answer's content, which may be no longer than `limit` bytes.
+    async fn limited(&self, mut answer: Response, limit: u64, what: &str, place: &str) -> Result<Vec<u8>, RegistryError> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|e| self.away(&e))? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() as u64 > limit {
+                return Err(RegistryError::TooLarge { what: what.to_owned(), place: place.to_owned(), limit, unit: "bytes" });
+            }
+        }
+        Ok(bytes)
+    }
+
+    fn verify(&self, bytes: &[u8], digest: Digest, what: &str, place: &str) -> Result<(), RegistryError> {
+        let found = digest_of(bytes);
+        if found == digest {
+            return Ok(());
+        }
+        Err(RegistryError::Malformed {
+            what: what.to_owned(),
+            place: place.to_owned(),
+            why: format!("its digest is {found}, not {digest}"),
+        })
+    }
+
+    fn parse<T: serde::de::DeserializeOwned>(&self, bytes: &[u8], what: &str, name: &str, digest: Digest) -> Result<T, RegistryError> {
+        serde_json::from_slice(bytes).map_err(|e| RegistryError::Malformed {
+            what: what.to_owned(),
+            place: format!("{name}@{digest}"),
+            why: e.to_string(),
+        })
+    }
+
+    /// The image's name without the registry's.
+    fn repository<'n>(&self, name: &'n str) -> &'n str {
+        name.strip_prefix(&self.settings.host).map_or(name, |rest| rest.trim_start_matches('/'))
+    }
+
+    fn missing(&self, image: &str) -> RegistryError {
+        RegistryError::NotThere { image: image.to_owned(), registry: self.settings.host.clone() }
+    }
+}
+
+/// What reading a repository needs.
+fn pull_scope(repository: &str) -> String {
+    format!("repository:{repository}:pull")
+}
+
+fn accept() -> HeaderMap {
+    HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(MANIFESTS))])
+}
+
+fn digest_of(bytes: &[u8]) -> Digest {
+    Digest::from_bytes(Sha256::digest(bytes).into())
 }
 
 /// An error with what caused it: the outermost alone says little.
