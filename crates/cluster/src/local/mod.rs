@@ -176,7 +176,12 @@ impl Cluster for LocalCluster {
     }
 
     fn examine<'a>(&'a self, _: &'a [(NamespaceName, Vec<String>)]) -> BoxFuture<'a, Result<Examination, ClusterError>> {
-        Box::pin(async move { Ok(Examination { version: "the embedded runtime".to_owned(), ..Examination::default() }) })
+        Box::pin(async move {
+            let objects = view::list(&self.core.world(), None);
+            let unready = objects.iter().filter(|object| !object.ready).count();
+            let version = format!("the embedded runtime: {} objects, {unready} not ready", objects.len());
+            Ok(Examination { version, ..Examination::default() })
+        })
     }
 
     fn prune<'a>(

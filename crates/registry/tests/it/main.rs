@@ -11,6 +11,8 @@ mod mutated;
 #[cfg(test)]
 mod packing;
 #[cfg(test)]
+mod remote;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tools;
