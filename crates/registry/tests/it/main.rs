@@ -11,8 +11,6 @@ mod mutated;
 #[cfg(test)]
 mod packing;
 #[cfg(test)]
-mod remote;
-#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tools;
