@@ -104,7 +104,7 @@ impl RemoteRegistry {
         let url = if path.starts_with('/') { format!("{}{path}", self.base()) } else { path.to_owned() };
         let mut request = self.client.request(method, &url).headers(headers);
         // What is sent to another host than the registry's own goes without credentials.
-        if url.starts_with(&self.base())
+        if self.is_own(&url)
             && let Some(header) = self.tokens.get(scope)
         {
             request = request.header(AUTHORIZATION, header);
@@ -113,6 +113,11 @@ impl RemoteRegistry {
             request = request.body(body);
         }
         request.send().await.map_err(|e| self.away(&e))
+    }
+
+    /// Whether a request goes to the registry itself. The slash ends the host: `registry.example.com.evil.example` is another one.
+    fn is_own(&self, url: &str) -> bool {
+        url.starts_with(&format!("{}/", self.base()))
     }
 
     /// The registry's address.
@@ -214,6 +219,29 @@ impl RemoteRegistry {
                 RegistryError::Unreachable { registry: self.settings.host.clone(), why }
             }
             _ => RegistryError::Rejected { registry: self.settings.host.clone(), why },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Limits, RemoteSettings};
+
+    #[test]
+    fn only_the_registry_itself_is_sent_credentials() {
+        // Another test may have been first.
+        let _there = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let settings = RemoteSettings { host: "registry.example.com".to_owned(), plain_http: false, ca_file: None, credentials: None };
+        let registry = RemoteRegistry::new(settings, Limits::default()).unwrap();
+        assert!(registry.is_own("https://registry.example.com/v2/web/blobs/uploads/1"));
+        for other in [
+            "https://registry.example.com.evil.example/v2/",
+            "https://registry.example.com@evil.example/v2/",
+            "https://registry.example.com:8443/v2/",
+            "http://registry.example.com/v2/",
+        ] {
+            assert!(!registry.is_own(other), "{other}");
         }
     }
 }
