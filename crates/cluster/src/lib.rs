@@ -8,6 +8,7 @@
 //! - [`image`]: how the runtime asks for the content of an image.
 //! - [`spec`]: what it reads of Kubernetes objects.
 //! - [`kube`]: Kubernetes and OpenShift.
+//! - [`executor`]: where the work of runs is carried out, away from this machine.
 //! - [`local`]: the runtime: objects on disk, controllers, waiting, logs.
 //! - [`shim`]: the process that looks after one pod and survives Towpath.
 //!
@@ -27,6 +28,7 @@
 //! - All pods of a new revision start at once; the service switches when all of them are ready, and only then the old ones go.
 
 pub mod api;
+pub mod executor;
 pub mod image;
 pub mod kube;
 pub mod local;
@@ -44,6 +46,10 @@ pub use api::{
     Applied, AppliedObject, BoxFuture, Change, Cluster, ClusterError, Event, Examination, LogChunk, LogLine, LogRequest, LogSource,
     MissingPermission, ObjectDiff, ObjectKey, ObjectStatus, Observer, Owner, PodStatus, Progress, Ready, Reason, Refusal, RunningContainer,
     Scope, WaitFailure,
+};
+pub use executor::{
+    Amounts, Checkout, Executor, JobSettings, KubernetesJobs, PodSecurity, Task, TaskEnd, TaskFailure, TaskReason, TaskResources, Tekton,
+    TektonSettings, task_name,
 };
 pub use image::{ImageConfig, ImageError, ImageStore, Unpacked};
 pub use kube::{Connection, KubeCluster, KubeSettings, Token};

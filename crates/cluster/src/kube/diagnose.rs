@@ -51,6 +51,10 @@ pub(super) fn pods<'s>(seen: &'s Seen, key: &ObjectKey) -> Vec<&'s Value> {
             let jobs = seen.all("Job.batch").filter(named);
             jobs.flat_map(|job| seen.owned_by("Pod", text(job, "/metadata/uid"))).collect()
         }
+        ("tekton.dev", "PipelineRun") => {
+            let name = text(object, "/metadata/name");
+            seen.all("Pod").filter(|pod| text(pod, "/metadata/labels/tekton.dev~1pipelineRun") == name).collect()
+        }
         _ => seen.owned_by("Pod", text(object, "/metadata/uid")).collect(),
     }
 }

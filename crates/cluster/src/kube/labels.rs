@@ -24,7 +24,7 @@ pub(super) const ENVIRONMENT: &str = "towpath.dev/environment";
 /// The commit that the object was last changed for.
 pub(super) const REF: &str = "towpath.dev/ref";
 /// The run that last changed the object.
-pub(super) const RUN: &str = "towpath.dev/run";
+pub(crate) const RUN: &str = "towpath.dev/run";
 /// A hash of what was applied.
 pub(super) const APPLIED: &str = "towpath.dev/applied";
 /// In which wave the object is applied: a number, 0 when absent, lower ones first.
@@ -68,7 +68,7 @@ fn set(object: &mut Value, field: &str, name: &str, value: &str) {
 }
 
 /// An annotation's text; empty when it is not there.
-pub(super) fn annotation<'o>(object: &'o Value, name: &str) -> &'o str {
+pub(crate) fn annotation<'o>(object: &'o Value, name: &str) -> &'o str {
     object.pointer("/metadata/annotations").and_then(|all| all.get(name)).and_then(Value::as_str).unwrap_or_default()
 }
 

@@ -4,7 +4,7 @@
 //! - `apply`: what is wanted becomes what is there, by server-side apply; `prune`: what is no longer wanted goes.
 //! - `status`: pure: what an object's own fields say of it. `diagnose`: pure: what its pods say.
 //! - `wait`: watches until all is well or cannot become so; `follow`: what jobs print.
-//! - `examine`: for `towpath doctor`.
+//! - `examine`: for `towpath doctor`. `single`: single objects, for the executors.
 
 mod apply;
 mod connect;
@@ -13,16 +13,17 @@ mod discover;
 mod events;
 mod examine;
 mod follow;
-mod labels;
+pub(crate) mod labels;
 mod list;
 mod logs;
 mod prune;
 mod request;
 mod running;
 mod secret;
+pub(crate) mod single;
 mod status;
 mod wait;
-mod watching;
+pub(crate) mod watching;
 
 use std::fmt;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ use crate::api::{
     Owner, Ready, RunningContainer, WaitFailure,
 };
 pub use connect::{Connection, Token};
+pub(crate) use discover::Kind;
 
 /// How a cluster is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

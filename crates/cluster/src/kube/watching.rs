@@ -88,7 +88,7 @@ impl Seen {
 }
 
 /// The text at a pointer; empty when there is none.
-pub(super) fn text<'o>(object: &'o Value, pointer: &str) -> &'o str {
+pub(crate) fn text<'o>(object: &'o Value, pointer: &str) -> &'o str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 

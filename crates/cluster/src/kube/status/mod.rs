@@ -52,6 +52,7 @@ pub(crate) fn status(object: &Value) -> Status {
         ("apps", "ReplicaSet") | ("", "ReplicationController") => workloads::replica_set(object),
         ("apps.openshift.io", "DeploymentConfig") => workloads::deployment_config(object),
         ("batch", "Job") => workloads::job(object),
+        ("tekton.dev", "PipelineRun" | "TaskRun") => workloads::tekton_run(object),
         ("", "Pod") => workloads::pod(object),
         ("cloud.redhat.com", "ClowdApp" | "ClowdEnvironment") => clowder::app(object),
         ("cloud.redhat.com", "ClowdJobInvocation") => clowder::invocation(object),

@@ -135,6 +135,23 @@ pub(super) fn job(object: &Value) -> Status {
     Status::waits(format!("{active} pods at work, {succeeded} succeeded{attempts}"))
 }
 
+/// A run of Tekton's: one condition tells its end. <https://tekton.dev/docs/pipelines/pipelineruns/#monitoring-execution-status>
+pub(super) fn tekton_run(object: &Value) -> Status {
+    let Some(found) = condition(object, "Succeeded") else { return Status::waits("Tekton has not looked at it yet") };
+    match (text(found, "/status"), text(found, "/reason")) {
+        ("True", _) => Status::Current,
+        ("False", "PipelineRunTimeout" | "TaskRunTimeout") => {
+            Status::failed(Reason::DeadlineExceeded, format!("it took too long: {}", said(found)))
+        }
+        // `Cancelled`, `CancelledRunFinally`, and their names in earlier versions.
+        ("False", reason) if reason.contains("Cancelled") => {
+            Status::failed(Reason::Superseded, format!("somebody stopped it: {}", said(found)))
+        }
+        ("False", _) => Status::failed(Reason::JobFailed { exit: None }, format!("it failed: {}", said(found))),
+        _ => Status::waits(said(found)),
+    }
+}
+
 pub(super) fn pod(object: &Value) -> Status {
     match text(object, "/status/phase") {
         "Succeeded" => Status::Current,

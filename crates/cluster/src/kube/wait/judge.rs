@@ -47,7 +47,10 @@ impl Failure {
 
 /// Whether it is something that runs to its end.
 pub(super) fn is_job(key: &ObjectKey) -> bool {
-    matches!((key.group.as_str(), key.kind.as_str()), ("batch", "Job") | ("cloud.redhat.com", "ClowdJobInvocation"))
+    matches!(
+        (key.group.as_str(), key.kind.as_str()),
+        ("batch", "Job") | ("cloud.redhat.com", "ClowdJobInvocation") | ("tekton.dev", "PipelineRun")
+    )
 }
 
 /// Whose fault it is, and how it is told. A test that never ran says nothing of what it was to test.
