@@ -5,7 +5,10 @@
 //!
 //! Architecture invariant: no part but this one starts anything, and nothing outside is touched here: runs do that.
 
+mod away;
 mod commits;
+mod deletions;
+mod differences;
 mod doctor;
 mod find;
 mod looking;

@@ -5,47 +5,59 @@ use std::sync::Arc;
 
 use towpath_catalog::{Catalog, InputFile};
 use towpath_domain::{BranchName, CommitId, Digest, GitRef, ImageRef, RepoUrl, Timestamp};
-use towpath_engine::{Action, CommitInfo, Event, Facts, State, Subject, Verdict, Work, plan, secret_versions};
+use towpath_engine::{Action, CommitInfo, Event, Facts, State, Subject, Verdict, plan, secret_versions};
 use towpath_git::{MergeRequest, Merged};
 use towpath_runs::render::{self, Secrets, Surroundings};
-use towpath_runs::world::Mirrors;
+use towpath_runs::world::{Mirrors, Snapshot};
 
 use crate::commits::Commits;
-use crate::find::problem;
+use crate::find::{problem, target};
 use crate::observe::DEPTH;
+use crate::request::PlanRequest;
 use crate::status::{diagnostic_lines, subject_url, verdict_in};
 use crate::steer::Control;
 use crate::titles::in_order;
 use crate::view::{PlanLine, PlanView, Problem};
-use crate::words;
+use crate::{deletions, differences, words};
 
 /// How often planning is repeated so that what it asks for is known; each round asks for what the one before led to: a rendering,
 /// or one image of a target.
 const ROUNDS: usize = 32;
 
 impl Control {
-    /// What would happen now, or if `branch` of the config repository were merged.
+    /// What would happen now, or if a branch of the config repository were merged; with what would change in the clusters, if asked for.
     ///
     /// # Errors
-    /// [`Problem`] when the branch is not there, or does not merge.
-    pub async fn plan(&self, branch: Option<&str>) -> Result<PlanView, Problem> {
-        let (of, catalog, diagnostics) = match branch {
+    /// [`Problem`] when the branch is not there, or does not merge, or no target has the name.
+    pub async fn plan(&self, asked: &PlanRequest) -> Result<PlanView, Problem> {
+        let (of, snapshot) = match &asked.branch {
             None => {
                 let now = self.world.current();
-                let of = now.commit.map_or_else(|| "nothing read yet".to_owned(), words::short);
-                (of, Arc::clone(&now.catalog), diagnostic_lines(&now.diagnostics))
+                (now.commit.map_or_else(|| "nothing read yet".to_owned(), words::short), now)
             }
             Some(branch) => self.merged(branch).await?,
         };
+        let (catalog, diagnostics) = (&snapshot.catalog, diagnostic_lines(&snapshot.diagnostics));
+        let named = asked.diff.as_deref().filter(|name| !name.is_empty()).map(|name| target(catalog, name)).transpose()?;
         let facts = self.world.ledger.facts().clone();
-        let (facts, verdicts) = settle(&self.world.mirrors, &catalog, facts, self.world.clock.now()).await;
-        let mut lines = lines(&catalog, &facts, &verdicts);
-        self.deletions(&catalog, &verdicts, &mut lines).await;
+        let (facts, verdicts) = settle(self.world.rendering(Secrets::Unknown), catalog, facts, self.world.clock.now()).await;
+        let mut lines = lines(catalog, &facts, &verdicts);
+        if let Some(named) = &named {
+            lines.retain(|line| line.title == named.title());
+        }
+        deletions::add(&self.world, catalog, &verdicts, &mut lines).await;
+        if asked.diff.is_some() {
+            let wanted = match named {
+                Some(named) => vec![differences::of_one(&named, &facts, &verdicts)],
+                None => differences::of_deploys(catalog, &verdicts),
+            };
+            differences::add(&self.world, &snapshot, &facts, wanted, &mut lines).await;
+        }
         Ok(PlanView { of, diagnostics, lines })
     }
 
-    /// The catalog as it would be if the branch were merged.
-    async fn merged(&self, branch: &str) -> Result<(String, Arc<Catalog>, Vec<String>), Problem> {
+    /// The config repository as it would be if the branch were merged.
+    async fn merged(&self, branch: &str) -> Result<(String, Arc<Snapshot>), Problem> {
         let not_there =
             |detail: String| problem("unknown-branch", 404, "There is no such branch", detail, "push it to the config repository first");
         let failed = |e: towpath_git::GitError| {
@@ -81,38 +93,7 @@ impl Control {
         };
         let snapshot = self.world.catalogs.at(&mirror, commit).await.map_err(|e| failed(e.source))?;
         let of = format!("{} with {name} ({}) merged", words::short(base), words::short(head));
-        Ok((of, Arc::clone(&snapshot.catalog), diagnostic_lines(&snapshot.diagnostics)))
-    }
-
-    /// What each planned deletion, and each deploy that renders less than before, would delete.
-    async fn deletions(&self, catalog: &Catalog, verdicts: &BTreeMap<Subject, Verdict>, lines: &mut [PlanLine]) {
-        for (subject, verdict) in verdicts {
-            let State::Act { action: Action::Run { spec } } = &verdict.state else { continue };
-            let (Subject::Target(id), keep_commit) = (
-                subject,
-                match &spec.work {
-                    Work::Delete { .. } => None,
-                    Work::Deploy(work) => Some(work.commit),
-                    Work::Build { .. } | Work::Change(_) => continue,
-                },
-            ) else {
-                continue;
-            };
-            let Some(target) = catalog.targets.get(id) else { continue };
-            let Ok(objects) = self.world.clusters.get(&target.cluster).list(Some(&target.namespace)).await else { continue };
-            let keep: Vec<String> = match keep_commit {
-                None => Vec::new(),
-                Some(commit) => match render::render(&self.world.mirrors, target, commit, &mut towpath_template::Placeholder).await {
-                    Ok(rendered) => rendered.objects.iter().map(towpath_template::objects::title).collect(),
-                    Err(_) => continue,
-                },
-            };
-            let gone: Vec<String> =
-                objects.iter().filter(|o| o.owner.target == *id).map(|o| o.key.title()).filter(|title| !keep.contains(title)).collect();
-            if let Some(line) = lines.iter_mut().find(|line| line.title == target.title()) {
-                line.deletes = gone;
-            }
-        }
+        Ok((of, snapshot))
     }
 }
 
@@ -138,7 +119,7 @@ pub async fn plan_folder(files: Vec<InputFile>, of: String, mirrors: &Mirrors, n
         };
         facts.apply(now, &event);
     }
-    let (facts, verdicts) = settle(mirrors, &catalog, facts, now).await;
+    let (facts, verdicts) = settle(Surroundings::from(mirrors), &catalog, facts, now).await;
     PlanView { of, diagnostics: diagnostic_lines(&loaded.diagnostics), lines: lines(&catalog, &facts, &verdicts) }
 }
 
@@ -149,7 +130,7 @@ async fn look(mirrors: &Mirrors, url: &RepoUrl, branch: &BranchName) -> Result<V
 }
 
 /// Plans until nothing more is asked for. Nothing but renderings is done.
-async fn settle(mirrors: &Mirrors, catalog: &Arc<Catalog>, mut facts: Facts, now: Timestamp) -> (Facts, BTreeMap<Subject, Verdict>) {
+async fn settle(around: Surroundings<'_>, catalog: &Arc<Catalog>, mut facts: Facts, now: Timestamp) -> (Facts, BTreeMap<Subject, Verdict>) {
     let mut verdicts = plan(catalog, &facts, now).verdicts;
     for _ in 0..ROUNDS {
         let asked: Vec<(Arc<towpath_catalog::Target>, CommitId)> = verdicts
@@ -168,7 +149,7 @@ async fn settle(mirrors: &Mirrors, catalog: &Arc<Catalog>, mut facts: Facts, now
         }
         for (target, commit) in asked {
             let versions = secret_versions(&target, &facts);
-            let around = Surroundings { secrets: Secrets::Marked(&versions), ..Surroundings::from(mirrors) };
+            let around = Surroundings { secrets: Secrets::Marked(&versions), ..around };
             let event = match render::fact(around, &target, commit).await {
                 Ok(render) => Event::Rendered(render),
                 Err(error) => match &target.branch {
@@ -211,6 +192,7 @@ fn lines(catalog: &Catalog, facts: &Facts, verdicts: &BTreeMap<Subject, Verdict>
                 verdict: verdict_in(catalog, &commits, url, &words::typed(catalog, subject), verdict),
                 current,
                 deletes: Vec::new(),
+                diff: None,
             }
         })
         .collect();

@@ -2,6 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
+/// `plan`: what would happen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlanRequest {
+    /// As if this branch of the config repository were merged.
+    pub branch: Option<String>,
+    /// With what would change in the clusters: for this target (id, title or unambiguous part of a title), or when empty, for each one that
+    /// would be deployed.
+    pub diff: Option<String>,
+}
+
 /// `retry`: what failed is tried again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

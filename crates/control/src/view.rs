@@ -303,6 +303,34 @@ pub struct PlanLine {
     pub current: Option<CommitView>,
     /// Objects that would be deleted, where a deletion is planned.
     pub deletes: Vec<String>,
+    /// What a deploy would change in the cluster, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diff: Option<DiffView>,
+}
+
+/// What a deploy of one target would change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DiffView {
+    /// The commit that would be deployed; none when no commit is known.
+    pub commit: Option<CommitView>,
+    /// The objects that would be created, changed or deleted; what stays as it is is left out.
+    pub objects: Vec<ObjectDiffView>,
+    /// Why nobody can say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What would become of one object.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectDiffView {
+    /// The object, as `Kind.group/name`.
+    pub object: String,
+    /// `created`, `changed` or `deleted`.
+    pub change: String,
+    /// A unified diff of its YAML; values of secrets are hidden.
+    pub lines: Vec<String>,
 }
 
 /// One event of the ledger, in words.

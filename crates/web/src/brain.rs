@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use towpath_control::request::{CancelRequest, HoldRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest};
+use towpath_control::request::{CancelRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest};
 use towpath_control::view::{Accepted, ExplainView, Finding, HistoryLine, PlanView, Problem, RunView, StatusView};
 
 use crate::query::{HistoryFilter, LogPage, LogQuery, RunFilter};
@@ -17,8 +17,8 @@ pub trait Brain: Send + Sync + 'static {
     /// What is where, what is moving, what is stuck and why.
     fn status(&self) -> Answer<'_, StatusView>;
 
-    /// What would happen now, or if `branch` of the config repository were merged.
-    fn plan(&self, branch: Option<String>) -> Answer<'_, PlanView>;
+    /// What would happen now, or if a branch of the config repository were merged.
+    fn plan(&self, request: PlanRequest) -> Answer<'_, PlanView>;
 
     /// The story of a commit, target, channel, run or change, named by its id, its title or an unambiguous part of either.
     fn explain(&self, what: String) -> Answer<'_, ExplainView>;

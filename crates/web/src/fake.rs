@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
-use towpath_control::request::{CancelRequest, HoldRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest};
+use towpath_control::request::{CancelRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest};
 use towpath_control::view::{Accepted, ConfigView, ExplainView, Finding, HistoryLine, PlanView, Problem, RunView, StatusView};
 use towpath_domain::Timestamp;
 
@@ -111,8 +111,8 @@ impl Brain for FakeBrain {
         self.answer("status".into(), |shown| Ok(shown.status.clone()))
     }
 
-    fn plan(&self, branch: Option<String>) -> Answer<'_, PlanView> {
-        self.answer(format!("plan {branch:?}"), |shown| Ok(shown.plan.clone()))
+    fn plan(&self, request: PlanRequest) -> Answer<'_, PlanView> {
+        self.answer(format!("{request:?}"), |shown| Ok(shown.plan.clone()))
     }
 
     fn explain(&self, what: String) -> Answer<'_, ExplainView> {

@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `GET /healthz` | says that the server runs |
 //! | `GET /api/v1/status` | what is where, moving, stuck |
-//! | `GET /api/v1/plan?branch=` | what would happen now, or if a branch of the config repository were merged |
+//! | `GET /api/v1/plan?branch=&diff=` | what would happen now, or if a branch of the config repository were merged; with `diff=TARGET`, what would change in its cluster, with `diff=`, in all |
 //! | `GET /api/v1/explain?what=` | the story of a commit, target, channel, run or change |
 //! | `GET /api/v1/runs?subject=&state=&limit=`, `GET /api/v1/runs/{id}` | runs, and one with its steps |
 //! | `GET /api/v1/runs/{id}/logs?from=&waitMs=&search=` | a page of a run's logs; waits for more when asked to |

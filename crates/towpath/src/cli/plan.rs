@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use towpath_control::request::PlanRequest;
 use towpath_control::view::PlanView;
 
 use super::Shown;
@@ -15,11 +16,15 @@ use crate::{output, wiring};
 /// Without PATH, the running server says what it would do now, or with --branch, what it would do if that branch of the config
 /// repository were merged. With PATH, a config repository or plain folder is planned without a server, as if nothing had run yet;
 /// the repositories that it names are only read. Nothing is changed in any case. Exits with 5 when the config has errors.
+///
+/// With --diff, each cluster is asked what the deploys would change in the objects that are there; values of secrets are hidden.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   towpath plan
   towpath plan --branch raise-replicas
+  towpath plan --branch raise-replicas --diff
+  towpath plan --diff web/web/production/web-production
   towpath plan ./config")]
 pub(crate) struct Args {
     /// A config repository's folder, to be planned without a server.
@@ -28,6 +33,9 @@ pub(crate) struct Args {
     /// A branch of the config repository.
     #[arg(long, value_name = "BRANCH")]
     branch: Option<String>,
+    /// What would change in the clusters: for one target, or for all that would be deployed.
+    #[arg(long, value_name = "TARGET", num_args = 0..=1, default_missing_value = "", conflicts_with = "path")]
+    diff: Option<String>,
     #[command(flatten)]
     shown: Shown,
 }
@@ -41,10 +49,13 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
         }
         None => {
             let client = context.client()?;
-            block_on(async { Ok(client.plan(args.branch.as_deref()).await?) })?
+            let request = PlanRequest { branch: args.branch.clone(), diff: args.diff.clone() };
+            block_on(async { Ok(client.plan(&request).await?) })?
         }
     };
-    context.out.show(args.shown.output, &view, output::plan::render)?;
+    context.out.show(args.shown.output, &view, |view, look| {
+        output::plan::render(view, look) + &output::differences::render(view, look, context.out.color)
+    })?;
     let broken = view.diagnostics.iter().any(|line| line.contains(": error["));
     Ok(if broken { Exit::Findings } else { Exit::Ok })
 }

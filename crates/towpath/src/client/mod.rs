@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use towpath_control::request::{CancelRequest, HoldRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest};
+use towpath_control::request::{CancelRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest};
 use towpath_control::view::{Accepted, ExplainView, Finding, HistoryLine, PlanView, RunView, StatusView};
 use towpath_web::{Endpoint, HistoryFilter, LogPage, RunFilter};
 
@@ -59,8 +59,8 @@ impl Client {
     }
 
     /// What would happen.
-    pub async fn plan(&self, branch: Option<&str>) -> Result<PlanView, ClientError> {
-        self.get(&Path::new("plan").query("branch", branch)).await
+    pub async fn plan(&self, request: &PlanRequest) -> Result<PlanView, ClientError> {
+        self.get(&Path::new("plan").query("branch", request.branch.as_deref()).query("diff", request.diff.as_deref())).await
     }
 
     /// The story of something.

@@ -25,7 +25,7 @@ async fn ask_everything(at: &str) {
     let (client, brain, _stop) = server(at, Shown::default()).await;
     let asked = Asked { by: "Ada".into(), why: "it is time".into() };
     assert_eq!(client.status().await.unwrap().config.branch, "main");
-    client.plan(Some("a/b")).await.unwrap();
+    client.plan(&PlanRequest { branch: Some("a/b".into()), diff: None }).await.unwrap();
     client.explain("web & co").await.unwrap();
     client.runs(&RunFilter { subject: Some("web".into()), state: None, limit: 3 }).await.unwrap();
     client.history(&HistoryFilter { since: Some(Timestamp::from_millis(5)), steps: true, ..HistoryFilter::default() }).await.unwrap();
@@ -37,7 +37,7 @@ async fn ask_everything(at: &str) {
         brain.asked(),
         [
             "status",
-            "plan Some(\"a/b\")",
+            "PlanRequest { branch: Some(\"a/b\"), diff: None }",
             "explain \"web & co\"",
             "RunFilter { subject: Some(\"web\"), state: None, limit: 3 }",
             "HistoryFilter { about: None, since: Some(1970-01-01T00:00:00.005Z), until: None, steps: true, limit: 50 }",

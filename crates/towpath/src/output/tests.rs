@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use towpath_control::view::{
-    BuiltView, ChangeView, CommitView, DeployedView, ExplainView, Finding, HistoryLine, HoldView, PassedOverView, PlanLine, PlanView,
-    RunView, SourceView, StandView, StatusView, StoryLine, TargetView, VerdictView,
+    BuiltView, ChangeView, CommitView, DeployedView, DiffView, ExplainView, Finding, HistoryLine, HoldView, ObjectDiffView, PassedOverView,
+    PlanLine, PlanView, RunView, SourceView, StandView, StatusView, StoryLine, TargetView, VerdictView,
 };
 use towpath_domain::{ChangeId, CommitId, FailureClass, RunId, TargetId, Timestamp};
 use towpath_web::LogLine;
@@ -175,6 +175,7 @@ fn a_plan_tells_what_would_be_done_what_is_held_and_what_would_go() {
         verdict,
         current: Some(commit("a", "First page")),
         deletes: deletes.iter().map(|object| (*object).to_owned()).collect(),
+        diff: None,
     };
     let view = PlanView {
         of: "branch raise-replicas at ccccccc".into(),
@@ -189,6 +190,45 @@ fn a_plan_tells_what_would_be_done_what_is_held_and_what_would_go() {
     insta::assert_snapshot!("plan", plan::render(&view, &look(None)));
     let nothing = PlanView { of: "/srv/config".into(), diagnostics: Vec::new(), lines: Vec::new() };
     insta::assert_snapshot!("plan_of_nothing", plan::render(&nothing, &look(None)));
+}
+
+#[test]
+fn differences_are_told_object_by_object_and_colour_only_repeats_their_signs() {
+    let object = |object: &str, change: &str, lines: &[&str]| ObjectDiffView {
+        object: object.into(),
+        change: change.into(),
+        lines: lines.iter().map(|line| (*line).to_owned()).collect(),
+    };
+    let line = |title: &str, objects: Vec<ObjectDiffView>, error: Option<&str>| PlanLine {
+        title: title.into(),
+        kind: "target".into(),
+        verdict: verdict("act", "deploy bbbbbbb", Vec::new()),
+        current: None,
+        deletes: Vec::new(),
+        diff: Some(DiffView { commit: Some(commit("b", "Mend the page")), objects, error: error.map(str::to_owned) }),
+    };
+    let changed = ["--- original", "@@ -1,2 +1,2 @@", " spec:", "-  replicas: 1", "+  replicas: 2\x1b[2J"];
+    let view = PlanView {
+        of: "ccccccc".into(),
+        diagnostics: Vec::new(),
+        lines: vec![
+            line(
+                "web/web/stage/web-stage",
+                vec![object("Deployment.apps/web", "changed", &changed), object("Service/old", "deleted", &[])],
+                None,
+            ),
+            line("web/web/production/web-production", Vec::new(), Some("cluster c1 does not answer: connection refused")),
+            line("db/db/stage/db-stage", Vec::new(), None),
+        ],
+    };
+    let plain = differences::render(&view, &look(None), false);
+    insta::assert_snapshot!("differences", plain);
+    let painted = differences::render(&view, &look(None), true);
+    assert!(painted.contains("\x1b[31m-  replicas: 1\x1b[0m") && painted.contains("\x1b[32m+  replicas: 2\u{fffd}[2J\x1b[0m"), "{painted}");
+    let words = ["\x1b[31m", "\x1b[32m", "\x1b[36m", "\x1b[0m"].iter().fold(painted, |text, code| text.replace(code, ""));
+    assert_eq!(words, plain);
+    let unasked = PlanView { lines: Vec::new(), ..view };
+    assert_eq!(differences::render(&unasked, &look(None), true), "");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use towpath_control::Control;
-use towpath_control::request::{CancelRequest, HoldRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest};
+use towpath_control::request::{CancelRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest};
 use towpath_control::view::{Accepted, ExplainView, Finding, HistoryLine, PlanView, Problem, RunView, StatusView};
 use towpath_ledger::EventFilter;
 use towpath_runs::World;
@@ -76,8 +76,8 @@ impl Brain for Wired {
         Box::pin(self.control.status())
     }
 
-    fn plan(&self, branch: Option<String>) -> Answer<'_, PlanView> {
-        Box::pin(async move { self.control.plan(branch.as_deref()).await })
+    fn plan(&self, request: PlanRequest) -> Answer<'_, PlanView> {
+        Box::pin(async move { self.control.plan(&request).await })
     }
 
     fn explain(&self, what: String) -> Answer<'_, ExplainView> {

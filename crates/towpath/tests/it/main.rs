@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod architecture;
+mod differences;
 mod harness;
 mod init;
 mod installation;

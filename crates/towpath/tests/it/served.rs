@@ -95,7 +95,12 @@ fn filters_reach_the_server() {
     server.towpath(&["runs", "--about", "web", "--state", "failed", "--limit", "3"]).ok().stdout.clear();
     assert_eq!(server.asked_last(), "RunFilter { subject: Some(\"web\"), state: Some(\"failed\"), limit: 3 }");
     server.towpath(&["plan", "--branch", "raise/it"]).ok().stdout.clear();
-    assert_eq!(server.asked_last(), "plan Some(\"raise/it\")");
+    assert_eq!(server.asked_last(), "PlanRequest { branch: Some(\"raise/it\"), diff: None }");
+    server.towpath(&["plan", "--diff"]).ok().stdout.clear();
+    assert_eq!(server.asked_last(), "PlanRequest { branch: None, diff: Some(\"\") }");
+    server.towpath(&["plan", "--branch", "b", "--diff", "web-stage"]).ok().stdout.clear();
+    assert_eq!(server.asked_last(), "PlanRequest { branch: Some(\"b\"), diff: Some(\"web-stage\") }");
+    let _refused = server.towpath(&["plan", "--diff=web-stage", "./config"]).exits(2);
     server.towpath(&["history", "--since", "1970-01-01T00:00:05Z", "--about", "web"]).ok().stdout.clear();
     assert!(server.asked_last().contains("since: Some(1970-01-01T00:00:05.000Z)"), "{}", server.asked_last());
     server.towpath(&["history", "--since", "someday"]).exits(2).refusal();

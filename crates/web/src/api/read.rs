@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use tokio::time::Instant;
+use towpath_control::request::PlanRequest;
 use towpath_control::view::{ExplainView, Finding, HistoryLine, PlanView, RunView, StatusView};
 
 use super::Shared;
@@ -21,14 +22,8 @@ pub(super) async fn status(State(shared): State<Shared>) -> Shown<StatusView> {
     Ok(Json(shared.brain.status().await?))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PlanQuery {
-    branch: Option<String>,
-}
-
-pub(super) async fn plan(State(shared): State<Shared>, Query(query): Query<PlanQuery>) -> Shown<PlanView> {
-    Ok(Json(shared.brain.plan(query.branch).await?))
+pub(super) async fn plan(State(shared): State<Shared>, Query(request): Query<PlanRequest>) -> Shown<PlanView> {
+    Ok(Json(shared.brain.plan(request).await?))
 }
 
 #[derive(Deserialize)]

@@ -12,8 +12,9 @@ async fn every_question_reaches_the_brain_as_it_was_asked() {
     let server = server(ANY, Shown::default()).await;
     for (path, asked) in [
         ("/api/v1/status", "status"),
-        ("/api/v1/plan", "plan None"),
-        ("/api/v1/plan?branch=freeze%2Fwinter", "plan Some(\"freeze/winter\")"),
+        ("/api/v1/plan", "PlanRequest { branch: None, diff: None }"),
+        ("/api/v1/plan?branch=freeze%2Fwinter", "PlanRequest { branch: Some(\"freeze/winter\"), diff: None }"),
+        ("/api/v1/plan?diff=", "PlanRequest { branch: None, diff: Some(\"\") }"),
         ("/api/v1/explain?what=web%20stage", "explain \"web stage\""),
         ("/api/v1/runs", "RunFilter { subject: None, state: None, limit: 50 }"),
         ("/api/v1/runs?subject=web&state=failed&limit=3", "RunFilter { subject: Some(\"web\"), state: Some(\"failed\"), limit: 3 }"),

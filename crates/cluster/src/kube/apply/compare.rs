@@ -45,6 +45,8 @@ pub(super) fn readable(object: &Value) -> Value {
                 annotations.remove(name);
             }
             annotations.remove("deployment.kubernetes.io/revision");
+            // A whole copy of the object, values of secrets included.
+            annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
         }
     }
     object

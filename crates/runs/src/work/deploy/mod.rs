@@ -2,6 +2,7 @@
 
 mod bits;
 mod listen;
+pub(crate) mod preview;
 mod secrets;
 
 use std::collections::BTreeMap;

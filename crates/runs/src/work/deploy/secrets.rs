@@ -14,6 +14,14 @@ use crate::world::World;
 
 /// The values of the target's secret parameters, by parameter. From here on none of them shows in the run's log.
 pub(super) async fn fetch(world: &World, journal: &Journal, target: &Target) -> Result<BTreeMap<String, SecretValue>, Stop> {
+    let values = read(world, target).await?;
+    let shown = values.values().flat_map(|value| [value.expose().to_owned(), BASE64.encode(value.expose())]);
+    journal.sink().mask(shown);
+    Ok(values)
+}
+
+/// The values of the target's secret parameters, by parameter. Whoever asks sees to it that none of them shows.
+pub(super) async fn read(world: &World, target: &Target) -> Result<BTreeMap<String, SecretValue>, Stop> {
     let mut values = BTreeMap::new();
     for (name, secret) in &target.secret_parameters {
         let request = Request::new(&secret.path, &secret.field).at_version(secret.version).decoded(secret.base64);
@@ -24,8 +32,6 @@ pub(super) async fn fetch(world: &World, journal: &Journal, target: &Target) -> 
             .map_err(|e| Stop::failed(e.class(), format!("{}: secret parameter {name}: {e}", target.title())))?;
         values.insert(name.clone(), fetched.value);
     }
-    let shown = values.values().flat_map(|value| [value.expose().to_owned(), BASE64.encode(value.expose())]);
-    journal.sink().mask(shown);
     Ok(values)
 }
 
