@@ -47,7 +47,7 @@ pub enum RegistryError {
     },
     /// A registry over the network does not let us.
     #[error(
-        "{registry} refuses access: {why}. Set `username` and `password` under [registries.\"{registry}\"] in towpath.toml, or give that user the right"
+        "{registry} refuses access: {why}. Set `username` and `password_file` under [registries.\"{registry}\"] in towpath.toml, or give that user the right"
     )]
     Refused {
         /// The registry's host.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use towpath_catalog::Pack;
 use towpath_domain::{Digest, ImageRef};
 
 use crate::{
@@ -44,6 +45,28 @@ impl Registries {
     #[must_use]
     pub fn remote(&self, name: &str) -> Option<&RemoteRegistry> {
         self.remotes.get(name.split('/').next()?)
+    }
+
+    /// The instructions of `pack` with a base image that is in the embedded registry: one of a registry over the network is fetched, and
+    /// named by the digest that it has now.
+    ///
+    /// # Errors
+    /// As [`RemoteRegistry::pull`]; [`RegistryError::Name`] when the base is no image's name.
+    pub async fn with_base(&self, pack: &Pack) -> Result<Pack, RegistryError> {
+        let Some(base) = &pack.base else { return Ok(pack.clone()) };
+        let image: ImageRef =
+            base.parse().map_err(|error| RegistryError::Name { what: "name", text: base.clone(), why: format!("{error}") })?;
+        let Some(remote) = self.remote(image.name()) else { return Ok(pack.clone()) };
+        let own = remote.pull(&self.layout, &image).await?;
+        Ok(Pack { base: Some(image.pinned(own).to_string()), ..pack.clone() })
+    }
+
+    /// Whether a tag of the embedded registry may move when an image of that name is packed or imported into it. Where the image belongs
+    /// into a registry over the network, its tag here only leads the way there, and may stem from a push that failed: what the tag
+    /// stands for is decided there, by [`Registries::deliver`].
+    #[must_use]
+    pub fn tag_move_here(&self, name: &str, tag_move: TagMove) -> TagMove {
+        if self.remote(name).is_some() { TagMove::Allow } else { tag_move }
     }
 
     /// Sends an image that was packed or imported into the embedded registry to where its name says that it belongs.

@@ -10,6 +10,7 @@ pub(crate) const LAYER_TAR: &str = "application/vnd.oci.image.layer.v1.tar";
 pub(crate) enum Compression {
     None,
     Gzip,
+    Zstd,
 }
 
 pub(crate) fn is_manifest(media_type: &str) -> bool {
@@ -29,8 +30,8 @@ pub(crate) fn layer_compression(media_type: &str) -> Result<Compression, &'stati
     match media_type {
         LAYER_TAR => Ok(Compression::None),
         "application/vnd.oci.image.layer.v1.tar+gzip" | "application/vnd.docker.image.rootfs.diff.tar.gzip" => Ok(Compression::Gzip),
-        other if other.ends_with("zstd") => Err("Build it with gzip or without compression"),
+        "application/vnd.oci.image.layer.v1.tar+zstd" | "application/vnd.docker.image.rootfs.diff.tar.zstd" => Ok(Compression::Zstd),
         other if other.contains("nondistributable") || other.contains("foreign") => Err("Use a base image whose layers may be copied"),
-        _ => Err("Build an ordinary container image with layers of tar or tar+gzip"),
+        _ => Err("Build an ordinary container image with layers of tar, tar+gzip or tar+zstd"),
     }
 }

@@ -3,6 +3,7 @@
 mod entry;
 mod paths;
 mod read;
+mod zstd;
 
 pub(crate) use entry::{EntryKind, LayerEntry};
 pub(crate) use paths::components;

@@ -10,6 +10,7 @@ use towpath_domain::Digest;
 
 use super::LayerEntry;
 use super::entry::{Extensions, Refusal};
+use super::zstd::ZstdReader;
 use crate::hashing::{HashingWriter, Meter, MeteredReader};
 use crate::image::{Compression, Descriptor, layer_compression};
 use crate::layout::{Layout, blob_path};
@@ -68,6 +69,7 @@ pub(crate) fn read_layer(
     let plain: Box<dyn Read> = match compression {
         Compression::None => Box::new(source),
         Compression::Gzip => Box::new(MultiGzDecoder::new(source)),
+        Compression::Zstd => Box::new(ZstdReader::new(source)),
     };
     let reader = Padded { inner: MeteredReader::new(plain, Rc::clone(&unpacked)), ended: false, size: 0 };
 

@@ -68,6 +68,15 @@ impl Writer {
         Ok(Descriptor::new(media_type, digest, size))
     }
 
+    /// Keeps a blob that is expected to be the one that `descriptor` points to, and nothing else. Answers with the digest that it has.
+    pub(crate) fn keep_expected(&self, staged: HashingWriter<NamedTempFile>, descriptor: &Descriptor) -> Result<Digest, RegistryError> {
+        let (file, digest, size) = staged.finish();
+        if digest == descriptor.digest && size == descriptor.size {
+            persist(file, &self.layout.path().join(blob_path(digest)))?;
+        }
+        Ok(digest)
+    }
+
     /// Keeps `document` as a blob of JSON.
     pub(crate) fn keep_json<T: Serialize>(&self, document: &T, media_type: &str) -> Result<Descriptor, RegistryError> {
         let bytes = json(document, self.layout.path())?;
@@ -91,11 +100,11 @@ impl Writer {
         let mut source = from.open_blob(descriptor)?;
         let mut staged = self.stage()?;
         io::copy(&mut source, &mut staged).map_err(RegistryError::io("copy to", &self.own_folder))?;
-        let (file, digest, size) = staged.finish();
-        if digest != descriptor.digest || size != descriptor.size {
+        let digest = self.keep_expected(staged, descriptor)?;
+        if digest != descriptor.digest {
             return Err(from.fault(&blob_path(descriptor.digest), format!("its content has the digest {digest}")));
         }
-        persist(file, &self.layout.path().join(blob_path(digest)))
+        Ok(())
     }
 
     /// Lets `tag` point to the manifest `digest`, which is here with all that it needs.
@@ -140,7 +149,8 @@ impl Writer {
         Ok(Descriptor::new(manifest.media_type.as_deref().unwrap_or(IMAGE_MANIFEST), digest, size))
     }
 
-    fn has(&self, digest: Digest, size: u64) -> bool {
+    /// Whether a blob is here.
+    pub(crate) fn has(&self, digest: Digest, size: u64) -> bool {
         let path = self.layout.path().join(blob_path(digest));
         // A blob got its name after it was synced, so the right length is enough here; readers check the digest.
         fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == size)

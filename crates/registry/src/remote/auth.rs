@@ -1,31 +1,34 @@
-//! Requests, and how a registry is told who asks.
+//! How a registry is told who asks.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http_auth::parser::ChallengeParser;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use reqwest::{Body, Method, Response, StatusCode};
+use reqwest::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use reqwest::{Response, StatusCode, Url};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
-use super::{RemoteRegistry, words};
+use super::RemoteRegistry;
+use super::http::is_busy;
 use crate::RegistryError;
 
 /// How long a token lasts when the registry does not say, by the specification.
-const TOKEN_LASTS: u64 = 60;
+const TOKEN_LASTS: Duration = Duration::from_secs(60);
 
-/// How long before its end a token is no longer used.
+/// The longest that a token is believed to last, whatever a registry says.
+const TOKEN_LASTS_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long before its end a token is no longer used; of one that lasts less than twice as long, half its time.
 const TOKEN_SPARE: Duration = Duration::from_secs(10);
 
-/// How much of a registry's complaint is told, in characters.
-const COMPLAINT_MAX: usize = 300;
+/// How long a token service may take to answer.
+const TOKEN_WITHIN: Duration = Duration::from_secs(30);
 
-/// How often a registry is asked again that is busy, and for how long it is believed.
-const TRIES: u32 = 4;
-const PAUSE: Duration = Duration::from_millis(300);
-const PAUSE_MAX: Duration = Duration::from_secs(20);
+/// How large a token service's answer may be, in bytes.
+const TOKEN_BYTES_MAX: u64 = 1 << 20;
 
 /// Tokens by what they are good for.
 #[derive(Default)]
@@ -44,14 +47,23 @@ impl std::fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    fn get(&self, scope: &str) -> Option<HeaderValue> {
+    pub(super) fn get(&self, scope: &str) -> Option<HeaderValue> {
         let tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         tokens.get(scope).filter(|token| Instant::now() < token.until).map(|token| token.header.clone())
     }
 
+    /// Drops what is known: the registry does not take it.
+    pub(super) fn forget(&self, scope: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(scope);
+    }
+
     fn put(&self, scope: &str, header: HeaderValue, lasts: Duration) {
-        let token = Token { header, until: Instant::now() + lasts.saturating_sub(TOKEN_SPARE) };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(scope.to_owned(), token);
+        let lasts = lasts.min(TOKEN_LASTS_MAX);
+        let now = Instant::now();
+        let token = Token { header, until: now + lasts.saturating_sub(TOKEN_SPARE.min(lasts / 2)) };
+        let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.retain(|_, token| now < token.until);
+        tokens.insert(scope.to_owned(), token);
     }
 }
 
@@ -65,69 +77,14 @@ struct TokenAnswer {
 }
 
 impl RemoteRegistry {
-    /// Sends a request that may be sent again; `scope` says what it needs to be allowed.
-    pub(super) async fn send(
+    /// Does what the registry asks for to know us. Answers with the header to ask again with, if that makes sense. `known` is what
+    /// it was sent and did not take.
+    pub(super) async fn sign_in(
         &self,
-        method: Method,
-        path: &str,
+        answer: &Response,
         scope: &str,
-        headers: HeaderMap,
-        body: Option<Vec<u8>>,
-    ) -> Result<Response, RegistryError> {
-        let mut pause = PAUSE;
-        for attempt in 1..=TRIES {
-            let again = || body.clone().map(Body::from);
-            let mut answer = self.once(method.clone(), path, scope, headers.clone(), again()).await?;
-            if answer.status() == StatusCode::UNAUTHORIZED && self.sign_in(&answer, scope).await? {
-                answer = self.once(method.clone(), path, scope, headers.clone(), again()).await?;
-            }
-            let busy = answer.status() == StatusCode::TOO_MANY_REQUESTS || answer.status().is_server_error();
-            if !busy || attempt == TRIES {
-                return Ok(answer);
-            }
-            let asked = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
-            tokio::time::sleep(asked.map_or(pause, Duration::from_secs).clamp(PAUSE, PAUSE_MAX)).await;
-            pause *= 2;
-        }
-        Err(RegistryError::Unreachable { registry: self.settings.host.clone(), why: "it was asked too often".to_owned() })
-    }
-
-    /// Sends a request once. A path that is a whole address, as registries give for uploads, is taken as it is.
-    pub(super) async fn once(
-        &self,
-        method: Method,
-        path: &str,
-        scope: &str,
-        headers: HeaderMap,
-        body: Option<Body>,
-    ) -> Result<Response, RegistryError> {
-        let url = if path.starts_with('/') { format!("{}{path}", self.base()) } else { path.to_owned() };
-        let mut request = self.client.request(method, &url).headers(headers);
-        // What is sent to another host than the registry's own goes without credentials.
-        if self.is_own(&url)
-            && let Some(header) = self.tokens.get(scope)
-        {
-            request = request.header(AUTHORIZATION, header);
-        }
-        if let Some(body) = body {
-            request = request.body(body);
-        }
-        request.send().await.map_err(|e| self.away(&e))
-    }
-
-    /// Whether a request goes to the registry itself. The slash ends the host: `registry.example.com.evil.example` is another one.
-    fn is_own(&self, url: &str) -> bool {
-        url.starts_with(&format!("{}/", self.base()))
-    }
-
-    /// The registry's address.
-    pub(super) fn base(&self) -> String {
-        let scheme = if self.settings.plain_http { "http" } else { "https" };
-        format!("{scheme}://{}", self.settings.host)
-    }
-
-    /// Does what the registry asks for to know us. Answers whether asking again makes sense.
-    async fn sign_in(&self, answer: &Response, scope: &str) -> Result<bool, RegistryError> {
+        known: Option<&HeaderValue>,
+    ) -> Result<Option<HeaderValue>, RegistryError> {
         let challenges = answer.headers().get_all(WWW_AUTHENTICATE);
         for challenge in challenges.iter().filter_map(|value| value.to_str().ok()) {
             for found in ChallengeParser::new(challenge).flatten() {
@@ -138,20 +95,21 @@ impl RemoteRegistry {
                 if found.scheme.eq_ignore_ascii_case("bearer") {
                     let Some(realm) = parameter("realm") else { continue };
                     let asked = parameter("scope").filter(|_| scope.is_empty()).unwrap_or_else(|| scope.to_owned());
-                    self.fetch_token(&realm, parameter("service"), &asked, scope).await?;
-                    return Ok(true);
+                    let (header, lasts) = self.fetch_token(&realm, parameter("service"), &asked).await?;
+                    self.tokens.put(scope, header.clone(), lasts);
+                    return Ok(Some(header));
                 }
                 if found.scheme.eq_ignore_ascii_case("basic") {
                     let Some(header) = self.basic() else { return Err(self.refused("it wants a user and a password")) };
-                    if self.tokens.get(scope).is_some() {
-                        return Ok(false);
+                    if known == Some(&header) {
+                        return Ok(None);
                     }
-                    self.tokens.put(scope, header, Duration::from_secs(TOKEN_LASTS));
-                    return Ok(true);
+                    self.tokens.put(scope, header.clone(), TOKEN_LASTS_MAX);
+                    return Ok(Some(header));
                 }
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     fn basic(&self) -> Option<HeaderValue> {
@@ -163,9 +121,10 @@ impl RemoteRegistry {
         Some(header)
     }
 
-    async fn fetch_token(&self, realm: &str, service: Option<String>, asked: &str, scope: &str) -> Result<(), RegistryError> {
-        let encrypted = realm.starts_with("https://") || self.settings.plain_http;
-        if !encrypted && self.settings.credentials.is_some() {
+    /// A token for what is asked for, and how long it lasts.
+    async fn fetch_token(&self, realm: &str, service: Option<String>, asked: &str) -> Result<(HeaderValue, Duration), RegistryError> {
+        let mut url = Url::parse(realm).map_err(|e| self.refused(&format!("it names {realm:?} for tokens, which is no address: {e}")))?;
+        if self.settings.credentials.is_some() && !self.may_carry_password(&url) {
             return Err(self.refused("it wants the password sent without encryption, to another place; that is not done"));
         }
         let mut query = Vec::new();
@@ -173,75 +132,103 @@ impl RemoteRegistry {
         if !asked.is_empty() {
             query.push(("scope", asked.to_owned()));
         }
-        let mut url =
-            reqwest::Url::parse(realm).map_err(|e| self.refused(&format!("it names {realm:?} for tokens, which is no address: {e}")))?;
         url.query_pairs_mut().extend_pairs(query);
         let mut request = self.client.get(url);
         if let Some(header) = self.basic() {
             request = request.header(AUTHORIZATION, header);
         }
-        let answer = request.send().await.map_err(|e| self.away(&e))?;
-        if !answer.status().is_success() {
-            let status = answer.status();
-            return Err(if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-                RegistryError::Unreachable { registry: self.settings.host.clone(), why: format!("its token service says {status}") }
-            } else {
-                self.refused(&format!("its token service says {status}"))
+        let answer = match tokio::time::timeout(TOKEN_WITHIN, request.send()).await {
+            Ok(answer) => answer.map_err(|e| self.away(&e))?,
+            Err(_) => return Err(self.unreachable(&format!("no answer from its token service within {} s", TOKEN_WITHIN.as_secs()))),
+        };
+        let status = answer.status();
+        if !status.is_success() {
+            return Err(match status {
+                _ if is_busy(status) => self.unreachable(&format!("its token service says {status}")),
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if self.settings.credentials.is_some() => {
+                    self.refused(&format!("its token service says {status}: it does not take this user and password"))
+                }
+                _ => self.refused(&format!("its token service says {status}")),
             });
         }
-        let bytes = self.limited(answer, 1 << 20, "the token", realm).await?;
+        let bytes = self.limited(answer, TOKEN_BYTES_MAX, "the token", realm).await?;
         let token: TokenAnswer = serde_json::from_slice(&bytes).map_err(|_| self.refused("its token service answers with no token"))?;
         let text = if token.token.is_empty() { token.access_token } else { token.token };
+        if text.is_empty() {
+            return Err(self.refused("its token service answers with no token"));
+        }
         let mut header = HeaderValue::from_str(&format!("Bearer {text}")).map_err(|_| self.refused("its token cannot be sent"))?;
         header.set_sensitive(true);
-        self.tokens.put(scope, header, Duration::from_secs(token.expires_in.unwrap_or(TOKEN_LASTS).max(TOKEN_LASTS)));
-        Ok(())
+        let lasts = token.expires_in.filter(|seconds| *seconds > 0).map_or(TOKEN_LASTS, Duration::from_secs);
+        Ok((header, lasts))
+    }
+
+    /// Whether the password may go there: with encryption to any place that the registry names, without it only where the registry is
+    /// reached without it, too, and then only to the registry's host or to this machine.
+    fn may_carry_password(&self, url: &Url) -> bool {
+        let host = url.host_str().unwrap_or_default();
+        let loopback = host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        url.scheme() == "https" || (self.settings.plain_http && (loopback || url.host_str() == self.base.host_str()))
     }
 
     pub(super) fn refused(&self, why: &str) -> RegistryError {
         RegistryError::Refused { registry: self.settings.host.clone(), why: why.to_owned() }
-    }
-
-    pub(super) fn away(&self, error: &reqwest::Error) -> RegistryError {
-        RegistryError::Unreachable { registry: self.settings.host.clone(), why: words(&error) }
-    }
-
-    /// An answer that was not expected, as an error.
-    pub(super) async fn unexpected(&self, answer: Response, path: &str) -> RegistryError {
-        let status = answer.status();
-        let said = self.limited(answer, 64 << 10, "the complaint", path).await.unwrap_or_default();
-        let said: String = String::from_utf8_lossy(&said).chars().filter(|c| !c.is_control()).take(COMPLAINT_MAX).collect();
-        let why = if said.is_empty() { format!("{path}: {status}") } else { format!("{path}: {status}: {said}") };
-        match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => self.refused(&why),
-            StatusCode::NOT_FOUND => self.missing(path),
-            status if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() => {
-                RegistryError::Unreachable { registry: self.settings.host.clone(), why }
-            }
-            _ => RegistryError::Rejected { registry: self.settings.host.clone(), why },
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Limits, RemoteSettings};
+    use crate::{Credentials, Limits, RemoteSettings};
+
+    fn registry(plain_http: bool) -> RemoteRegistry {
+        // Another test may have been first.
+        let _there = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let credentials = Some(Credentials { username: "me".to_owned(), password: "secret".to_owned().into() });
+        let settings = RemoteSettings { host: "registry.example.com".to_owned(), plain_http, ca_file: None, credentials };
+        RemoteRegistry::new(settings, Limits::default()).unwrap()
+    }
 
     #[test]
     fn only_the_registry_itself_is_sent_credentials() {
-        // Another test may have been first.
-        let _there = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let settings = RemoteSettings { host: "registry.example.com".to_owned(), plain_http: false, ca_file: None, credentials: None };
-        let registry = RemoteRegistry::new(settings, Limits::default()).unwrap();
-        assert!(registry.is_own("https://registry.example.com/v2/web/blobs/uploads/1"));
+        let registry = registry(false);
+        let own = |url: &str| registry.is_own(&Url::parse(url).unwrap());
+        assert!(own("https://registry.example.com/v2/web/blobs/uploads/1"));
         for other in [
             "https://registry.example.com.evil.example/v2/",
             "https://registry.example.com@evil.example/v2/",
+            "https://evil.example@registry.example.com/v2/",
             "https://registry.example.com:8443/v2/",
             "http://registry.example.com/v2/",
         ] {
-            assert!(!registry.is_own(other), "{other}");
+            assert!(!own(other), "{other}");
         }
+    }
+
+    #[test]
+    fn a_password_goes_to_a_token_service_with_encryption_or_stays_at_home() {
+        let may = |plain_http, url: &str| registry(plain_http).may_carry_password(&Url::parse(url).unwrap());
+        assert!(may(false, "https://auth.example.com/token"));
+        assert!(may(true, "http://localhost:5001/token") && may(true, "http://127.0.0.1/token") && may(true, "http://[::1]:1/"));
+        assert!(may(true, "http://registry.example.com:5001/token"));
+        for (plain_http, url) in [(false, "http://registry.example.com/token"), (false, "http://localhost/token"), (true, "http://auth.example.com/token")] {
+            assert!(!may(plain_http, url), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_used_for_as_long_as_it_lasts_and_no_longer() {
+        let tokens = Tokens::default();
+        let put = |scope: &str, lasts| tokens.put(scope, HeaderValue::from_static("Bearer x"), lasts);
+        put("none", Duration::ZERO);
+        put("short", Duration::from_secs(4));
+        // A registry may say anything.
+        put("long", Duration::from_secs(u64::MAX));
+        assert!(tokens.get("none").is_none());
+        assert!(tokens.get("short").is_some() && tokens.get("long").is_some());
+        let until = tokens.0.lock().unwrap()["short"].until;
+        assert!(until <= Instant::now() + Duration::from_secs(2), "half its time is spare");
+        tokens.forget("long");
+        assert!(tokens.get("long").is_none());
     }
 }

@@ -1,14 +1,16 @@
 //! A registry over the network: the OCI distribution specification, spoken over HTTP.
 
 mod auth;
+mod http;
 mod pull;
 mod push;
+mod tags;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Client, Method, Response, StatusCode};
+use reqwest::{Client, StatusCode, Url};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use towpath_domain::{Digest, ImageRef};
@@ -38,8 +40,7 @@ pub struct Credentials {
     pub password: SecretString,
 }
 
-/// Longer than a registry takes to answer; what it sends after its answer may take as long as it flows.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// How long a connection may take to come about.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// A manifest is a list, not content.
@@ -53,6 +54,8 @@ const MANIFESTS: &str = "application/vnd.oci.image.manifest.v1+json, application
 #[derive(Debug)]
 pub struct RemoteRegistry {
     settings: RemoteSettings,
+    /// The registry's address.
+    base: Url,
     client: Client,
     tokens: auth::Tokens,
     limits: Limits,
@@ -68,14 +71,19 @@ impl RemoteRegistry {
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             return Err(wrong("this process has no cryptography installed; that is a mistake in the program".to_owned()));
         }
-        let mut client = Client::builder().connect_timeout(CONNECT_WITHIN).read_timeout(ANSWER_WITHIN);
+        let scheme = if settings.plain_http { "http" } else { "https" };
+        let base = Url::parse(&format!("{scheme}://{}/", settings.host)).ok();
+        // Nothing but a host and a port: what else it held would end up in every address.
+        let base = base.filter(|url| url.path() == "/" && url.username().is_empty() && url.password().is_none() && url.query().is_none());
+        let base = base.ok_or_else(|| wrong("it is no host, as images' names begin with: such as quay.io or localhost:5000".to_owned()))?;
+        let mut client = Client::builder().connect_timeout(CONNECT_WITHIN).redirect(http::redirects());
         if let Some(file) = &settings.ca_file {
             let pem = std::fs::read(file).map_err(|e| wrong(format!("{}: {e}", file.display())))?;
             let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| wrong(format!("{}: {e}", file.display())))?;
             client = client.tls_certs_merge(certificates);
         }
         let client = client.build().map_err(|e| wrong(words(&e)))?;
-        Ok(Self { settings, client, tokens: auth::Tokens::default(), limits })
+        Ok(Self { settings, base, client, tokens: auth::Tokens::default(), limits })
     }
 
     /// The host, as images' names begin with it.
@@ -89,7 +97,7 @@ impl RemoteRegistry {
     /// # Errors
     /// Why it does not.
     pub async fn examine(&self) -> Result<(), RegistryError> {
-        let answer = self.send(Method::GET, "/v2/", "", HeaderMap::new(), None).await?;
+        let answer = self.get("/v2/", "", HeaderMap::new()).await?;
         if answer.status().is_success() { Ok(()) } else { Err(self.unexpected(answer, "/v2/").await) }
     }
 
@@ -105,7 +113,7 @@ impl RemoteRegistry {
         };
         let repository = self.repository(image.name());
         let path = format!("/v2/{repository}/manifests/{wanted}");
-        let answer = self.send(Method::HEAD, &path, &pull_scope(repository), accept(), None).await?;
+        let answer = self.head(&path, &pull_scope(repository), accept()).await?;
         match answer.status() {
             StatusCode::NOT_FOUND => return Ok(None),
             status if status.is_success() => {}
@@ -124,7 +132,7 @@ impl RemoteRegistry {
     /// # Errors
     /// [`RegistryError`] when it is not there or cannot be used.
     pub async fn manifest(&self, name: &str, digest: Digest) -> Result<Manifest, RegistryError> {
-        self.image(name, digest).await.map(|(_, manifest)| manifest)
+        self.image(name, digest).await.map(|(_, _, manifest)| manifest)
     }
 
     /// The digests of all that an image consists of as a whole: its own, and if it is an index, its members'.
@@ -148,7 +156,7 @@ impl RemoteRegistry {
         let manifest = self.manifest(name, digest).await?;
         let repository = self.repository(name);
         let path = format!("/v2/{repository}/blobs/{}", manifest.config.digest);
-        let answer = self.send(Method::GET, &path, &pull_scope(repository), HeaderMap::new(), None).await?;
+        let answer = self.get(&path, &pull_scope(repository), HeaderMap::new()).await?;
         if !answer.status().is_success() {
             return Err(self.unexpected(answer, &path).await);
         }
@@ -158,37 +166,13 @@ impl RemoteRegistry {
         Ok(file.into())
     }
 
-    /// The tags of an image, sorted.
-    ///
-    /// # Errors
-    /// [`RegistryError`] when the registry cannot tell.
-    pub async fn tags(&self, name: &str) -> Result<Vec<String>, RegistryError> {
-        #[derive(serde::Deserialize)]
-        struct Tags {
-            #[serde(default)]
-            tags: Option<Vec<String>>,
-        }
-        let repository = self.repository(name);
-        let path = format!("/v2/{repository}/tags/list");
-        let answer = self.send(Method::GET, &path, &pull_scope(repository), HeaderMap::new(), None).await?;
-        match answer.status() {
-            StatusCode::NOT_FOUND => return Ok(Vec::new()),
-            status if status.is_success() => {}
-            _ => return Err(self.unexpected(answer, &path).await),
-        }
-        let bytes = self.limited(answer, MANIFEST_BYTES_MAX, "the list of tags", name).await?;
-        let mut tags = serde_json::from_slice::<Tags>(&bytes).ok().and_then(|found| found.tags).unwrap_or_default();
-        tags.sort();
-        Ok(tags)
-    }
-
-    /// The manifest of an image for this machine's platform, with its own digest.
-    async fn image(&self, name: &str, digest: Digest) -> Result<(Digest, Manifest), RegistryError> {
+    /// The manifest of an image for this machine's platform, with its own digest and as it is written.
+    async fn image(&self, name: &str, digest: Digest) -> Result<(Digest, Vec<u8>, Manifest), RegistryError> {
         let (bytes, kind) = self.needed(name, digest).await?;
         if !is_index(&kind) {
             let manifest: Manifest = self.parse(&bytes, "the manifest", name, digest)?;
             manifest.check(&self.limits, &format!("{name}@{digest}"))?;
-            return Ok((digest, manifest));
+            return Ok((digest, bytes, manifest));
         }
         let index: Index = self.parse(&bytes, "the index", name, digest)?;
         let platform = Platform::host();
@@ -200,7 +184,7 @@ impl RemoteRegistry {
         let (bytes, _) = self.needed(name, member.digest).await?;
         let manifest: Manifest = self.parse(&bytes, "the manifest", name, member.digest)?;
         manifest.check(&self.limits, &format!("{name}@{}", member.digest))?;
-        Ok((member.digest, manifest))
+        Ok((member.digest, bytes, manifest))
     }
 
     async fn needed(&self, name: &str, digest: Digest) -> Result<(Vec<u8>, String), RegistryError> {
@@ -212,7 +196,7 @@ impl RemoteRegistry {
 
     async fn manifest_bytes(&self, repository: &str, wanted: &str) -> Result<Option<(Vec<u8>, String)>, RegistryError> {
         let path = format!("/v2/{repository}/manifests/{wanted}");
-        let answer = self.send(Method::GET, &path, &pull_scope(repository), accept(), None).await?;
+        let answer = self.get(&path, &pull_scope(repository), accept()).await?;
         match answer.status() {
             StatusCode::NOT_FOUND => return Ok(None),
             status if status.is_success() => {}
@@ -221,18 +205,6 @@ impl RemoteRegistry {
         let kind = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         let bytes = self.limited(answer, MANIFEST_BYTES_MAX, "the manifest", repository).await?;
         Ok(Some((bytes, kind)))
-    }
-
-    /// The answer's content, which may be no longer than `limit` bytes.
-    async fn limited(&self, mut answer: Response, limit: u64, what: &str, place: &str) -> Result<Vec<u8>, RegistryError> {
-        let mut bytes = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|e| self.away(&e))? {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() as u64 > limit {
-                return Err(RegistryError::TooLarge { what: what.to_owned(), place: place.to_owned(), limit, unit: "bytes" });
-            }
-        }
-        Ok(bytes)
     }
 
     fn verify(&self, bytes: &[u8], digest: Digest, what: &str, place: &str) -> Result<(), RegistryError> {

@@ -1,10 +1,13 @@
 //! From the embedded registry to one over the network: blobs first, the manifest last.
 
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Body, Method, StatusCode};
+use std::path::Path;
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use reqwest::{Method, StatusCode};
 use towpath_domain::{Digest, ImageRef};
 
 use super::RemoteRegistry;
+use super::http::{Ask, PAUSE, TRIES};
 use crate::image::{Descriptor, IMAGE_MANIFEST};
 use crate::layout::blob_path;
 use crate::{LayoutRegistry, RegistryError, TagMove};
@@ -47,7 +50,7 @@ impl RemoteRegistry {
         let kind = manifest.media_type.as_deref().unwrap_or(IMAGE_MANIFEST);
         let kind = HeaderValue::from_str(kind).unwrap_or_else(|_| HeaderValue::from_static(IMAGE_MANIFEST));
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, kind)]);
-        let answer = self.send(Method::PUT, &path, &push_scope(repository), headers, Some(bytes)).await?;
+        let answer = self.send(Ask { method: Method::PUT, url: self.url(&path)?, headers, body: bytes }, &push_scope(repository)).await?;
         if !answer.status().is_success() {
             return Err(self.unexpected(answer, &path).await);
         }
@@ -63,11 +66,26 @@ impl RemoteRegistry {
         }
     }
 
-    async fn push_blob(&self, name: &str, descriptor: &Descriptor, file: &std::path::Path) -> Result<(), RegistryError> {
+    /// Sends one blob, unless it is there; once more from its beginning when that breaks off. A blob is called by its digest, so one
+    /// that is sent twice is there once.
+    async fn push_blob(&self, name: &str, descriptor: &Descriptor, file: &Path) -> Result<(), RegistryError> {
+        let mut pause = PAUSE;
+        for _ in 1..TRIES {
+            match self.push_blob_once(name, descriptor, file).await {
+                Err(RegistryError::Unreachable { why, .. }) => tracing::info!(blob = %descriptor.digest, why, "an upload broke off; it is sent again"),
+                done => return done,
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        self.push_blob_once(name, descriptor, file).await
+    }
+
+    async fn push_blob_once(&self, name: &str, descriptor: &Descriptor, file: &Path) -> Result<(), RegistryError> {
         let repository = self.repository(name);
         let (scope, digest) = (push_scope(repository), descriptor.digest);
         let path = format!("/v2/{repository}/blobs/{digest}");
-        let answer = self.send(Method::HEAD, &path, &scope, HeaderMap::new(), None).await?;
+        let answer = self.head(&path, &scope, HeaderMap::new()).await?;
         if answer.status().is_success() {
             return Ok(());
         }
@@ -75,20 +93,28 @@ impl RemoteRegistry {
             return Err(self.unexpected(answer, &path).await);
         }
         let path = format!("/v2/{repository}/blobs/uploads/");
-        let answer = self.send(Method::POST, &path, &scope, HeaderMap::new(), Some(Vec::new())).await?;
-        let place = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let Some(place) = place.filter(|_| answer.status() == StatusCode::ACCEPTED) else {
-            return Err(self.unexpected(answer, &path).await);
-        };
-        let divider = if place.contains('?') { '&' } else { '?' };
-        let place = format!("{place}{divider}digest={}", digest.to_string().replace(':', "%3A"));
+        let begin = Ask { method: Method::POST, url: self.url(&path)?, headers: HeaderMap::new(), body: Vec::new() };
+        let answer = self.send(begin, &scope).await?;
+        let place = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        let place = place.filter(|_| answer.status() == StatusCode::ACCEPTED).map(|place| answer.url().join(place));
+        let Some(place) = place else { return Err(self.unexpected(answer, &path).await) };
+        let mut place = place.map_err(|e| self.rejected(&format!("it names no place to send a blob to: {e}")))?;
+        if place.scheme() != "https" && !self.settings.plain_http {
+            return Err(self.rejected("it wants the image sent without encryption; that is not done"));
+        }
+        place.query_pairs_mut().append_pair("digest", &digest.to_string());
         let content = tokio::fs::File::open(file).await.map_err(RegistryError::io("read", file))?;
-        let headers = HeaderMap::from_iter([
-            (CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
-            (CONTENT_LENGTH, HeaderValue::from(descriptor.size)),
-        ]);
-        let answer = self.once(Method::PUT, &place, &scope, headers, Some(Body::from(content))).await?;
-        if answer.status() == StatusCode::CREATED { Ok(()) } else { Err(self.unexpected(answer, &place).await) }
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))]);
+        let answer = self.upload(place, &scope, headers, content, descriptor.size).await?;
+        match answer.status() {
+            StatusCode::CREATED => Ok(()),
+            StatusCode::UNAUTHORIZED => {
+                // The token ended while the blob was on its way, as may happen once.
+                self.tokens.forget(&scope);
+                Err(self.unreachable("an upload took longer than its token lasts"))
+            }
+            _ => Err(self.unexpected(answer, &path).await),
+        }
     }
 }
 

@@ -140,7 +140,12 @@ async fn push(
     if source.build.push {
         return pushed(world, journal, image).await;
     }
-    let (registry, request) = (Arc::clone(world.registry.layout()), source.build.pack.clone());
+    let registry = Arc::clone(world.registry.layout());
+    let request = match &source.build.pack {
+        Some(pack) => Some(world.registry.with_base(pack).await.map_err(|e| Stop::failed(e.class(), e))?),
+        None => None,
+    };
+    let tag_move = world.registry.tag_move_here(image.name(), TagMove::Refuse);
     let (name, tag) = (image.name().to_owned(), image.tag().unwrap_or_default().to_owned());
     let (checkout, layout) = (checkout.to_owned(), layout.to_owned());
     let labels = [
@@ -157,12 +162,12 @@ async fn push(
                 created: committed,
                 labels,
                 platform: Platform::host(),
-                tag_move: TagMove::Refuse,
+                tag_move,
             };
             towpath_registry::pack(&request, &registry, &name, &tag)
         }
         None => {
-            let request = ImportRequest { layout: &layout, platform: Platform::host(), tag_move: TagMove::Refuse };
+            let request = ImportRequest { layout: &layout, platform: Platform::host(), tag_move };
             towpath_registry::import(&request, &registry, &name, &tag)
         }
     });
