@@ -1,6 +1,6 @@
 //! Real servers for tests of Towpath; only ever a dev-dependency.
 //!
-//! Nothing here pretends: [`Kube`] is a real Kubernetes.
+//! Nothing here pretends: [`Kube`] is a real Kubernetes, [`Registry`] a real registry of images; [`Proxy`] makes the way to one a bad one.
 //!
 //! What is missing on a machine makes the start return `None` after a line `SKIPPED: …`; with `CI` set it panics, so that
 //! no check is left out unseen. What is there and does not start always panics: that is a failure, not a lack.
@@ -9,11 +9,17 @@
 // A test that cannot go on says so by panicking; this crate is the tests' own.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod http;
 mod keeper;
 mod kube;
 mod missing;
+mod proxy;
+mod registry;
 
+pub use http::Head;
 pub use kube::{Kube, NODE_ADDRESS};
+pub use proxy::{Fate, Proxy};
+pub use registry::{REGISTRY_PASSWORD, REGISTRY_USER, Registry};
 
 /// Chooses the TLS provider for this process, once; whoever makes a `kube::Client` in a test calls this first.
 pub fn init() {

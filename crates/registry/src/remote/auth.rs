@@ -211,7 +211,9 @@ mod tests {
         assert!(may(false, "https://auth.example.com/token"));
         assert!(may(true, "http://localhost:5001/token") && may(true, "http://127.0.0.1/token") && may(true, "http://[::1]:1/"));
         assert!(may(true, "http://registry.example.com:5001/token"));
-        for (plain_http, url) in [(false, "http://registry.example.com/token"), (false, "http://localhost/token"), (true, "http://auth.example.com/token")] {
+        for (plain_http, url) in
+            [(false, "http://registry.example.com/token"), (false, "http://localhost/token"), (true, "http://auth.example.com/token")]
+        {
             assert!(!may(plain_http, url), "{url}");
         }
     }

@@ -46,7 +46,9 @@ impl RemoteRegistry {
         let mut pause = PAUSE;
         for _ in 1..TRIES {
             match self.fetch_blob_once(name, descriptor, writer).await {
-                Err(RegistryError::Unreachable { why, .. }) => tracing::info!(blob = %descriptor.digest, why, "a blob broke off; it is fetched again"),
+                Err(RegistryError::Unreachable { why, .. }) => {
+                    tracing::info!(blob = %descriptor.digest, why, "a blob broke off; it is fetched again")
+                }
                 done => return done,
             }
             tokio::time::sleep(pause).await;

@@ -72,7 +72,9 @@ impl RemoteRegistry {
         let mut pause = PAUSE;
         for _ in 1..TRIES {
             match self.push_blob_once(name, descriptor, file).await {
-                Err(RegistryError::Unreachable { why, .. }) => tracing::info!(blob = %descriptor.digest, why, "an upload broke off; it is sent again"),
+                Err(RegistryError::Unreachable { why, .. }) => {
+                    tracing::info!(blob = %descriptor.digest, why, "an upload broke off; it is sent again")
+                }
                 done => return done,
             }
             tokio::time::sleep(pause).await;

@@ -7,7 +7,7 @@ use serde_json::json;
 use towpath_domain::FailureClass;
 use towpath_registry::{Limits, Platform, RegistryError, unpack};
 
-use crate::support::{Image, MANIFEST, Tar, World, amd64, blob, digest_text, gzip, listing, write_index};
+use crate::support::{Image, MANIFEST, Packing, Tar, World, amd64, blob, digest_text, gzip, listing, write_index, zstd};
 
 fn simple() -> Image {
     Image::of([Tar::default().folder("app/").file("app/server", "one"), Tar::default().file("app/config", "two")])
@@ -19,9 +19,9 @@ fn for_platform(architecture: &str) -> Image {
 
 #[test]
 fn a_good_layout_is_taken_over_with_its_own_digest() {
-    for gzip in [false, true] {
+    for packing in [Packing::Plain, Packing::Gzip, Packing::Zstd] {
         let world = World::new();
-        let digest = Image { gzip, ..simple() }.write(&world.path("layout"), "latest");
+        let digest = Image { packing, ..simple() }.write(&world.path("layout"), "latest");
         let packed = world.import("1").unwrap();
         assert_eq!(packed.digest, digest);
         assert_eq!(world.import("1").unwrap(), packed, "importing again does nothing");
@@ -164,7 +164,8 @@ fn written(world: &World, image: &Image, change: impl Fn(&mut serde_json::Value,
 fn what_is_no_plain_image_is_refused_and_told_apart() {
     type Change = fn(&mut serde_json::Value, &mut serde_json::Value);
     let cases: &[(&str, Change)] = &[
-        ("zstd", |manifest, _| manifest["layers"][0]["mediaType"] = "application/vnd.oci.image.layer.v1.tar+zstd".into()),
+        ("not valid", |manifest, _| manifest["layers"][0]["mediaType"] = "application/vnd.oci.image.layer.v1.tar+zstd".into()),
+        ("tar+zstd", |manifest, _| manifest["layers"][0]["mediaType"] = "application/vnd.oci.image.layer.v1.tar+lz4".into()),
         ("nondistributable", |manifest, _| {
             manifest["layers"][0]["mediaType"] = "application/vnd.oci.image.layer.nondistributable.v1.tar".into();
         }),
@@ -192,18 +193,21 @@ fn what_is_no_plain_image_is_refused_and_told_apart() {
 
 #[test]
 fn a_bomb_is_not_blown_up() {
-    let world = World::new();
-    let mut image = Image::of([Tar::default().entry(tar::EntryType::Regular, "zeros", "", &vec![0; 8 << 20])]);
-    image.gzip = true;
-    assert!(gzip(&image.layers[0]).len() < 100 << 10);
-    image.write(&world.path("layout"), "latest");
-    let small = Limits { unpacked_bytes: 1 << 20, ..Limits::default() };
-    let world = World { registry: world.registry.with_limits(small), dir: world.dir };
-    let error = world.import("1").unwrap_err();
-    assert!(matches!(error, RegistryError::TooLarge { .. }), "{error}");
-    let error = world.unpack_evil(&image).unwrap_err();
-    assert!(matches!(error, RegistryError::TooLarge { .. }), "{error}");
-    assert!(listing(&world.path("cache")).is_empty(), "nothing is left of it");
+    for packing in [Packing::Gzip, Packing::Zstd] {
+        let world = World::new();
+        let mut image = Image::of([Tar::default().entry(tar::EntryType::Regular, "zeros", "", &vec![0; 8 << 20])]);
+        image.packing = packing;
+        let packed = if packing == Packing::Gzip { gzip(&image.layers[0]) } else { zstd(&image.layers[0]) };
+        assert!(packed.len() < 100 << 10);
+        image.write(&world.path("layout"), "latest");
+        let small = Limits { unpacked_bytes: 1 << 20, ..Limits::default() };
+        let world = World { registry: world.registry.with_limits(small), dir: world.dir };
+        let error = world.import("1").unwrap_err();
+        assert!(matches!(error, RegistryError::TooLarge { .. }), "{error}");
+        let error = world.unpack_evil(&image).unwrap_err();
+        assert!(matches!(error, RegistryError::TooLarge { .. }), "{error}");
+        assert!(listing(&world.path("cache")).is_empty(), "nothing is left of it");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod layouts;
 mod mutated;
 #[cfg(test)]
 mod packing;
+mod remote;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tar::EntryType;
 use towpath_registry::{ImportRequest, LayoutRegistry, Limits, TagMove, import, unpack};
 
-use crate::support::{Image, Tar, amd64, gzip, listing};
+use crate::support::{Image, Packing, Tar, amd64, gzip, listing};
 
 /// Marsaglia's xorshift: enough to choose what to break, and the same everywhere.
 struct Dice(u64);
@@ -99,7 +99,7 @@ fn broken_image(dice: &mut Dice, layout: &Path) {
         0 => Image::of([good(), evil_tar(dice), evil_tar(dice)]),
         _ => Image::of([good()]),
     };
-    image.gzip = dice.roll(2) == 0;
+    image.packing = [Packing::Plain, Packing::Gzip, Packing::Zstd][dice.roll(3)];
     if dice.roll(3) == 0 {
         // Broken before the digests are taken: they are right, and the tar is not.
         flip(dice, &mut image.layers[0]);

@@ -10,7 +10,7 @@ use towpath_catalog::PackFile;
 use towpath_domain::{FailureClass, ImageRef};
 use towpath_registry::{RegistryError, unpack};
 
-use crate::support::{Image, Tar, World, listing, pack_of, request};
+use crate::support::{Image, Packing, Tar, World, listing, pack_of, request};
 
 fn small_tree(world: &World) {
     fs::set_permissions(world.file("bin/server", "#!/bin/sh\nexec true\n"), fs::Permissions::from_mode(0o755)).unwrap();
@@ -147,7 +147,7 @@ fn a_base_image_comes_first_and_its_configuration_is_inherited() {
     let world = World::new();
     small_tree(&world);
     let base = Tar::default().folder("usr/").folder("usr/bin/").file("usr/bin/sh", "shell").link("bin", "usr/bin").folder("tmp/");
-    let base = Image { gzip: true, ..Image::of([base, Tar::default().file("etc/os-release", "tiny")]) };
+    let base = Image { packing: Packing::Gzip, ..Image::of([base, Tar::default().file("etc/os-release", "tiny")]) };
     base.write(&world.path("registry").join("bases").join("tiny"), "9");
 
     let mut pack = pack_of(&[("bin/server", "/bin/server"), ("static/index.html", "/tmp/page")]);

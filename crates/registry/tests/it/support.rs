@@ -127,18 +127,26 @@ impl Tar {
     }
 }
 
+/// How layers are compressed.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Packing {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
 /// An image to be written as a layout.
 #[derive(Clone)]
 pub struct Image {
     /// The tars, uncompressed.
     pub layers: Vec<Vec<u8>>,
-    pub gzip: bool,
+    pub packing: Packing,
     pub platform: Platform,
 }
 
 impl Image {
     pub fn of(layers: impl IntoIterator<Item = Tar>) -> Self {
-        Self { layers: layers.into_iter().map(Tar::end).collect(), gzip: false, platform: amd64() }
+        Self { layers: layers.into_iter().map(Tar::end).collect(), packing: Packing::Plain, platform: amd64() }
     }
 
     /// Writes it into the layout `folder`, which is made, and tags it.
@@ -155,8 +163,11 @@ impl Image {
     pub fn write_blobs(&self, folder: &Path) -> Value {
         let mut layers = Vec::new();
         for tar in &self.layers {
-            let kind = if self.gzip { "tar+gzip" } else { "tar" };
-            let bytes = if self.gzip { gzip(tar) } else { tar.clone() };
+            let (kind, bytes) = match self.packing {
+                Packing::Plain => ("tar", tar.clone()),
+                Packing::Gzip => ("tar+gzip", gzip(tar)),
+                Packing::Zstd => ("tar+zstd", zstd(tar)),
+            };
             layers.push(blob(folder, &format!("application/vnd.oci.image.layer.v1.{kind}"), &bytes));
         }
         let diff_ids: Vec<String> = self.layers.iter().map(|tar| digest_text(tar)).collect();
@@ -195,6 +206,10 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
+}
+
+pub fn zstd(bytes: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
 }
 
 /// All paths below `folder`, sorted, with what they are: `name/`, `name -> target`, `name = content`.

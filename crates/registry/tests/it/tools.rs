@@ -6,7 +6,7 @@ use std::process::Command;
 
 use towpath_registry::{TagMove, unpack};
 
-use crate::support::{Image, Tar, World, listing, pack_of};
+use crate::support::{Image, Packing, Tar, World, listing, pack_of};
 
 /// Whether the tools are there. On CI they must be.
 fn have(tools: &[&str]) -> bool {
@@ -32,7 +32,8 @@ fn packed_world() -> (World, towpath_registry::Packed) {
     world.file("bin/data/deep", &"x".repeat(100_000));
     world.file(&format!("bin/{}", "long".repeat(40)), "long");
     std::os::unix::fs::symlink("data/deep", world.path("checkout/bin/link")).unwrap();
-    Image { gzip: true, ..Image::of([Tar::default().folder("etc/").file("etc/base", "yes")]) }.write(&world.path("registry/base"), "1");
+    Image { packing: Packing::Gzip, ..Image::of([Tar::default().folder("etc/").file("etc/base", "yes")]) }
+        .write(&world.path("registry/base"), "1");
     let mut pack = pack_of(&[("bin", "/app")]);
     pack.base = Some("base:1".to_owned());
     let packed = world.pack(&pack, "5f8f0e1").unwrap();
