@@ -17,7 +17,7 @@ mod proxy;
 mod registry;
 
 pub use http::Head;
-pub use kube::{Kube, NODE_ADDRESS};
+pub use kube::{Kube, NODE_ADDRESS, Proxy as KubeProxy};
 pub use proxy::{Fate, Proxy};
 pub use registry::{REGISTRY_PASSWORD, REGISTRY_USER, Registry};
 
