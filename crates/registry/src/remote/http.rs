@@ -56,7 +56,7 @@ pub(super) struct Ask {
 
 impl RemoteRegistry {
     /// Asks for what is at `path`; `scope` says what it needs to be allowed. Asked again while the registry is busy.
-    pub(super) async fn get(&self, path: &str, scope: &str, headers: HeaderMap) -> Result<Response, RegistryError> {
+    pub(crate) async fn get(&self, path: &str, scope: &str, headers: HeaderMap) -> Result<Response, RegistryError> {
         self.send(Ask { method: Method::GET, url: self.url(path)?, headers, body: Vec::new() }, scope).await
     }
 
@@ -166,7 +166,7 @@ impl RemoteRegistry {
     }
 
     /// The answer's content, which may be no longer than `limit` bytes.
-    pub(super) async fn limited(&self, mut answer: Response, limit: u64, what: &str, place: &str) -> Result<Vec<u8>, RegistryError> {
+    pub(crate) async fn limited(&self, mut answer: Response, limit: u64, what: &str, place: &str) -> Result<Vec<u8>, RegistryError> {
         let mut bytes = Vec::new();
         while let Some(chunk) = self.chunk(&mut answer).await? {
             bytes.extend_from_slice(chunk.as_ref());
@@ -197,7 +197,7 @@ impl RemoteRegistry {
     }
 
     /// An answer that was not expected, as an error.
-    pub(super) async fn unexpected(&self, answer: Response, path: &str) -> RegistryError {
+    pub(crate) async fn unexpected(&self, answer: Response, path: &str) -> RegistryError {
         let status = answer.status();
         let said = self.limited(answer, 64 << 10, "the complaint", path).await.unwrap_or_default();
         let said: String = String::from_utf8_lossy(&said).chars().filter(|c| !c.is_control()).take(COMPLAINT_MAX).collect();
