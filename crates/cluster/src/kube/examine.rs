@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::version::Info;
 use serde_json::{Value, json};
 use towpath_domain::NamespaceName;
 
-use super::request::{Body, JSON};
+use super::request::{Body, Fault, JSON};
 use super::{Core, discover};
 use crate::api::{ClusterError, Examination, MissingPermission};
 
@@ -24,7 +24,12 @@ const LOOKING: [(&str, &str, &[&str]); 6] = [
 
 /// Looks at the cluster.
 pub(super) async fn examine(core: &Core, namespaces: &[(NamespaceName, Vec<String>)]) -> Result<Examination, ClusterError> {
-    let info: Option<Info> = core.read("/version").await?;
+    // Whoever looks at a cluster that is away wants to know it soon.
+    let info: Option<Info> = match core.send_once(Method::GET, "/version").await {
+        Ok(answer) => serde_json::from_value(answer).ok(),
+        Err(Fault::Refused(status)) if status.code == 404 => None,
+        Err(fault) => return Err(core.error("asking for the version", fault)),
+    };
     let version =
         info.map_or_else(|| "a cluster that does not tell its version".to_owned(), |info| format!("Kubernetes {}", info.git_version));
     let mut examination = Examination { version, ..Examination::default() };

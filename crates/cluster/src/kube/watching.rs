@@ -51,6 +51,7 @@ impl Seen {
         let objects = items.into_iter().map(|mut item| {
             item["apiVersion"] = Value::from(kind.api_version());
             item["kind"] = Value::from(kind.kind.as_str());
+            super::slim::slim(name, &mut item);
             (text(&item, "/metadata/name").to_owned(), item)
         });
         self.kinds.insert(name.to_owned(), objects.collect());
@@ -64,7 +65,7 @@ impl Seen {
                 self.fresh.insert(kind.to_owned(), BTreeMap::new());
             }
             watcher::Event::InitApply(object) => {
-                if let Some((name, object)) = slim(object) {
+                if let Some((name, object)) = slim(kind, object) {
                     self.fresh.entry(kind.to_owned()).or_default().insert(name, object);
                 }
             }
@@ -74,7 +75,7 @@ impl Seen {
                 self.listed.insert(kind.to_owned());
             }
             watcher::Event::Apply(object) => {
-                if let Some((name, object)) = slim(object) {
+                if let Some((name, object)) = slim(kind, object) {
                     self.kinds.entry(kind.to_owned()).or_default().insert(name, object);
                 }
             }
@@ -98,26 +99,12 @@ pub(super) fn is_owned_by(object: &Value, uid: &str) -> bool {
     !uid.is_empty() && owners.is_some_and(|owners| owners.iter().any(|owner| text(owner, "/uid") == uid))
 }
 
-/// The object without what nobody here reads: many are kept at a time.
-fn slim(mut object: DynamicObject) -> Option<(String, Value)> {
+/// The object's name, and the object without what nobody here reads.
+fn slim(kind: &str, mut object: DynamicObject) -> Option<(String, Value)> {
     object.metadata.managed_fields = None;
-    if let Some(annotations) = &mut object.metadata.annotations {
-        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
-    }
     let name = object.metadata.name.clone()?;
-    let mut value = serde_json::to_value(&object).ok()?;
-    if text(&value, "/kind") == "Pod"
-        && let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut)
-    {
-        spec.retain(|field, _| ["containers", "initContainers", "nodeName", "restartPolicy"].contains(&field.as_str()));
-        for list in ["containers", "initContainers"] {
-            for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
-                if let Some(fields) = container.as_object_mut() {
-                    fields.retain(|field, _| ["name", "image", "resources", "readinessProbe"].contains(&field.as_str()));
-                }
-            }
-        }
-    }
+    let mut value = serde_json::to_value(object).ok()?;
+    super::slim::slim(kind, &mut value);
     Some((name, value))
 }
 
