@@ -101,8 +101,9 @@ async fn fill_one(cluster: &KubeCluster, client: kube::Client, number: usize) {
     let revision = json!({"deployment.kubernetes.io/revision": "1"});
     let patch = |value: Value| Patch::Merge(value);
     let merge = PatchParams::default();
+    // An annotation counts as another generation.
     deployments.patch("web", &merge, &patch(json!({"metadata": {"annotations": revision}}))).await.unwrap();
-    let status = json!({"observedGeneration": 1, "replicas": PODS, "updatedReplicas": PODS, "unavailableReplicas": PODS, "conditions": [
+    let status = json!({"observedGeneration": 2, "replicas": PODS, "updatedReplicas": PODS, "unavailableReplicas": PODS, "conditions": [
         {"type": "Available", "status": "False", "reason": "MinimumReplicasUnavailable", "message": "Deployment does not have minimum availability."}]});
     let live = deployments.patch_status("web", &merge, &patch(json!({"status": status}))).await.unwrap();
     let owned_by = |kind: &str, version: &str, owner: &DynamicObject| json!([{"apiVersion": version, "kind": kind, "name": owner.metadata.name, "uid": owner.metadata.uid, "controller": true}]);

@@ -9,6 +9,7 @@ use kube::api::{Api, LogParams};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use super::view::View;
 use super::watching::text;
 use super::{Core, diagnose, watching};
 use crate::api::{ClusterError, LogChunk, LogRequest, LogSource};
@@ -55,7 +56,7 @@ async fn pods(core: &Core, request: &LogRequest) -> Result<Vec<Value>, ClusterEr
             if seen.get(&key.kind_and_group(), &key.name).is_none() {
                 return Err(missing(key.title()));
             }
-            Ok(diagnose::pods(&seen, key).into_iter().cloned().collect())
+            Ok(diagnose::pods(&View::new(&seen), key).into_iter().cloned().collect())
         }
     }
 }
@@ -65,6 +66,9 @@ pub(super) async fn snapshot(core: &Core, namespace: &str, kinds: &[String]) -> 
     let mut wanted = Vec::new();
     for (version, kind) in BETWEEN {
         wanted.extend(super::discover::kind(core, version, kind).await?);
+    }
+    if kinds.iter().any(|kind| kind.starts_with("DeploymentConfig.")) {
+        wanted.extend(super::discover::kind(core, "v1", "ReplicationController").await?);
     }
     for kind in kinds {
         wanted.extend(super::discover::meant(core, kind).await?.into_iter().filter(|kind| kind.namespaced));

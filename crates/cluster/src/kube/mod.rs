@@ -25,6 +25,7 @@ pub(crate) mod single;
 mod slim;
 mod status;
 mod turns;
+mod view;
 mod wait;
 pub(crate) mod watching;
 

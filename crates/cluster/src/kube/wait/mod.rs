@@ -14,6 +14,7 @@ use towpath_domain::{NamespaceName, RunId};
 
 use super::discover::Kind;
 use super::follow::{Followers, Line};
+use super::view::View;
 use super::watching::{self, Seen, Watches};
 use super::{Core, diagnose, discover, events, status};
 use crate::api::{LogLine, ObjectKey, Observer, Progress, Ready, Reason, WaitFailure};
@@ -87,6 +88,9 @@ async fn watched(core: &Core, keys: &[ObjectKey]) -> Result<Vec<Kind>, String> {
     if has(&["Deployment", "ClowdApp"]) {
         wanted.extend(["ReplicaSet.apps", "Deployment.apps"].map(str::to_owned));
     }
+    if has(&["DeploymentConfig"]) {
+        wanted.push("ReplicationController".to_owned());
+    }
     if has(&["ClowdJobInvocation", "CronJob"]) {
         wanted.push("Job.batch".to_owned());
     }
@@ -149,7 +153,7 @@ impl Waiting<'_> {
                 continue;
             }
             self.follow_jobs();
-            let verdicts = self.judge.look(&self.seen);
+            let verdicts = self.judge.look(&View::new(&self.seen));
             self.tell(&verdicts);
             if let Some((key, failure)) = judge::gravest(&verdicts) {
                 self.drain(end).await;
@@ -157,7 +161,7 @@ impl Waiting<'_> {
             }
             if verdicts.iter().all(|(_, verdict)| matches!(verdict, Verdict::Ready)) {
                 self.drain(end).await;
-                return Ok(self.judge.ready(&self.seen));
+                return Ok(self.judge.ready(&View::new(&self.seen)));
             }
         }
     }
@@ -188,8 +192,9 @@ impl Waiting<'_> {
 
     /// Follows what the pods of jobs print.
     fn follow_jobs(&mut self) {
+        let view = View::new(&self.seen);
         for key in self.judge.keys().iter().filter(|key| judge::is_job(key)) {
-            for pod in diagnose::pods(&self.seen, key) {
+            for pod in diagnose::pods(&view, key) {
                 self.followers.look_at(pod, &|pod, container| self.observer.told(pod, container));
             }
         }
@@ -219,7 +224,7 @@ impl Waiting<'_> {
     }
 
     async fn out_of_time(&mut self, within: Duration) -> Box<WaitFailure> {
-        let verdicts = if self.seen.knows(self.kinds) { self.judge.look(&self.seen) } else { Vec::new() };
+        let verdicts = if self.seen.knows(self.kinds) { self.judge.look(&View::new(&self.seen)) } else { Vec::new() };
         let lacking = verdicts.iter().find(|(_, verdict)| !matches!(verdict, Verdict::Ready));
         let Some((key, verdict)) = lacking else {
             let why = self.trouble.clone().unwrap_or_else(|| "nothing was seen of it".to_owned());
@@ -232,7 +237,7 @@ impl Waiting<'_> {
                 &why,
             );
         };
-        let mut failure = self.judge.likeliest(&self.seen, key);
+        let mut failure = self.judge.likeliest(&View::new(&self.seen), key);
         failure.message = format!(
             "not ready within {} s: {}",
             within.as_secs(),
@@ -249,11 +254,10 @@ impl Waiting<'_> {
 
     /// All that is known of a failure, fetched before it is gone.
     fn failed(&self, key: &ObjectKey, failure: judge::Failure) -> impl Future<Output = Box<WaitFailure>> + Send + use<> {
-        let ids = diagnose::ids(&self.seen, key);
-        let mut told: Vec<_> = self
-            .seen
-            .all("Event")
-            .filter(|event| ids.iter().any(|id| id == watching::text(event, "/involvedObject/uid")))
+        let view = View::new(&self.seen);
+        let mut told: Vec<_> = diagnose::ids(&view, key)
+            .iter()
+            .flat_map(|id| view.events_of(id))
             .map(|event| {
                 (events::at(event).to_owned(), format!("{} {}", watching::text(event, "/involvedObject/name"), events::line(event)))
             })
