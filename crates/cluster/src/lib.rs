@@ -40,6 +40,7 @@ mod diff;
 mod digest;
 mod files;
 mod pod;
+mod secret_fields;
 mod unnamed;
 
 pub use api::{
@@ -54,4 +55,5 @@ pub use executor::{
 pub use image::{ImageConfig, ImageError, ImageStore, Unpacked};
 pub use kube::{Connection, KubeCluster, KubeSettings, Token};
 pub use local::{LocalCluster, Settings, stop_everything};
+pub use secret_fields::SecretFields;
 pub use unnamed::UnnamedCluster;

@@ -7,6 +7,7 @@ use towpath_catalog::{Catalog, InputFile};
 use towpath_domain::{BranchName, CommitId, Digest, GitRef, ImageRef, RepoUrl, Timestamp};
 use towpath_engine::{Action, CommitInfo, Event, Facts, State, Subject, Verdict, plan, secret_versions};
 use towpath_git::{MergeRequest, Merged};
+use towpath_runs::Knowing;
 use towpath_runs::render::{self, Secrets, Surroundings};
 use towpath_runs::world::{Mirrors, Snapshot};
 
@@ -51,7 +52,8 @@ impl Control {
                 Some(named) => vec![differences::of_one(&named, &facts, &verdicts)],
                 None => differences::of_deploys(catalog, &verdicts),
             };
-            differences::add(&self.world, &snapshot, &facts, wanted, &mut lines).await;
+            let knowing = if asked.branch.is_some() { Knowing::Names } else { Knowing::Values };
+            differences::add(&self.world, &snapshot, knowing, &facts, wanted, &mut lines).await;
         }
         Ok(PlanView { of, diagnostics, lines })
     }

@@ -98,20 +98,26 @@ pub(super) async fn diff(
 
 /// What applying would change in one object.
 async fn differs(core: &Core, namespace: &NamespaceName, owner: &Owner, item: &Item) -> Result<Option<ObjectDiff>, Outcome> {
-    let change = if item.live.is_none() { Change::Created } else { Change::Changed };
+    let wanted = compare::readable(&item.wanted);
+    let shown = |change, before: Option<&Value>, after: &Value| {
+        let lines = unified(before, Some(after));
+        (!lines.is_empty()).then(|| ObjectDiff { key: item.key.clone(), change: Some(change), lines })
+    };
     if item.is_done_once() {
         // Another run makes it anew; a dry run would only say that it cannot be changed.
-        let lines = unified(None, Some(&compare::readable(&item.wanted)));
-        return Ok(Some(ObjectDiff { key: item.key.clone(), change: Some(Change::Created), lines }));
+        return Ok(shown(Change::Created, None, &wanted));
     }
-    let after = compare::readable(&send(core, namespace, owner, item, true).await?);
+    let after = send(core, namespace, owner, item, true).await?;
     let before = match &item.live {
         // Only its labels were listed when it is somebody else's.
-        Some(_) => core.read::<Value>(&item.path(namespace)).await.map_err(Outcome::Stop)?.map(|live| compare::readable(&live)),
+        Some(_) => core.read::<Value>(&item.path(namespace)).await.map_err(Outcome::Stop)?,
         None => None,
     };
-    let lines = unified(before.as_ref(), Some(&after));
-    Ok((!lines.is_empty()).then(|| ObjectDiff { key: item.key.clone(), change: Some(change), lines }))
+    Ok(match before.map(|live| compare::readable(&live)) {
+        // The server took it; what it would fill in is of no interest to anybody.
+        None => shown(Change::Created, None, &wanted),
+        Some(before) => shown(Change::Changed, Some(&before), &compare::asked_for(&compare::readable(&after), &before, &wanted)),
+    })
 }
 
 /// Carries futures out, several at a time; answers in their order.
