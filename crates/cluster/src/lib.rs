@@ -53,7 +53,7 @@ pub use executor::{
     TektonSettings, task_name,
 };
 pub use image::{ImageConfig, ImageError, ImageStore, Unpacked};
-pub use kube::{Connection, KubeCluster, KubeSettings, Token};
+pub use kube::{Connection, KubeCluster, KubeSettings, Token, TokenSource};
 pub use local::{LocalCluster, Settings, stop_everything};
 pub use secret_fields::SecretFields;
 pub use unnamed::UnnamedCluster;

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 
 use super::place::Place;
-use super::{ANNOTATION, SecretFields};
+use super::{ANNOTATION, Mark, SecretFields};
 
 /// What stands in the place of a value.
 const HIDDEN: &str = "(hidden)";
@@ -49,11 +49,18 @@ pub(crate) fn hide(before: &mut Option<Value>, after: &mut Option<Value>) -> Sho
     places.extend(before.iter().flat_map(|object| copies(object, is_secret(object))));
     places.extend(after.iter().flat_map(|object| copies(object, false)));
 
-    let values: BTreeSet<String> =
+    let mut values: BTreeSet<String> =
         before.iter().chain(after.iter()).flat_map(|object| places.iter().filter_map(|place| place.find(object)).flat_map(texts)).collect();
+    for (object, fields) in [(&before, &old), (&after, &new)] {
+        // The value within a text is looked for alone, too.
+        let texts_at =
+            |(place, mark): (&Place, &Mark)| mark.value(place.find(object.as_ref()?)?.as_str()?).map(|text| texts(&Value::from(text)));
+        values.extend(fields.fields.iter().filter_map(texts_at).flatten());
+    }
     for place in &places {
         let (was, is) = (before.as_ref().and_then(|it| place.find(it)), after.as_ref().and_then(|it| place.find(it)));
-        let (meant, means) = (old.fields.get(place), new.fields.get(place));
+        let hash = |fields: &SecretFields| fields.fields.get(place).map(|mark| mark.hash.clone());
+        let (meant, means) = (hash(&old), hash(&new));
         let changed = match (was, is) {
             // What stands there is not the value: whether the same is meant, the hashes tell.
             (Some(_), Some(_)) if new.withheld && (meant.is_some() || means.is_some()) => meant != means,
@@ -85,8 +92,8 @@ pub(crate) fn hide(before: &mut Option<Value>, after: &mut Option<Value>) -> Sho
 fn remembered(object: Option<&Value>) -> SecretFields {
     let Some(object) = object else { return SecretFields::default() };
     let SecretFields { fields, withheld } = SecretFields::of(object);
-    let fields: BTreeMap<Place, String> =
-        if is_secret(object) { fields.into_iter().map(|(place, hash)| (place.as_kept(), hash)).collect() } else { fields };
+    let fields: BTreeMap<Place, Mark> =
+        if is_secret(object) { fields.into_iter().map(|(place, mark)| (place.as_kept(), mark)).collect() } else { fields };
     SecretFields { fields, withheld }
 }
 

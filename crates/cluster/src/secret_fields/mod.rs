@@ -25,8 +25,7 @@ const BYTES_MAX: usize = 16 << 10;
 /// The places of an object at which secret or generated values stand.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretFields {
-    /// By place, a hash of what stands there with markers for the values: it changes when another secret, or another version of one, is meant.
-    fields: BTreeMap<Place, String>,
+    fields: BTreeMap<Place, Mark>,
     /// The object has no values, but something that only stands for them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     withheld: bool,
@@ -38,8 +37,8 @@ impl SecretFields {
     #[must_use]
     pub fn between(marked: &Value, object: &Value) -> Self {
         let mut fields = BTreeMap::new();
-        place::differing(marked, object, &Place::default(), &mut |place, marked| {
-            fields.insert(place, digest::of_value(marked).chars().take(16).collect());
+        place::differing(marked, object, &Place::default(), &mut |place, marked, value| {
+            fields.insert(place, Mark::of(marked, value));
         });
         let found = Self { fields, withheld: false };
         if found.text().len() <= BYTES_MAX { found } else { Self::everything(marked) }
@@ -47,8 +46,7 @@ impl SecretFields {
 
     /// The whole object.
     fn everything(marked: &Value) -> Self {
-        let hash = digest::of_value(marked).chars().take(16).collect();
-        Self { fields: BTreeMap::from([(Place::default(), hash)]), withheld: false }
+        Self { fields: BTreeMap::from([(Place::default(), Mark::of(marked, &Value::Null))]), withheld: false }
     }
 
     /// The same for an object that is not to be applied: it has no values, but something that only stands for them.
@@ -66,7 +64,8 @@ impl SecretFields {
     /// Writes the places onto the object, in the place of whatever its template says there.
     pub fn write(&self, object: &mut Value) {
         let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
-        if self.is_empty() {
+        // Without values it is noted also where none stands: that the live one has some must not be found out by guessing.
+        if self.is_empty() && !self.withheld {
             if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
                 annotations.remove(ANNOTATION);
             }
@@ -89,6 +88,34 @@ impl SecretFields {
             None => Self::default(),
             Some(text) => serde_json::from_str(text).unwrap_or_else(|_| Self::everything(&Value::Null)),
         }
+    }
+}
+
+/// What is noted of a place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Mark {
+    /// A hash of what stands there with markers for the values: it changes when another secret, or another version of one, is meant.
+    hash: String,
+    /// How many bytes of plain text stand before the first value and behind the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    around: Option<(usize, usize)>,
+}
+
+impl Mark {
+    fn of(marked: &Value, value: &Value) -> Self {
+        let around = marked.as_str().zip(value.as_str()).map(|(marked, value)| {
+            let before = marked.bytes().zip(value.bytes()).take_while(|(one, other)| one == other).count();
+            let rest = marked.len().min(value.len()) - before;
+            let behind = marked.bytes().rev().zip(value.bytes().rev()).take(rest).take_while(|(one, other)| one == other).count();
+            (before, behind)
+        });
+        Self { hash: digest::of_value(marked).chars().take(16).collect(), around: around.filter(|around| *around != (0, 0)) }
+    }
+
+    /// The value alone, without the plain text around it.
+    fn value<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let (before, behind) = self.around?;
+        text.get(before..text.len().checked_sub(behind)?)
     }
 }
 

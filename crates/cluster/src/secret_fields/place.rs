@@ -71,9 +71,9 @@ fn names(items: &[Value]) -> Option<Vec<&str>> {
     (distinct.len() == names.len()).then_some(names)
 }
 
-/// Calls `found` with each place at which the two differ, and what the first one has there: the innermost ones that both have. A place's steps
+/// Calls `found` with each place at which the two differ, and what they have there: the innermost ones that both have. A place's steps
 /// are the same in both, so that no step of it is one of the values.
-pub(super) fn differing(one: &Value, other: &Value, at: &Place, found: &mut dyn FnMut(Place, &Value)) {
+pub(super) fn differing(one: &Value, other: &Value, at: &Place, found: &mut dyn FnMut(Place, &Value, &Value)) {
     if one == other {
         return;
     }
@@ -89,9 +89,9 @@ pub(super) fn differing(one: &Value, other: &Value, at: &Place, found: &mut dyn 
                     differing(value, other, &at.below(&format!("{BY_NAME}{name}")), found);
                 }
             }
-            _ => found(at.clone(), one),
+            _ => found(at.clone(), one, other),
         },
-        _ => found(at.clone(), one),
+        _ => found(at.clone(), one, other),
     }
 }
 

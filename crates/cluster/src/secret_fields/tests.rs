@@ -91,6 +91,16 @@ fn what_others_moved_hides_everything_and_what_they_copied_is_found() {
 }
 
 #[test]
+fn a_value_that_stood_within_a_text_is_found_alone_and_as_part_of_another() {
+    let map = |value: &str| json!({"kind": "ConfigMap", "metadata": {"name": "m"}, "data": {"url": format!("https://user:{value}@db.example.com")}});
+    let mut live = applied(&map("<secret:a#b@1>"), &map("hunter2-of-old"));
+    live["data"]["copy"] = json!("hunter2-of-old");
+    live["data"]["other"] = json!(format!("x {}", BASE64.encode("hunter2-of-old")));
+    let text = shown(&live, &json!({"kind": "ConfigMap", "metadata": {"name": "m"}, "data": {"new": "y"}}));
+    assert!(!text.contains("hunter2") && !text.contains("aHVudGVy") && text.contains("copy: "), "{text}");
+}
+
+#[test]
 fn without_the_values_it_is_told_by_what_is_meant_whether_one_changes() {
     let map = |value: &str, plain: &str| json!({"kind": "Secret", "metadata": {"name": "m"}, "stringData": {"p": value, "q": plain}});
     let live = applied(&map("<secret:a#b@1>", "same"), &map("hunter2-of-old", "same"));
@@ -104,6 +114,19 @@ fn without_the_values_it_is_told_by_what_is_meant_whether_one_changes() {
     assert!(text.contains("+  p: \"(hidden, changed)\"") && !text.contains("hunter2"), "{text}");
     let text = shown(&live, &planned("<secret:a#b@1>", "other"));
     assert!(text.contains("+  q: \"(hidden, changed)\"") && text.contains("   p: \"(hidden)\""), "{text}");
+}
+
+#[test]
+fn a_plan_without_values_does_not_tell_whether_a_guess_is_right() {
+    let map = |value: &str| json!({"kind": "ConfigMap", "metadata": {"name": "m"}, "data": {"url": value}});
+    let live = applied(&map("<secret:a#b@1>"), &map("hunter2"));
+    let guessed = |value: &str| {
+        let mut object = map(value);
+        SecretFields::between(&object.clone(), &object).withheld().write(&mut object);
+        shown(&live, &object)
+    };
+    assert_eq!(guessed("hunter2"), guessed("hunter3"));
+    assert!(guessed("hunter2").contains("(hidden, changed)"));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use reqwest::{Body, Method, Response, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
-use super::{RemoteRegistry, words};
+use super::{Password, RemoteRegistry, words};
 use crate::RegistryError;
 
 /// How long a token lasts when the registry does not say, by the specification.
@@ -142,7 +142,7 @@ impl RemoteRegistry {
                     return Ok(true);
                 }
                 if found.scheme.eq_ignore_ascii_case("basic") {
-                    let Some(header) = self.basic() else { return Err(self.refused("it wants a user and a password")) };
+                    let Some(header) = self.basic().await? else { return Err(self.refused("it wants a user and a password")) };
                     if self.tokens.get(scope).is_some() {
                         return Ok(false);
                     }
@@ -154,13 +154,21 @@ impl RemoteRegistry {
         Ok(false)
     }
 
-    fn basic(&self) -> Option<HeaderValue> {
+    async fn basic(&self) -> Result<Option<HeaderValue>, RegistryError> {
         use base64::Engine as _;
-        let credentials = self.settings.credentials.as_ref()?;
-        let plain = format!("{}:{}", credentials.username, credentials.password.expose_secret());
-        let mut header = HeaderValue::from_str(&format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(plain))).ok()?;
-        header.set_sensitive(true);
-        Some(header)
+        let Some(credentials) = &self.settings.credentials else { return Ok(None) };
+        let password = match &credentials.password {
+            Password::Value(value) => value.clone(),
+            Password::Source(source) => {
+                source.password().await.map_err(|why| self.refused(&format!("its password cannot be had: {why}")))?
+            }
+        };
+        let plain = format!("{}:{}", credentials.username, password.expose_secret());
+        let header = HeaderValue::from_str(&format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(plain))).ok();
+        Ok(header.map(|mut header| {
+            header.set_sensitive(true);
+            header
+        }))
     }
 
     async fn fetch_token(&self, realm: &str, service: Option<String>, asked: &str, scope: &str) -> Result<(), RegistryError> {
@@ -177,7 +185,7 @@ impl RemoteRegistry {
             reqwest::Url::parse(realm).map_err(|e| self.refused(&format!("it names {realm:?} for tokens, which is no address: {e}")))?;
         url.query_pairs_mut().extend_pairs(query);
         let mut request = self.client.get(url);
-        if let Some(header) = self.basic() {
+        if let Some(header) = self.basic().await? {
             request = request.header(AUTHORIZATION, header);
         }
         let answer = request.send().await.map_err(|e| self.away(&e))?;

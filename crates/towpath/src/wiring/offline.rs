@@ -2,7 +2,7 @@
 
 use towpath_catalog::InputFile;
 use towpath_control::plan_folder;
-use towpath_control::view::PlanView;
+use towpath_control::view::{Finding, PlanView};
 use towpath_git::{Git, Identity, Settings};
 use towpath_runs::world::{Clock, Mirrors};
 
@@ -15,6 +15,18 @@ use crate::failure::Failure;
 /// When there is no room for mirrors.
 pub async fn plan(files: Vec<InputFile>, of: String, config: Option<Config>) -> Result<PlanView, Failure> {
     read(files, of, config.as_ref()).await.map_err(Failure::from)
+}
+
+/// Whether the clusters that `towpath.toml` names are reached, each beside the others.
+///
+/// # Errors
+/// When the clusters or their secret store cannot be set up.
+pub async fn clusters(config: &Config) -> Result<Vec<Finding>, Failure> {
+    // Nothing is kept of what is looked at.
+    let scratch = tempfile::Builder::new().prefix("towpath-doctor-").tempdir().map_err(anyhow::Error::from)?;
+    let reached = super::outside::Reached::new(&config.outside, scratch.path())?;
+    let looks = reached.kubernetes().map(|(name, cluster)| towpath_control::look_at_cluster(name, cluster, &[]));
+    Ok(futures_util::future::join_all(looks).await.into_iter().flatten().collect())
 }
 
 async fn read(files: Vec<InputFile>, of: String, config: Option<&Config>) -> anyhow::Result<PlanView> {
