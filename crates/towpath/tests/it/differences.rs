@@ -59,7 +59,9 @@ fn a_branchs_plan_shows_what_would_change_and_no_value_of_a_secret() {
     assert_eq!(both.matches(" would change:\n").count(), 2, "stage and production: {both}");
     let stage = it.ok(&["plan", "--branch", "polite", "--diff", STAGE]);
     assert_eq!(stage.matches(" would change:\n").count(), 1, "{stage}");
-    for told in ["ConfigMap/plain changed", "ConfigMap/careless changed", "-  greeting: hello", "+  greeting: \"good day\"", "url: \"(hidden)\""] {
+    for told in
+        ["ConfigMap/plain changed", "ConfigMap/careless changed", "-  greeting: hello", "+  greeting: \"good day\"", "url: \"(hidden)\""]
+    {
         assert!(stage.contains(told), "{told}: {stage}");
     }
     // A branch gets no values; what is merged is compared with them.
