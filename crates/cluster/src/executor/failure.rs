@@ -28,7 +28,7 @@ pub struct TaskFailure {
 pub enum TaskReason {
     /// It needed more memory than its limit.
     OutOfMemory {
-        /// The limit that was, in bytes; none when there was none, and the node had no more.
+        /// The limit that was, in bytes; none when it is not the executor's to say.
         limit: Option<u64>,
     },
     /// It was not done in time.
@@ -69,10 +69,10 @@ impl TaskFailure {
         Self::plain(error.class(), reason, error.to_string())
     }
 
-    /// What waiting found, in the words of tasks. `limit` is the memory limit in bytes.
-    pub(super) fn of_wait(failure: WaitFailure, limit: Option<u64>, heard: &Listening<'_>) -> Box<Self> {
+    /// What waiting found, in the words of tasks.
+    pub(super) fn of_wait(failure: WaitFailure, heard: &Listening<'_>) -> Box<Self> {
         let reason = match failure.reason {
-            Reason::OutOfMemory => TaskReason::OutOfMemory { limit },
+            Reason::OutOfMemory => TaskReason::OutOfMemory { limit: None },
             Reason::DeadlineExceeded => TaskReason::TimedOut,
             Reason::JobFailed { exit } => TaskReason::Failed { exit },
             Reason::CrashLoop | Reason::ProbeFailing | Reason::NothingRan | Reason::ConditionFailed => TaskReason::Failed { exit: None },

@@ -11,21 +11,18 @@ use crate::executor::{Amounts, Checkout, TaskReason, TaskResources, task_name};
 pub(crate) fn task() -> Task {
     let run = RunId::new("build-web-5f8f0e1-0123456789").unwrap();
     Task {
-        name: task_name("web", "build", &run, 1),
+        name: task_name("web", "build", &run),
         run,
-        image: "quay.io/builders/go:1".parse().unwrap(),
+        image: Some("quay.io/builders/go:1".parse().unwrap()),
         command: ["sh", "-c", "make it's"].map(str::to_owned).to_vec(),
         env: [("TOWPATH_IMAGE".to_owned(), "quay.io/shop/web".to_owned())].into(),
         checkout: Some(Checkout {
             url: RepoUrl::new("https://git.example.com/web").unwrap(),
             commit: "5f8f0e1d2c3b4a5968778695a4b3c2d1e0f9a8b7".parse().unwrap(),
-            depth: Some(1),
         }),
         resources: TaskResources { limits: Amounts { cpu: None, memory: Some("64Mi".to_owned()) }, ..TaskResources::default() },
         memory_at_least: None,
         timeout: Duration::from_secs(1800),
-        service_account: None,
-        mount_token: false,
         labels: [("towpath.dev/source".to_owned(), "web".to_owned()), ("towpath.dev/why".to_owned(), "a merge, by Ann".to_owned())].into(),
         parameters: [("image".to_owned(), "quay.io/shop/web".to_owned()), ("tag".to_owned(), "5f8f0e1".to_owned())].into(),
     }

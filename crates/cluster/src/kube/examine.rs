@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use towpath_domain::NamespaceName;
 
 use super::request::{Body, JSON};
+use super::single::Need;
 use super::{Core, discover};
 use crate::api::{ClusterError, Examination, MissingPermission};
 
@@ -24,10 +25,7 @@ const LOOKING: [(&str, &str, &[&str]); 6] = [
 
 /// Looks at the cluster.
 pub(super) async fn examine(core: &Core, namespaces: &[(NamespaceName, Vec<String>)]) -> Result<Examination, ClusterError> {
-    let info: Option<Info> = core.read("/version").await?;
-    let version =
-        info.map_or_else(|| "a cluster that does not tell its version".to_owned(), |info| format!("Kubernetes {}", info.git_version));
-    let mut examination = Examination { version, ..Examination::default() };
+    let mut examination = Examination { version: version(core).await?, ..Examination::default() };
     for (namespace, types) in namespaces {
         let rules = rules(core, namespace).await?;
         let mut needs: Vec<(String, String, &[&str])> =
@@ -42,6 +40,19 @@ pub(super) async fn examine(core: &Core, namespaces: &[(NamespaceName, Vec<Strin
         examination.missing.extend(missing(namespace, &rules, &needs));
     }
     Ok(examination)
+}
+
+/// Looks at the cluster for those who need exactly this in one namespace.
+pub(super) async fn examine_for(core: &Core, namespace: &NamespaceName, needs: &[Need]) -> Result<Examination, ClusterError> {
+    let version = version(core).await?;
+    let needs: Vec<_> = needs.iter().map(|(group, resource, verbs)| ((*group).to_owned(), (*resource).to_owned(), *verbs)).collect();
+    let missing = missing(namespace, &rules(core, namespace).await?, &needs);
+    Ok(Examination { version, missing, notes: Vec::new() })
+}
+
+async fn version(core: &Core) -> Result<String, ClusterError> {
+    let info: Option<Info> = core.read("/version").await?;
+    Ok(info.map_or_else(|| "a cluster that does not tell its version".to_owned(), |info| format!("Kubernetes {}", info.git_version)))
 }
 
 /// What the cluster says that Towpath may do in a namespace.
