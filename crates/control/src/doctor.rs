@@ -52,6 +52,7 @@ impl Control {
             }
         }
         findings.extend(self.clusters(&snapshot.catalog).await);
+        findings.extend(builders(world).await);
         findings.extend(registries(world).await);
         findings.push(disk(world.ledger.file().parent().unwrap_or(Path::new("."))));
         findings
@@ -103,6 +104,18 @@ fn examined(what: &str, examination: Examination) -> Vec<Finding> {
         });
     }
     findings
+}
+
+/// Where builds are carried out, when it is not this machine.
+async fn builders(world: &World) -> Vec<Finding> {
+    let Some(executor) = world.builders.executor() else { return Vec::new() };
+    let what = format!("builds as {}", executor.place());
+    let mend = "correct [builds] in towpath.toml, or make the cluster reachable";
+    match tokio::time::timeout(CLUSTER_WITHIN, executor.examine()).await {
+        Ok(Ok(examination)) => examined(&what, examination),
+        Ok(Err(error)) => vec![bad(&what, error.to_string(), mend)],
+        Err(_) => vec![bad(&what, format!("did not answer within {} s", CLUSTER_WITHIN.as_secs()), mend)],
+    }
 }
 
 /// Each registry over the network.

@@ -36,12 +36,7 @@ fn of_container(pod: &Value, status: &Value) -> Option<BadEnd> {
     let exit = end.get("exitCode").and_then(Value::as_i64).unwrap_or_default();
     let container = text(status, "/name").to_owned();
     // Of a container that ended well although one of its programs was killed, nothing bad is to be said.
-    (exit != 0).then(|| BadEnd {
-        out_of_memory: text(end, "/reason") == "OOMKilled",
-        limit: limit(pod, &container),
-        exit,
-        container,
-    })
+    (exit != 0).then(|| BadEnd { out_of_memory: text(end, "/reason") == "OOMKilled", limit: limit(pod, &container), exit, container })
 }
 
 fn limit(pod: &Value, container: &str) -> Option<u64> {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 use towpath_domain::{FailureClass, RunId};
 
-use super::listening::Listening;
 use super::ends::{BadEnd, bad_end};
+use super::listening::Listening;
 use super::names::{RUN, run_label};
 use super::{Executor, JobSettings, Task, TaskEnd, TaskFailure, TaskReason, checkout, job};
 use crate::api::{BoxFuture, Cluster as _, ClusterError, Examination, ObjectKey, Observer, WaitFailure};

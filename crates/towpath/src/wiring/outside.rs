@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use secrecy::SecretString;
-use towpath_cluster::{Cluster, Connection, KubeCluster, KubeSettings, Token};
+use towpath_cluster::{Cluster, Connection, Executor, KubeCluster, KubeSettings, KubernetesJobs, Tekton, Token};
 use towpath_domain::ClusterName;
 use towpath_registry::{Credentials, LayoutRegistry, Registries, RemoteSettings};
 use towpath_runs::world::Clusters;
@@ -18,6 +18,7 @@ use towpath_secrets::{
     Vault, VaultConfig, VersionKey,
 };
 
+use crate::config::builds::Builds;
 use crate::config::outside::{self, Outside, Secrets, Way};
 
 /// Everything outside: clusters that are connected to when first needed.
@@ -62,6 +63,23 @@ impl Reached {
             named.insert(ClusterName::new(name.clone())?, Arc::clone(embedded));
         }
         Ok(Clusters::new(named, Arc::clone(embedded)))
+    }
+
+    /// What carries builds out elsewhere, where the configuration says so.
+    ///
+    /// # Errors
+    /// When it names a cluster that is not reached.
+    pub fn executor(&self, builds: Option<&Builds>) -> anyhow::Result<Option<Arc<dyn Executor>>> {
+        let on = |name: &str| {
+            let cluster =
+                self.kubernetes.get(name).with_context(|| format!("[builds] names the cluster {name}, which is none of [clusters]"));
+            cluster.cloned()
+        };
+        Ok(match builds {
+            None => None,
+            Some(Builds::Kubernetes { cluster, settings }) => Some(Arc::new(KubernetesJobs::new(on(cluster)?, settings.clone()))),
+            Some(Builds::Tekton { cluster, settings }) => Some(Arc::new(Tekton::new(on(cluster)?, settings.clone()))),
+        })
     }
 
     /// The store of secret parameters; without one, each is refused.
