@@ -9,10 +9,12 @@
 // A test that cannot go on says so by panicking; this crate is the tests' own.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod git;
 mod keeper;
 mod kube;
 mod missing;
 
+pub use git::GitServer;
 pub use kube::{Kube, NODE_ADDRESS};
 
 /// Chooses the TLS provider for this process, once; whoever makes a `kube::Client` in a test calls this first.

@@ -25,7 +25,7 @@ const SECRET: &str = "/var/run/towpath/git";
 const SCRIPT: &str = r#"set -eu
 cd "$TOWPATH_WORKSPACE"
 rm -rf source
-git init -q source
+git init -q --template= source
 cd source
 git remote add origin "$TOWPATH_CHECKOUT_URL"
 if [ -f "$TOWPATH_GIT_SECRET/password" ]; then

@@ -1,4 +1,5 @@
 //! The whole way on a real Kubernetes with a real registry: from a push to pods in production.
 
+mod builds;
 mod given;
 mod journey;
