@@ -136,12 +136,12 @@ impl Bucket {
     /// The reports of a place, sorted by key; none when there is no such bucket.
     async fn list(&self, place: &Place, at: &rusty_s3::Bucket, keys: &Pair) -> Result<Option<Vec<listing::Object>>, BucketError> {
         let limits = &self.settings.limits;
-        let (mut reports, mut listed, mut next) = (Vec::new(), 0, None::<String>);
+        let (mut reports, mut listed, mut pages, mut next) = (Vec::new(), 0, 0, None::<String>);
         loop {
             // Sorted by name, as signing wants it.
             let mut query = Vec::new();
             query.extend(next.as_deref().map(|token| ("continuation-token", token)));
-            query.extend([("encoding-type", "url"), ("list-type", "2")]);
+            query.push(("list-type", "2"));
             query.extend(Some(place.prefix.as_str()).filter(|prefix| !prefix.is_empty()).map(|prefix| ("prefix", prefix)));
             let content = match self.wire.get(at.base_url(), &query, keys, limits.page_bytes).await? {
                 Answer::Content(content) => content,
@@ -150,14 +150,15 @@ impl Bucket {
             };
             let page = listing::page(&String::from_utf8_lossy(&content)).map_err(no_listing)?;
             listed += page.objects.len();
+            pages += 1;
             for object in page.objects {
                 check_key(&object.key, &place.prefix)?;
                 if self.settings.files.are_of(&object.key) {
                     reports.push(object);
                 }
             }
-            // A page without anything new would go on forever.
-            if listed > limits.listed || (page.next.is_some() && page.next == next) {
+            let has_no_end = page.next.is_some() && (page.next == next || pages >= limits.pages);
+            if listed > limits.listed || has_no_end {
                 let why = format!("the listing has no end, or more than {} files", limits.listed);
                 return Err(BucketError::new(BucketErrorKind::TooMuch, why, "set a `prefix` that only reports are below"));
             }
@@ -167,8 +168,6 @@ impl Bucket {
                 reports.dedup_by(|a, b| a.key == b.key);
                 return Ok(Some(reports));
             }
-            // Pages of one file each take their time: the bound on all of it counts.
-            listed += 1;
         }
     }
 

@@ -9,6 +9,8 @@ pub struct Limits {
     pub places: usize,
     /// The most files that are listed in one place, reports or not.
     pub listed: usize,
+    /// The most pages of the listing of one place: servers answer with a thousand files at a time, and may answer with none.
+    pub pages: usize,
     /// The most reports.
     pub files: usize,
     /// The most bytes of all reports together.
@@ -30,6 +32,7 @@ impl Default for Limits {
         Self {
             places: 100,
             listed: 10_000,
+            pages: 100,
             files: 500,
             bytes: 64 << 20,
             page_bytes: 8 << 20,

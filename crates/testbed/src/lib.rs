@@ -1,6 +1,6 @@
 //! Real servers for tests of Towpath; only ever a dev-dependency.
 //!
-//! Nothing here pretends: [`Kube`] is a real Kubernetes.
+//! Nothing here pretends: [`Kube`] is a real Kubernetes, `S3` (feature `s3`) a real S3-compatible server.
 //!
 //! What is missing on a machine makes the start return `None` after a line `SKIPPED: …`; with `CI` set it panics, so that
 //! no check is left out unseen. What is there and does not start always panics: that is a failure, not a lack.
@@ -12,8 +12,12 @@
 mod keeper;
 mod kube;
 mod missing;
+#[cfg(feature = "s3")]
+mod s3;
 
 pub use kube::{Kube, NODE_ADDRESS};
+#[cfg(feature = "s3")]
+pub use s3::S3;
 
 /// Chooses the TLS provider for this process, once; whoever makes a `kube::Client` in a test calls this first.
 pub fn init() {

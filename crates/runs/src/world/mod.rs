@@ -1,5 +1,6 @@
 //! Everything that runs reach for: the ledger, repositories, images, clusters, and where files are kept.
 
+mod artifacts;
 mod catalogs;
 mod clock;
 mod images;
@@ -21,6 +22,7 @@ use towpath_secrets::SecretStore;
 use crate::journal::Stop;
 use crate::render::{Secrets, Surroundings};
 
+pub use artifacts::{Artifacts, TestArtifacts};
 pub use catalogs::{CatalogError, Catalogs, Snapshot};
 pub use clock::Clock;
 pub use images::Images;
@@ -43,6 +45,8 @@ pub struct World {
     pub registry: Arc<Registries>,
     /// Where objects run.
     pub clusters: Clusters,
+    /// Where their tests leave reports beside the log.
+    pub artifacts: Artifacts,
     /// Where secret values are.
     pub secrets: Arc<dyn SecretStore>,
     /// What time it is.

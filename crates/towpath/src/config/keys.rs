@@ -56,6 +56,7 @@ static CLUSTER: Shape = Shape::Table(&[
     ("ca", Shape::Value),
     ("token_file", Shape::Value),
     ("requests_at_once", Shape::Value),
+    ("artifacts", super::artifacts::SHAPE),
 ]);
 
 static REGISTRY: Shape =

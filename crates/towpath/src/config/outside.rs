@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::artifacts::Artifacts;
+
 /// Clusters, registries and secret stores.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outside {
@@ -25,6 +27,8 @@ pub struct Cluster {
     pub way: Way,
     /// How many requests are under way at the same time, at most.
     pub requests_at_once: Option<usize>,
+    /// Where its tests leave reports beside their logs.
+    pub artifacts: Option<Artifacts>,
 }
 
 /// How a cluster is reached.
@@ -62,6 +66,7 @@ struct RawCluster {
     ca: Option<PathBuf>,
     token_file: Option<PathBuf>,
     requests_at_once: Option<usize>,
+    artifacts: Option<Artifacts>,
 }
 
 impl TryFrom<RawCluster> for Cluster {
@@ -91,7 +96,10 @@ impl TryFrom<RawCluster> for Cluster {
             (None, None) if raw.in_cluster == Some(true) => Way::InCluster,
             (None, None) => Way::Embedded,
         };
-        Ok(Self { way, requests_at_once: raw.requests_at_once.filter(|count| *count > 0) })
+        if way == Way::Embedded && raw.artifacts.as_ref().is_some_and(|artifacts| artifacts.volumes.is_some()) {
+            return Err("volumes of the embedded runtime cannot be read for reports; take `artifacts.volumes` away".to_owned());
+        }
+        Ok(Self { way, requests_at_once: raw.requests_at_once.filter(|count| *count > 0), artifacts: raw.artifacts })
     }
 }
 
@@ -240,6 +248,7 @@ impl Outside {
                 Way::Server { url, ca, token_file } => Way::Server { url, ca: ca.map(at), token_file: at(token_file) },
                 way @ (Way::Embedded | Way::InCluster) => way,
             },
+            artifacts: cluster.artifacts.map(|artifacts| artifacts.from(folder)),
             ..cluster
         };
         let registry = |registry: Registry| Registry {

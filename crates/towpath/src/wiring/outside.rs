@@ -64,6 +64,11 @@ impl Reached {
         Ok(Clusters::new(named, Arc::clone(embedded)))
     }
 
+    /// The cluster of this name, where it is Kubernetes.
+    pub fn kubernetes(&self, name: &str) -> Option<&KubeCluster> {
+        self.kubernetes.get(name)
+    }
+
     /// The store of secret parameters; without one, each is refused.
     ///
     /// # Errors

@@ -1,0 +1,80 @@
+//! Reports of tests that lie elsewhere than in the log: in a bucket, and in a volume.
+
+use towpath_testbed::S3;
+
+use super::given::OnKube;
+use crate::reports::{BAD, GOOD, leaves, told};
+
+/// Mounts a volume into the test's container.
+fn mounts(on: &OnKube, volume: &str, path: &str) {
+    let container = "          containers:\n            - name: smoke\n";
+    let mounted = format!(
+        "          volumes: [{{name: left, {volume}}}]\n{container}              volumeMounts: [{{name: left, mountPath: {path}}}]\n"
+    );
+    on.it.replace_in("web/deploy/smoke.yaml", container, &mounted);
+}
+
+/// Production never gets the first version, whose report has a failed test, and gets the second one.
+fn judged_by_its_report(on: &mut OnKube, start: impl FnOnce(&mut OnKube, &str)) {
+    let (tests, production) = (on.test_title(), on.production_title());
+    on.it.write("web/report.xml", BAD);
+    let first = on.it.release("first", true);
+    start(on, &first);
+    let held = on.it.until_held(&tests, "failed");
+    assert!(held.contains("checkout") && held.contains("no such button"), "{held}");
+    assert_eq!(on.it.current(&production), None);
+    on.it.write("web/report.xml", GOOD);
+    let second = on.it.release("second", true);
+    on.it.until_at(&production, &second);
+    let run = on.it.runs(&tests)[0]["id"].as_str().unwrap().to_owned();
+    let log = on.it.ok(&["logs", &run]);
+    assert!(log.contains("tests: 1 passed"), "{log}");
+}
+
+#[test]
+fn a_report_in_the_pods_bucket_holds_production_or_lets_it_go() {
+    let Some(mut on) = OnKube::new() else { return };
+    let s3 = S3::start();
+    // The pod uploads by writing where the server keeps its buckets: what is read is read by the protocol, with signatures.
+    mounts(&on, &format!("hostPath: {{path: {}}}", s3.folder().display()), "/buckets");
+    leaves(&on.it, "mkdir /buckets/$HOSTNAME-artifacts && cp report.xml /buckets/$HOSTNAME-artifacts/junit-smoke-sequential.xml");
+    on.it.replace("web/source.yml", "for a in sh cat", "for a in mkdir cp sh cat");
+    on.it.commit("config", "Programs that upload");
+    told(&on.it, &s3, "required = true");
+    judged_by_its_report(&mut on, |on, _| on.it.start(None));
+}
+
+#[test]
+fn a_report_in_a_volume_holds_production_or_lets_it_go_and_nothing_is_left_of_who_read_it() {
+    let Some(mut on) = OnKube::new() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let volume = on.kube.new_name("smoke-reports");
+    on.kube.apply(&format!(
+        "apiVersion: v1\nkind: PersistentVolume\nmetadata: {{name: {volume}}}\nspec:\n  storageClassName: \"\"\n  accessModes: [ReadWriteOnce]\n  \
+         capacity: {{storage: 1Gi}}\n  hostPath: {{path: {}}}\n---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: smoke-reports, \
+         namespace: {}}}\nspec:\n  storageClassName: \"\"\n  volumeName: {volume}\n  accessModes: [ReadWriteOnce]\n  resources: {{requests: {{storage: 1Gi}}}}\n",
+        folder.path().display(),
+        on.stage
+    ));
+    mounts(&on, "persistentVolumeClaim: {claimName: smoke-reports}", "/left");
+    let annotated = "name: 'smoke-${IMAGE_TAG}', annotations: {towpath.dev/reports-volume: smoke-reports/junit}";
+    on.it.replace_in("web/deploy/smoke.yaml", "name: 'smoke-${IMAGE_TAG}'", annotated);
+    // Each version writes a file of its own: what earlier ones left must not count.
+    leaves(&on.it, "mkdir -p /left/junit && cp report.xml /left/junit/junit-$HOSTNAME.xml");
+    on.it.replace("web/source.yml", "for a in sh cat", "for a in mkdir cp find date wc gzip base64 sh cat");
+    on.it.commit("config", "Programs that read");
+    judged_by_its_report(&mut on, |on, first| {
+        let config = on.it.read("towpath.toml");
+        let image = format!("{}/{}:{}", on.registry.host, on.stage, &first[..7]);
+        on.it.write("towpath.toml", &format!("{config}[clusters.laptop.artifacts.volumes]\nimage = \"{image}\"\n"));
+        on.it.start(None);
+    });
+    let run = on.it.runs(&on.test_title())[0]["id"].as_str().unwrap().to_owned();
+    let log = on.it.ok(&["logs", &run]);
+    assert!(log.contains("is older than the test, and passed over"), "{log}");
+    let (stage, kube) = (on.stage.clone(), on.kube);
+    on.it.until("nothing but tests", |_| {
+        let names = kube.kubectl(&["get", "jobs,pods", "-n", &stage, "-o", "name"]);
+        (!names.contains("reports-")).then_some(())
+    });
+}
