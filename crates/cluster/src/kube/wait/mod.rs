@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, LogParams};
+use kube::api::{Api, ApiResource, DynamicObject, ListParams, LogParams};
+use kube::core::TypeMeta;
+use kube::runtime::watcher::Event;
 use tokio::time::{Instant, MissedTickBehavior};
 use towpath_domain::{NamespaceName, RunId};
 
@@ -196,8 +198,24 @@ impl Waiting<'_> {
         self.followers.forget_gone(&|pod| self.seen.get("Pod", pod).is_some());
     }
 
+    /// Looks at the pods as they are now: that a job has ended may be told before its pods are, and then nobody follows them yet.
+    async fn look_again(&mut self) {
+        if !self.judge.keys().iter().any(judge::is_job) {
+            return;
+        }
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), self.namespace.as_str(), &ApiResource::erase::<Pod>(&()));
+        let listed = tokio::time::timeout(TAIL_WITHIN, api.list(&ListParams::default())).await;
+        for mut pod in listed.into_iter().flatten().flatten() {
+            // Items of a list do not say themselves what they are.
+            pod.types = Some(TypeMeta { api_version: "v1".to_owned(), kind: "Pod".to_owned() });
+            self.seen.take("Pod", Event::Apply(pod));
+        }
+        self.follow_jobs();
+    }
+
     /// Reads what jobs printed to its end, before anything of it is gone.
     async fn drain(&mut self, end: Instant) {
+        self.look_again().await;
         let until = Instant::now() + DRAIN_WITHIN;
         let until = until.min(end.max(Instant::now() + Duration::from_secs(5)));
         while !self.followers.are_done() {

@@ -77,3 +77,85 @@ impl Observer for Listener {
         told
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+    use towpath_domain::RunId;
+    use towpath_junit::Outcome;
+    use towpath_ledger::logs::{Limits as LogLimits, Logs};
+
+    use super::*;
+    use crate::world::Clock;
+
+    const BEGIN: &str = "-----BEGIN JUNIT REPORT smoke.xml-----";
+    const END: &str = "-----END JUNIT REPORT-----";
+
+    /// A listener of a worker that has taken the run up, after whoever had it before.
+    fn worker(folder: &TempDir) -> Listener {
+        let logs = Logs::new(folder.path(), LogLimits::default());
+        Listener::new(LogSink::open(&logs, &RunId::new("deploy-web-1").unwrap(), &Clock::system()))
+    }
+
+    fn hears(listener: &Listener, pod: &str, lines: &[&str]) {
+        let container = "smoke";
+        lines.iter().for_each(|text| listener.line(LogLine { pod, container, text }));
+    }
+
+    fn outcomes(listener: &Listener) -> Vec<(String, Vec<Outcome>)> {
+        let printed = listener.printed().into_iter();
+        printed.map(|(name, report)| (name, report.unwrap().cases.iter().map(|case| case.outcome).collect())).collect()
+    }
+
+    #[test]
+    fn a_report_that_one_worker_began_to_hear_is_whole_for_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = worker(&folder);
+        assert_eq!(first.told("smoke-a", "smoke"), 0);
+        hears(&first, "smoke-a", &["starting", BEGIN, "<testsuite><testcase name=\"a\"/>", ""]);
+        // It dies: nothing is finished.
+        drop(first);
+        let second = worker(&folder);
+        assert_eq!(second.told("smoke-a", "smoke"), 4);
+        hears(&second, "smoke-a", &["<testcase name=\"b\"><failure/></testcase></testsuite>", END]);
+        assert_eq!(outcomes(&second), [("smoke.xml".to_owned(), vec![Outcome::Passed, Outcome::Failed])]);
+        assert_eq!(second.pods(), ["smoke-a"]);
+        // Its pod is gone before a third one looks, which still knows that there was one.
+        assert_eq!(worker(&folder).pods(), ["smoke-a"]);
+    }
+
+    #[test]
+    fn pods_that_print_at_the_same_time_do_not_get_into_each_others_reports() {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = worker(&folder);
+        for line in [BEGIN, "<testsuite>", "<testcase name=\"x\"/>", "</testsuite>", END] {
+            hears(&listener, "smoke-a", &[line]);
+            hears(&listener, "smoke-b", &[&line.replace("<testcase name=\"x\"/>", "<testcase name=\"x\"><error/></testcase>")]);
+        }
+        let passed = ("smoke.xml".to_owned(), vec![Outcome::Passed]);
+        assert_eq!(outcomes(&listener), [passed, ("smoke.xml".to_owned(), vec![Outcome::Error])]);
+    }
+
+    #[test]
+    fn what_reads_a_volume_is_heard_and_is_no_pod_of_a_test() {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = worker(&folder);
+        listener.told("reports-smoke-x", COLLECTOR);
+        for text in [BEGIN, "<testsuite><testcase name=\"a\"/></testsuite>", END] {
+            listener.line(LogLine { pod: "reports-smoke-x", container: COLLECTOR, text });
+        }
+        assert_eq!(outcomes(&listener).len(), 1);
+        assert!(listener.pods().is_empty());
+    }
+
+    #[test]
+    fn a_line_that_only_holds_the_agreed_one_somewhere_begins_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = worker(&folder);
+        let long = format!("{}{BEGIN}{}", "x".repeat(2 << 20), "y".repeat(1 << 20));
+        hears(&listener, "smoke-a", &[&long, &format!("log: {BEGIN}"), END]);
+        assert!(listener.printed().is_empty());
+        // And is passed over by whoever counts lines afterwards.
+        assert_eq!(worker(&folder).told("smoke-a", "smoke"), 3);
+    }
+}

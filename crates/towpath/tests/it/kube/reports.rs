@@ -71,10 +71,48 @@ fn a_report_in_a_volume_holds_production_or_lets_it_go_and_nothing_is_left_of_wh
     });
     let run = on.it.runs(&on.test_title())[0]["id"].as_str().unwrap().to_owned();
     let log = on.it.ok(&["logs", &run]);
-    assert!(log.contains("is older than the test, and passed over"), "{log}");
+    assert!(log.contains("reports that are older than the test, and passed over: 1"), "{log}");
     let (stage, kube) = (on.stage.clone(), on.kube);
     on.it.until("nothing but tests", |_| {
         let names = kube.kubectl(&["get", "jobs,pods", "-n", &stage, "-o", "name"]);
         (!names.contains("reports-")).then_some(())
     });
+}
+
+#[test]
+fn every_container_of_every_pod_is_heard_also_one_that_is_started_again() {
+    let Some(mut on) = OnKube::new() else { return };
+    let smoke = on.it.read("web/deploy/smoke.yaml");
+    let (before, _) = smoke.split_once("    spec:\n      backoffLimit").unwrap();
+    let script = "if [ -e /left/once ]; then echo second start; cat report.xml; else echo first start; cp verdict /left/once; exit 1; fi";
+    let script = script.replace("cat report.xml", "echo -----BEGIN JUNIT REPORT a.xml-----; cat report.xml; echo -----END JUNIT REPORT-----");
+    let container = |name: &str, command: &str| {
+        let mounts = "volumeMounts: [{name: left, mountPath: /left}]";
+        format!("            - {{name: {name}, image: '${{IMAGE}}:${{IMAGE_TAG}}', command: [sh, -c, '{command}'], {mounts}}}\n")
+    };
+    let pods = "    spec:\n      backoffLimit: 6\n      parallelism: 2\n      completions: 2\n      template:\n        spec:\n          \
+                restartPolicy: OnFailure\n          volumes: [{name: left, emptyDir: {}}]\n";
+    let containers = [
+        "          initContainers:\n".to_owned(),
+        container("prepare", "echo prepared"),
+        "          containers:\n".to_owned(),
+        container("smoke", &script),
+        container("beside", "echo beside"),
+    ];
+    on.it.write("web/deploy/smoke.yaml", &format!("{before}{pods}{}", containers.concat()));
+    on.it.replace("web/source.yml", "{from: built", "{from: report.xml, to: /report.xml}, {from: built");
+    on.it.replace("web/source.yml", "for a in sh cat", "for a in cp sh cat");
+    on.it.commit("config", "Many containers");
+    on.it.write("web/report.xml", BAD);
+    on.it.release("first", true);
+    on.it.start(None);
+    // The report is of the second start of a container: it counts, and so does everything that was said before it.
+    let tests = on.test_title();
+    let held = on.it.until_held(&tests, "failed");
+    assert!(held.contains("1 failed of 2") && held.contains("checkout"), "{held}");
+    let run = on.it.runs(&tests)[0]["id"].as_str().unwrap().to_owned();
+    let log = on.it.ok(&["logs", &run]);
+    for line in ["/prepare] prepared", "/beside] beside", "/smoke] first start", "/smoke#2] second start"] {
+        assert_eq!(log.matches(line).count(), 2, "{line}:\n{log}");
+    }
 }
