@@ -301,6 +301,9 @@ pub struct Ready {
     pub digests: BTreeMap<String, Digest>,
     /// What the run's record should say, such as commands taken from the host.
     pub notes: Vec<String>,
+    /// What jobs printed and could not be read, in words: a report may have been in it.
+    #[serde(default)]
+    pub unread: Vec<String>,
 }
 
 #[cfg(test)]

@@ -27,6 +27,13 @@ const TRIES_AFTER_END: u32 = 10;
 /// A pod's container.
 pub(super) type Place = (String, String);
 
+/// How following a container came to its end.
+struct Read {
+    place: Place,
+    /// To the last line.
+    whole: bool,
+}
+
 /// A line of a container.
 pub(super) struct Line {
     pub(super) place: Place,
@@ -38,7 +45,8 @@ pub(super) struct Followers {
     client: kube::Client,
     namespace: String,
     begun: BTreeSet<Place>,
-    tasks: JoinSet<Place>,
+    tasks: JoinSet<Read>,
+    unread: BTreeSet<Place>,
     ended: BTreeMap<Place, tokio::sync::watch::Sender<bool>>,
     sender: mpsc::Sender<Line>,
     /// What was printed.
@@ -48,7 +56,16 @@ pub(super) struct Followers {
 impl Followers {
     pub(super) fn new(client: kube::Client, namespace: String) -> Self {
         let (sender, lines) = mpsc::channel(LINES_WAITING);
-        Self { client, namespace, begun: BTreeSet::new(), tasks: JoinSet::new(), ended: BTreeMap::new(), sender, lines }
+        Self {
+            client,
+            namespace,
+            begun: BTreeSet::new(),
+            tasks: JoinSet::new(),
+            unread: BTreeSet::new(),
+            ended: BTreeMap::new(),
+            sender,
+            lines,
+        }
     }
 
     /// Begins to follow the containers of a pod that have started, and notes which have ended. `told` says how many lines of a container
@@ -89,10 +106,19 @@ impl Followers {
         }
     }
 
-    /// Whether every line of every container was read.
+    /// Whether nothing more is to be read.
     pub(super) fn are_done(&mut self) -> bool {
-        while self.tasks.try_join_next().is_some() {}
+        while let Some(ended) = self.tasks.try_join_next() {
+            if let Ok(Read { place, whole: false }) = ended {
+                self.unread.insert(place);
+            }
+        }
         self.tasks.is_empty() && self.lines.is_empty()
+    }
+
+    /// The containers whose log could not be read to its end.
+    pub(super) fn unread(&self) -> impl Iterator<Item = &Place> {
+        self.unread.iter()
     }
 }
 
@@ -103,7 +129,7 @@ async fn follow(
     skip: u64,
     mut ended: tokio::sync::watch::Receiver<bool>,
     sender: mpsc::Sender<Line>,
-) -> Place {
+) -> Read {
     let mut read = skip;
     let mut failures = 0;
     loop {
@@ -112,19 +138,19 @@ async fn follow(
         let params = LogParams { container: Some(place.1.clone()), follow: !over, ..LogParams::default() };
         let whole = match pass(&api, &place, &params, &mut read, &sender).await {
             Ok(whole) => whole,
-            Err(()) => return place,
+            Err(()) => return Read { place, whole: false },
         };
         if over && whole {
-            return place;
+            return Read { place, whole };
         }
         failures = if whole { 0 } else { failures + 1 };
         if over && failures >= TRIES_AFTER_END {
-            return place;
+            return Read { place, whole };
         }
         // A stream that ended before the container is known to have: the news comes by the watch.
         let wait = tokio::time::timeout(PAUSE, ended.changed()).await;
         if matches!(wait, Ok(Err(_))) {
-            return place;
+            return Read { place, whole: false };
         }
     }
 }

@@ -153,6 +153,17 @@ impl Installation {
         self.server = Some(command.spawn().unwrap());
     }
 
+    /// Starts another server with this configuration; it ends with what is returned.
+    pub fn serve_also(&self, config: &str) -> Other {
+        let log = fs::File::create(self.path("other.log")).unwrap();
+        let mut command = self.towpath();
+        command.args(["--config", config, "serve", "--color", "never"]).stdin(Stdio::null());
+        let server = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        let mut end_services = self.towpath();
+        end_services.args(["--config", config, "stop-services"]);
+        Other { server, end_services }
+    }
+
     /// Whether the server has ended.
     pub fn has_ended(&mut self) -> bool {
         let Some(server) = self.server.as_mut() else { return true };
@@ -295,6 +306,20 @@ impl Installation {
         let mut lines = self.ask(&["history", "--limit", "1000"]).unwrap().as_array().unwrap().clone();
         lines.reverse();
         lines
+    }
+}
+
+/// A second server.
+pub struct Other {
+    server: Child,
+    end_services: Command,
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        let _ended = self.server.kill();
+        let _reaped = self.server.wait();
+        let _gone = self.end_services.output();
     }
 }
 

@@ -16,7 +16,7 @@ use super::discover::Kind;
 use super::follow::{Followers, Line};
 use super::watching::{self, Seen, Watches};
 use super::{Core, diagnose, discover, events, status};
-use crate::api::{LogLine, ObjectKey, Observer, Progress, Ready, Reason, WaitFailure};
+use crate::api::{ClusterError, LogLine, ObjectKey, Observer, Progress, Ready, Reason, WaitFailure};
 use judge::{Judge, Verdict};
 
 /// How many of a failing container's last lines are told.
@@ -48,6 +48,7 @@ pub(super) async fn wait(
     let Some(first) = keys.first().cloned() else { return Ok(Ready::default()) };
     let (client, kinds) = connected(core, &keys, end, observer).await.map_err(|why| away(&first, &why))?;
     let waiting = Waiting {
+        core,
         namespace,
         watches: watching::watch(&client, namespace.as_str(), &kinds),
         kinds: kinds.len(),
@@ -111,6 +112,7 @@ fn away(key: &ObjectKey, why: &str) -> Box<WaitFailure> {
 }
 
 struct Waiting<'a> {
+    core: &'a Core,
     namespace: &'a NamespaceName,
     client: kube::Client,
     watches: Watches,
@@ -156,8 +158,8 @@ impl Waiting<'_> {
                 return Err(self.failed(key, failure).await);
             }
             if verdicts.iter().all(|(_, verdict)| matches!(verdict, Verdict::Ready)) {
-                self.drain(end).await;
-                return Ok(self.judge.ready(&self.seen));
+                let unread = self.drain(end).await;
+                return Ok(Ready { unread, ..self.judge.ready(&self.seen) });
             }
         }
     }
@@ -196,11 +198,12 @@ impl Waiting<'_> {
         self.followers.forget_gone(&|pod| self.seen.get("Pod", pod).is_some());
     }
 
-    /// Reads what jobs printed to its end, before anything of it is gone.
-    async fn drain(&mut self, end: Instant) {
+    /// Reads what jobs printed to its end, before anything of it is gone; answers with what could not be read.
+    async fn drain(&mut self, end: Instant) -> Vec<String> {
         let until = Instant::now() + DRAIN_WITHIN;
         let until = until.min(end.max(Instant::now() + Duration::from_secs(5)));
-        while !self.followers.are_done() {
+        let mut late = tokio::time::timeout_at(until, self.look_again()).await.is_err();
+        while !late && !self.followers.are_done() {
             tokio::select! {
                 Some(line) = self.followers.lines.recv() => self.say(&line),
                 Some((kind, said)) = self.watches.next() => {
@@ -210,12 +213,46 @@ impl Waiting<'_> {
                     }
                 }
                 () = tokio::time::sleep(Duration::from_millis(20)) => {}
-                () = tokio::time::sleep_until(until) => return,
+                () = tokio::time::sleep_until(until) => late = true,
             }
         }
         while let Ok(line) = self.followers.lines.try_recv() {
             self.say(&line);
         }
+        let mut unread: Vec<String> =
+            self.followers.unread().map(|(pod, container)| format!("the end of the log of pod {pod}, container {container}")).collect();
+        if late {
+            let why = self.trouble.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            unread.push(format!("what was still to be read when time was up{why}"));
+        }
+        unread
+    }
+
+    /// Looks at the jobs' pods once more. Watches know nothing of each other, so that a job's end may be told before its pod's beginning; but
+    /// who asks after hearing of the end is told of the pod as it ended.
+    async fn look_again(&mut self) {
+        let has = |kind: &str| self.judge.keys().iter().any(|key| judge::is_job(key) && (kind.is_empty() || key.kind == kind));
+        let mut kinds = Vec::new();
+        if has("ClowdJobInvocation") {
+            kinds.push(("batch/v1", "Job"));
+        }
+        if has("") {
+            kinds.push(("v1", "Pod"));
+        }
+        for (version, kind) in kinds {
+            while let Err(error) = self.list(version, kind).await {
+                self.trouble(error.to_string());
+                tokio::time::sleep(TICK).await;
+            }
+        }
+        self.follow_jobs();
+    }
+
+    async fn list(&mut self, version: &str, kind: &str) -> Result<(), ClusterError> {
+        let Some(kind) = discover::kind(self.core, version, kind).await? else { return Ok(()) };
+        let list = self.core.read(&kind.path(self.namespace.as_str(), None)).await?.unwrap_or_default();
+        self.seen.put(&watching::name_of(&kind), &kind, list);
+        Ok(())
     }
 
     async fn out_of_time(&mut self, within: Duration) -> Box<WaitFailure> {

@@ -226,6 +226,10 @@ async fn wait(
         if let Some(bad) = reports.and_then(|reports| reports.verdict) {
             return Err(bad);
         }
+        if let Some(unread) = ready.unread.first() {
+            let text = format!("inconclusive: it ended well, but a report may be missing: {unread} could not be read");
+            return Err(Stop::failed(FailureClass::Environment, text));
+        }
     }
     Ok(running)
 }
