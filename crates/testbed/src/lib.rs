@@ -13,7 +13,8 @@ mod keeper;
 mod kube;
 mod missing;
 
-pub use kube::{Kube, NODE_ADDRESS};
+pub use kube::{Kube, NODE_ADDRESS, Proxy};
+pub use missing::shared;
 
 /// Chooses the TLS provider for this process, once; whoever makes a `kube::Client` in a test calls this first.
 pub fn init() {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::status;
 use super::watching::{Seen, text};
 use crate::api::{ObjectKey, Reason};
 
@@ -98,6 +99,9 @@ pub(super) fn ids(seen: &Seen, key: &ObjectKey) -> Vec<String> {
 
 /// What is wrong with the object's pods, or keeps them from being made; the gravest first.
 pub(super) fn findings(seen: &Seen, key: &ObjectKey) -> Vec<Finding> {
+    if seen.get(&key.kind_and_group(), &key.name).is_some_and(|object| !status::is_seen(object)) {
+        return Vec::new();
+    }
     let mut found: Vec<Finding> = pods(seen, key).into_iter().filter_map(|pod| of_pod(seen, pod)).collect();
     found.extend(not_made(seen, key));
     found.sort_by_key(|finding| finding.after);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use towpath_catalog::Severity;
 use towpath_domain::{CommitId, FailureClass};
 use towpath_engine::{ChangeKind, ChangeSpec, ConfigEdit, Outcome};
-use towpath_forge::{MergeOrder, MergeOutcome, MergeResult, Proposal, Proposed as Answer};
+use towpath_forge::{CloseOutcome, MergeOrder, MergeOutcome, MergeResult, Proposal, Proposed as Answer};
 
 use super::edits;
 use crate::journal::{Journal, Stop};
@@ -31,7 +31,7 @@ enum Checked {
     Passed { base: CommitId, merge: CommitId },
     /// It does not merge with where the config repository is by now.
     Conflict,
-    /// It is merged already: a worker that died had come as far.
+    /// It is merged already, by a worker that died or by another Towpath.
     Merged(CommitId),
 }
 
@@ -131,6 +131,14 @@ async fn check(world: &World, journal: &Journal, spec: &ChangeSpec, head: Commit
     let mirror = world.mirrors.get(&world.config.url).await.map_err(git)?;
     let at = |commit| world.catalogs.at(&mirror, commit);
     let before = at(base).await.map_err(|e| Stop::failed(e.source.class(), e))?;
+    if edits::files(&mirror, base, &before, spec).await?.is_empty() {
+        journal.note("somebody else merged the same meanwhile: there is nothing left to merge");
+        let closed = world.config.forge.close(&spec.id, head, "the config repository says so already").await.map_err(git)?;
+        if let CloseOutcome::HeadMoved { now } = closed {
+            journal.note(format!("its branch is at {} now, which is somebody else's and stays", now.short(12)));
+        }
+        return Ok(Checked::Merged(base));
+    }
     let after = at(merge).await.map_err(|e| Stop::failed(e.source.class(), e))?;
     let refused = preview(world, &before, &after, spec);
     if !refused.is_empty() {

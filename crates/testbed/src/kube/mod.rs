@@ -3,6 +3,7 @@
 mod access;
 mod cache;
 mod ctl;
+mod proxy;
 mod start;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 
 use crate::missing::skipped;
+pub use proxy::Proxy;
 use start::{Level, Started};
 
 /// Where pods find the machine that runs them.

@@ -14,7 +14,7 @@ pub enum Mood {
     Well = 0,
     /// 503 to everything.
     Down = 1,
-    /// What is pushed arrives, and the answer to it is lost.
+    /// What is pushed to `main` arrives, and the answer to it is lost.
     Forgetful = 2,
 }
 
@@ -95,7 +95,8 @@ fn answer(client: &TcpStream, root: &PathBuf, mood: &AtomicU8, failed: &AtomicU6
         .spawn()?;
     backend.stdin.take().unwrap().write_all(&body)?;
     let said = backend.wait_with_output()?.stdout;
-    if mood == Mood::Forgetful as u8 && method == "POST" && path.ends_with("/git-receive-pack") {
+    let to_main = path.ends_with("/git-receive-pack") && body.windows(16).any(|words| words == b" refs/heads/main");
+    if mood == Mood::Forgetful as u8 && to_main {
         failed.fetch_add(1, Ordering::SeqCst);
         return fail(client);
     }

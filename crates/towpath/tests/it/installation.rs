@@ -18,15 +18,21 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Repositories with a first commit each, and `towpath.toml`. Nothing runs yet.
-    pub fn new() -> Self {
+    /// Repositories without a commit, each with its branch, and a clone of each. Nothing else is there.
+    pub fn bare(repositories: &[(&str, &str)]) -> Self {
         let dir = tempfile::Builder::new().prefix("towpath-it-").tempdir().unwrap();
         let it = Self { dir, server: None };
-        for name in ["web", "config"] {
-            it.git(".", &["init", "--quiet", "--bare", "--initial-branch=main", &format!("{name}.git")]);
+        for (name, branch) in repositories {
+            it.git(".", &["init", "--quiet", "--bare", &format!("--initial-branch={branch}"), &format!("{name}.git")]);
             it.git(".", &["clone", "--quiet", &format!("{name}.git"), name]);
-            it.git(name, &["checkout", "--quiet", "-B", "main"]);
+            it.git(name, &["checkout", "--quiet", "-B", branch]);
         }
+        it
+    }
+
+    /// Repositories with a first commit each, and `towpath.toml`. Nothing runs yet.
+    pub fn new() -> Self {
+        let it = Self::bare(&[("web", "main"), ("config", "main")]);
         it.write("web/deploy/web.yaml", WEB);
         it.write("web/deploy/smoke.yaml", SMOKE);
         let address = it.path("web.git").display().to_string();
@@ -57,7 +63,7 @@ impl Installation {
     pub fn commit(&self, clone: &str, subject: &str) -> String {
         self.git(clone, &["add", "--all"]);
         self.git(clone, &["commit", "--quiet", "--allow-empty", "--message", subject]);
-        self.git(clone, &["push", "--quiet", "origin", "main"]);
+        self.git(clone, &["push", "--quiet", "origin", "HEAD"]);
         self.git(clone, &["rev-parse", "HEAD"])
     }
 

@@ -5,12 +5,16 @@ use serde_json::Value;
 use super::{Status, condition, is, is_observed, said, unseen};
 use crate::api::Reason;
 
+/// Whether what the operator says is of an earlier generation. It keeps the generation it saw in one of two places, by its age; this is the
+/// other one.
+pub(super) fn is_stale(object: &Value) -> bool {
+    let seen = object.pointer("/status/generation").and_then(Value::as_i64);
+    seen.is_some_and(|seen| seen < object.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default())
+}
+
 /// `ClowdApp` and `ClowdEnvironment`: reconciled without a failure, and all that was made of it is ready.
 pub(super) fn app(object: &Value) -> Status {
-    // Its operator keeps the generation it saw in one of two places, by its age.
-    let seen = object.pointer("/status/generation").and_then(Value::as_i64);
-    let stale = seen.is_some_and(|seen| seen < object.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default());
-    if stale || !is_observed(object) || object.get("status").is_none() {
+    if is_stale(object) || !is_observed(object) || object.get("status").is_none() {
         return unseen();
     }
     let (good, bad) = (condition(object, "ReconciliationSuccessful"), condition(object, "ReconciliationFailed"));

@@ -109,6 +109,12 @@ fn is_observed(object: &Value) -> bool {
     observed.is_none_or(|observed| observed >= number(object, "/metadata/generation"))
 }
 
+/// Whether the controller has seen what is wanted now. Before, all that is below the object is of an earlier revision.
+pub(super) fn is_seen(object: &Value) -> bool {
+    let of_clowder = object.pointer("/kind").and_then(Value::as_str) == Some("ClowdApp");
+    is_observed(object) && !(of_clowder && clowder::is_stale(object))
+}
+
 /// Well as soon as the controller has seen it.
 fn seen(object: &Value) -> Status {
     if is_observed(object) { Status::Current } else { unseen() }

@@ -1,39 +1,12 @@
 //! News that comes late: the watches of jobs and of pods know nothing of each other.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
-
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use towpath_cluster::{Cluster, Connection, KubeCluster, KubeSettings};
-use towpath_testbed::Kube;
 
 use super::given::{Given, Heard, PATIENCE, PAUSE, job, key, owner};
-
-/// `kubectl proxy`: the API in plain HTTP. It ends with the test.
-struct Plain {
-    process: Child,
-    address: String,
-}
-
-impl Plain {
-    fn start(kube: &Kube) -> Self {
-        let mut process = kube.command().args(["proxy", "--port=0"]).stdout(Stdio::piped()).spawn().unwrap();
-        let mut said = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut said).unwrap();
-        let address = said.trim().rsplit(' ').next().unwrap().to_owned();
-        Self { process, address }
-    }
-}
-
-impl Drop for Plain {
-    fn drop(&mut self) {
-        let _ended = self.process.kill();
-        let _reaped = self.process.wait();
-    }
-}
 
 /// A way to the API on which nobody hears of what watches of pods say.
 async fn without_news_of_pods(api: String) -> String {
@@ -83,7 +56,7 @@ async fn pass(client: TcpStream, api: String) {
 #[tokio::test]
 async fn the_lines_of_a_job_are_told_also_when_its_end_is_heard_of_before_its_pods_beginning() {
     let Some(given) = Given::node() else { return };
-    let plain = Plain::start(given.kube);
+    let plain = given.kube.proxy();
     let server = without_news_of_pods(plain.address.clone()).await;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("kubeconfig");

@@ -8,7 +8,33 @@ use serde_json::Value;
 use tempfile::TempDir;
 use towpath_testbed::Kube;
 
+use super::http;
 use crate::installation::Installation;
+
+/// Says loudly that something is skipped, and why; in CI nothing may be.
+pub fn skipped<T>(why: &str) -> Option<T> {
+    assert!(std::env::var_os("CI").is_none(), "{why}");
+    eprintln!("SKIPPED: {why}");
+    None
+}
+
+/// Which of these programs is not installed.
+pub fn lacks(programs: &[&str]) -> Option<String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = |program: &str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    programs.iter().find(|program| !is_there(program)).map(|program| format!("{program} is not installed"))
+}
+
+/// A cluster with a node, and a busybox to make images of. `None` where either is missing; told loudly.
+pub fn node() -> Option<&'static Kube> {
+    if !std::path::Path::new("/bin/busybox").exists() {
+        return skipped("/bin/busybox is not there (Debian: busybox-static)");
+    }
+    Kube::node()
+}
+
+/// A build's command that makes `bin`, the programs of an image.
+pub const BUSYBOX: &str = "mkdir bin && cp /bin/busybox bin/ && for a in sh cat grep sleep; do ln -s busybox bin/$a; done";
 
 /// Debian's registry on a port of its own; it ends with the test.
 pub struct Registry {
@@ -17,42 +43,70 @@ pub struct Registry {
     _dir: TempDir,
 }
 
+/// Who may read from a private registry, and with which password.
+pub const READER: (&str, &str) = ("towpath", "open-sesame");
+
+/// The same in the words of `htpasswd`.
+const READERS: &str = "towpath:$2b$05$KAD/8mC5EZ8hgawF0u.kxeBMbPZYWMQZ5mfCd146BFypytBAZt/IK\n";
+
 impl Registry {
+    /// One that anybody may use.
     pub fn start() -> Option<Self> {
+        Self::serve("localhost", false)
+    }
+
+    /// One that only [`READER`] may use, and the cluster has no credentials of theirs.
+    pub fn private() -> Option<Self> {
+        Self::serve("localhost", true)
+    }
+
+    /// One by a name of this machine that the cluster does not speak to without encryption.
+    pub fn aloof() -> Option<Self> {
+        Self::serve("0.0.0.0", false)
+    }
+
+    fn serve(name: &str, private: bool) -> Option<Self> {
+        if let Some(why) = lacks(&["docker-registry", "setpriv"]) {
+            return skipped(&why);
+        }
         let dir = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let config = dir.path().join("config.yml");
         let storage = dir.path().join("data");
+        let readers = dir.path().join("htpasswd");
+        std::fs::write(&readers, READERS).unwrap();
+        let auth = if private { format!("auth: {{htpasswd: {{realm: private, path: {}}}}}\n", readers.display()) } else { String::new() };
         let text = format!(
-            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n",
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\n\
+             http: {{addr: '127.0.0.1:{port}'}}\n{auth}",
             storage.display()
         );
         std::fs::write(&config, text).unwrap();
         // It ends with this process, however that ends.
-        let started = Command::new("setpriv")
+        let process = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "docker-registry", "serve"])
             .arg(&config)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .spawn();
-        let Ok(process) = started else {
-            assert!(std::env::var_os("CI").is_none(), "docker-registry is not installed");
-            eprintln!("SKIPPED: docker-registry or setpriv is not installed");
-            return None;
-        };
-        let mut registry = Self { host: format!("localhost:{port}"), process, _dir: dir };
+            .spawn()
+            .unwrap();
+        let mut registry = Self { host: format!("{name}:{port}"), process, _dir: dir };
         let begun = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let ended = registry.process.try_wait().unwrap();
-            assert!(ended.is_none_or(|_| std::env::var_os("CI").is_none()), "docker-registry does not run");
-            if ended.is_some() {
-                eprintln!("SKIPPED: docker-registry does not run");
-                return None;
-            }
+            assert!(registry.process.try_wait().unwrap().is_none(), "docker-registry does not run");
             assert!(begun.elapsed() < Duration::from_secs(60), "docker-registry does not answer");
             std::thread::park_timeout(Duration::from_millis(20));
         }
         Some(registry)
+    }
+
+    /// Puts what one tag of a repository names under another tag.
+    pub fn move_tag(&self, repository: &str, from: &str, to: &str) {
+        let kind = "application/vnd.oci.image.manifest.v1+json";
+        let found = http::call(&self.host, "GET", &format!("/v2/{repository}/manifests/{from}"), (kind, b"")).unwrap();
+        assert_eq!(found.status, 200, "{repository}:{from}");
+        let put = http::call(&self.host, "PUT", &format!("/v2/{repository}/manifests/{to}"), (kind, &found.body)).unwrap();
+        assert_eq!(put.status, 201, "{}", String::from_utf8_lossy(&put.body));
     }
 }
 
@@ -75,12 +129,7 @@ pub struct OnKube {
 impl OnKube {
     /// Nothing runs yet. `None` where there is no cluster, registry or busybox; told loudly.
     pub fn new() -> Option<Self> {
-        if !std::path::Path::new("/bin/busybox").exists() {
-            assert!(std::env::var_os("CI").is_none(), "busybox is not installed");
-            eprintln!("SKIPPED: /bin/busybox is not there (Debian: busybox-static)");
-            return None;
-        }
-        let kube = Kube::node()?;
+        let kube = node()?;
         let registry = Registry::start()?;
         let it = Installation::new();
         let (stage, production) = (kube.namespace("web-stage"), kube.namespace("web-production"));
@@ -97,9 +146,7 @@ impl OnKube {
         it.replace("web/production.yml", "name: web-production", &format!("name: {}", self.production));
         it.replace("web/source.yml", "image: localhost/web", &format!("image: {image}"));
         // The pods' file system is busybox, put together by the build.
-        let command =
-            "command: mkdir bin && cp /bin/busybox bin/ && cp verdict built && for a in sh cat grep sleep; do ln -s busybox bin/$a; done";
-        it.replace("web/source.yml", "command: cp verdict built", command);
+        it.replace("web/source.yml", "command: cp verdict built", &format!("command: {BUSYBOX} && cp verdict built"));
         it.replace("web/source.yml", "files: [{from: built", "files: [{from: bin, to: /bin}, {from: built");
         for file in ["web/deploy.yml", "web/test.yml"] {
             it.replace(file, "imagePatterns: [localhost/web]", &format!("imagePatterns: [{image}]"));

@@ -1,4 +1,9 @@
 //! The whole way on a real Kubernetes with a real registry: from a push to pods in production.
 
+mod bits;
+mod cloudigrade;
+mod clowder;
+mod failures;
 mod given;
+mod http;
 mod journey;
