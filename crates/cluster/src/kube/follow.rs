@@ -123,13 +123,7 @@ impl Followers {
 }
 
 /// Reads one container's log to its end. What was read is counted, so that a cut connection is taken up where it broke.
-async fn follow(
-    api: Api<Pod>,
-    place: Place,
-    skip: u64,
-    mut ended: tokio::sync::watch::Receiver<bool>,
-    sender: mpsc::Sender<Line>,
-) -> Read {
+async fn follow(api: Api<Pod>, place: Place, skip: u64, mut ended: tokio::sync::watch::Receiver<bool>, sender: mpsc::Sender<Line>) -> Read {
     let mut read = skip;
     let mut failures = 0;
     loop {

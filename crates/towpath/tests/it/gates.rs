@@ -94,10 +94,7 @@ fn j11_a_git_server_that_fails_for_a_while_loses_nothing_and_doubles_nothing() {
     let mut it = Installation::new();
     let server = GitServer::start(&it.path("."));
     it.git("config.git", &["config", "http.receivepack", "true"]);
-    it.write(
-        "towpath.toml",
-        &format!("[config]\nurl = \"{}/config.git\"\n[poll]\nlocal = \"50ms\"\nremote = \"200ms\"\n", server.url),
-    );
+    it.write("towpath.toml", &format!("[config]\nurl = \"{}/config.git\"\n[poll]\nlocal = \"50ms\"\nremote = \"200ms\"\n", server.url));
     it.configure("Patience", |it| {
         it.write(
             "config/data/policies/patience.yml",

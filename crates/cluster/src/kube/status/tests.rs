@@ -166,9 +166,7 @@ fn the_rest_by_its_own_rules() {
 
 #[test]
 fn what_is_below_an_object_counts_only_once_its_controller_has_seen_what_is_wanted() {
-    let object = |version: &str, kind: &str, status: Value| {
-        json!({"apiVersion": version, "kind": kind, "metadata": {"name": "x", "generation": 2}, "status": status})
-    };
+    let object = |version: &str, kind: &str, status: Value| json!({"apiVersion": version, "kind": kind, "metadata": {"name": "x", "generation": 2}, "status": status});
     for (field, seen) in [(1, false), (2, true)] {
         assert_eq!(is_seen(&object("apps/v1", "StatefulSet", json!({"observedGeneration": field}))), seen);
         assert_eq!(is_seen(&object("cloud.redhat.com/v1alpha1", "ClowdApp", json!({"generation": field}))), seen);

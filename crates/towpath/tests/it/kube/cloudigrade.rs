@@ -64,10 +64,12 @@ impl Cloudigrade {
         let image = format!("{host}/cloudservices/cloudigrade");
         it.replace(SAAS, &format!("  - {IMAGE}"), &format!("  - {image}"));
         it.replace(SAAS, &format!("IMAGE: {IMAGE}"), &format!("IMAGE: {image}"));
-        for (file, name, namespace) in
-            [("stage", "cloudigrade-stage", &self.stage), ("prod", "cloudigrade-prod", &self.production)]
-        {
-            it.replace(&format!("services/cloudigrade/namespaces/cloudigrade-{file}.yml"), &format!("name: {name}"), &format!("name: {namespace}"));
+        for (file, name, namespace) in [("stage", "cloudigrade-stage", &self.stage), ("prod", "cloudigrade-prod", &self.production)] {
+            it.replace(
+                &format!("services/cloudigrade/namespaces/cloudigrade-{file}.yml"),
+                &format!("name: {name}"),
+                &format!("name: {namespace}"),
+            );
         }
         // In the place of their build job.
         it.write(

@@ -107,8 +107,11 @@ impl Player {
             });
             self.change("PATCH", &format!("{path}/{deployed}?fieldManager=clowder&force=true"), APPLY, &object);
         }
-        let made: Vec<Value> =
-            self.list(&path).into_iter().filter(|made| text(made, "/metadata/ownerReferences/0/uid") == text(app, "/metadata/uid")).collect();
+        let made: Vec<Value> = self
+            .list(&path)
+            .into_iter()
+            .filter(|made| text(made, "/metadata/ownerReferences/0/uid") == text(app, "/metadata/uid"))
+            .collect();
         let ready = made.iter().filter(|made| is_rolled_out(made)).count();
         let all = ready == wanted.len();
         let condition = |kind: &str, is: bool| json!({"type": kind, "status": if is { "True" } else { "False" }, "reason": "Played", "message": format!("{ready} of {} deployments are ready", wanted.len()), "lastTransitionTime": "2026-01-01T00:00:00Z"});
@@ -158,8 +161,7 @@ impl Player {
             self.change("POST", &jobs, "application/json", &object);
             return say(json!({"completed": false, "jobMap": {format!("{job}-abc1234"): "Invoked"}}));
         }
-        let mine: Vec<Value> =
-            self.list(&jobs).into_iter().filter(|job| text(job, "/metadata/labels/clowdjob") == name).collect();
+        let mine: Vec<Value> = self.list(&jobs).into_iter().filter(|job| text(job, "/metadata/labels/clowdjob") == name).collect();
         let ends: Vec<(String, &str)> = mine.iter().map(|job| (text(job, "/metadata/name").to_owned(), end(job))).collect();
         if ends.iter().any(|(_, end)| *end != "Invoked") {
             let map: serde_json::Map<String, Value> = ends.iter().map(|(name, end)| (name.clone(), json!(end))).collect();
