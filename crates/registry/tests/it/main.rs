@@ -12,6 +12,8 @@ mod mutated;
 mod packing;
 mod remote;
 #[cfg(test)]
+mod signing;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tools;

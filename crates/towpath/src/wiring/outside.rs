@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use secrecy::SecretString;
 use towpath_cluster::{Cluster, Connection, KubeCluster, KubeSettings, Token};
 use towpath_domain::ClusterName;
-use towpath_registry::{Credentials, LayoutRegistry, Registries, RemoteSettings};
+use towpath_registry::{Credentials, LayoutRegistry, Registries, RemoteSettings, TrustedRoot};
 use towpath_runs::world::Clusters;
 use towpath_secrets::{
     Files, FilesConfig, Kubernetes, KubernetesConfig, KubernetesSecrets, LONGEST_KEPT, Pins, SecretSource, SecretStore, SignIn, Stores,
@@ -91,7 +91,7 @@ impl Reached {
 /// The registries: the embedded one, and those that the configuration names.
 ///
 /// # Errors
-/// When a password cannot be read, or a registry cannot be set up.
+/// When a password or the trusted root of signatures cannot be read, or a registry cannot be set up.
 pub fn registries(outside: &Outside, embedded: LayoutRegistry) -> anyhow::Result<Registries> {
     let mut remotes = Vec::new();
     for (host, registry) in &outside.registries {
@@ -101,7 +101,11 @@ pub fn registries(outside: &Outside, embedded: LayoutRegistry) -> anyhow::Result
         };
         remotes.push(RemoteSettings { host: host.clone(), plain_http: registry.plain_http, ca_file: registry.ca.clone(), credentials });
     }
-    Ok(Registries::new(embedded, remotes)?)
+    let registries = Registries::new(embedded, remotes)?;
+    Ok(match &outside.signatures.trusted_root {
+        Some(file) => registries.with_trusted_root(TrustedRoot::read(file)?),
+        None => registries,
+    })
 }
 
 /// A secret in a file, without the line break that editors put at its end.
