@@ -10,6 +10,7 @@ mod layouts;
 mod mutated;
 #[cfg(test)]
 mod packing;
+#[cfg(test)]
 mod remote;
 #[cfg(test)]
 mod signing;

@@ -156,14 +156,7 @@ async fn push(
     // A tag that points to another image is refused: the same commit makes the same bits, or somebody else made the tag.
     let made = tokio::task::spawn_blocking(move || match &request {
         Some(pack) => {
-            let request = PackRequest {
-                pack,
-                checkout: &checkout,
-                created: committed,
-                labels,
-                platform: Platform::host(),
-                tag_move,
-            };
+            let request = PackRequest { pack, checkout: &checkout, created: committed, labels, platform: Platform::host(), tag_move };
             towpath_registry::pack(&request, &registry, &name, &tag)
         }
         None => {

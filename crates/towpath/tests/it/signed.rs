@@ -46,7 +46,7 @@ fn told(it: &mut Installation, reason: &str) -> Option<String> {
 /// The tag that the build of this commit pushed, and its digest.
 fn pushed(registry: &Registry, commit: &str) -> (String, String) {
     let tags = registry.tags("team/web");
-    let tag = tags.into_iter().find(|tag| commit.starts_with(tag.as_str())).expect("the build pushed it");
+    let tag = tags.into_iter().find(|tag| commit.starts_with(tag.as_str())).unwrap();
     let digest = registry.digest("team/web", &tag);
     (tag, digest)
 }
