@@ -58,6 +58,7 @@ pub struct RemoteRegistry {
     base: Url,
     client: Client,
     tokens: auth::Tokens,
+    patience: http::Patience,
     limits: Limits,
 }
 
@@ -83,7 +84,7 @@ impl RemoteRegistry {
             client = client.tls_certs_merge(certificates);
         }
         let client = client.build().map_err(|e| wrong(words(&e)))?;
-        Ok(Self { settings, base, client, tokens: auth::Tokens::default(), limits })
+        Ok(Self { settings, base, client, tokens: auth::Tokens::default(), patience: http::Patience::default(), limits })
     }
 
     /// The host, as images' names begin with it.
