@@ -69,7 +69,7 @@ pub(super) async fn client(connection: &Connection) -> Result<Client, String> {
         let host = proxy.host().unwrap_or_default();
         return Err(format!("it is to be reached through the proxy {host}, which Towpath cannot do; give it a direct way"));
     }
-    let _ = assembled(&config); Client::try_from(config).map_err(|e| e.to_string())
+    assembled(&config).map_err(|e| super::request::words(&e))
 }
 
 /// The client over its connections. Asking again is left to [`super::request`], which knows whose turn it is.

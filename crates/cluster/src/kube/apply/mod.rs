@@ -23,6 +23,9 @@ use prepare::{Item, prepare};
 /// Who Towpath is among those who hold fields.
 const MANAGER: &str = "towpath";
 
+/// Answers of which only the metadata is wanted. <https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches>
+const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+
 /// How many objects are sent at the same time; how many requests then are under way is limited once more, for the whole cluster.
 const AT_ONCE: usize = 32;
 
@@ -46,7 +49,7 @@ pub(super) async fn check(core: &Core, namespace: &NamespaceName, owner: &Owner,
         items.iter().partition(|item| item.is_awaited || (makes_namespace && item.kind.namespaced));
     let mut trials: Vec<BoxFuture<'_, _>> = Vec::new();
     for item in tried.into_iter().filter(|item| !item.is_unchanged() && !item.is_done_once()) {
-        trials.push(Box::pin(send(core, namespace, owner, item, true)));
+        trials.push(Box::pin(send(core, namespace, owner, item, Sent::Tried)));
     }
     collect(core, all(trials).await)?;
     if untried.is_empty() {
@@ -117,7 +120,7 @@ async fn differs(core: &Core, namespace: &NamespaceName, owner: &Owner, item: &I
         let lines = unified(None, Some(&compare::readable(&item.wanted)));
         return Ok(Some(ObjectDiff { key: item.key.clone(), change: Some(Change::Created), lines }));
     }
-    let after = compare::readable(&send(core, namespace, owner, item, true).await?);
+    let after = compare::readable(&send(core, namespace, owner, item, Sent::Shown).await?);
     let before = match &item.live {
         // Only its labels were listed when it is somebody else's.
         Some(_) => core.read::<Value>(&item.path(namespace)).await.map_err(Outcome::Stop)?.map(|live| compare::readable(&live)),
@@ -183,7 +186,7 @@ async fn bring(core: &Core, namespace: &NamespaceName, owner: &Owner, item: &Ite
         return Ok(Change::Unchanged);
     }
     let before = item.live.as_ref().and_then(|live| live.pointer("/metadata/resourceVersion").cloned());
-    let after = send(core, namespace, owner, item, false).await?;
+    let after = send(core, namespace, owner, item, Sent::Applied).await?;
     if item.key.kind == "CustomResourceDefinition" {
         established(core, namespace, item).await?;
     }
@@ -197,7 +200,7 @@ async fn bring(core: &Core, namespace: &NamespaceName, owner: &Owner, item: &Ite
 /// A job that this run made is left as it is, so that a worker that takes the run over makes no second one. One of an earlier run goes first.
 async fn make_anew(core: &Core, namespace: &NamespaceName, owner: &Owner, item: &Item) -> Result<Change, Outcome> {
     let Some(live) = &item.live else {
-        return send(core, namespace, owner, item, false).await.map(|_| Change::Created);
+        return send(core, namespace, owner, item, Sent::Applied).await.map(|_| Change::Created);
     };
     let going = live.pointer("/metadata/deletionTimestamp").is_some();
     if labels::annotation(live, labels::RUN) == owner.run.as_str() && !going {
@@ -215,7 +218,7 @@ async fn make_anew(core: &Core, namespace: &NamespaceName, owner: &Owner, item: 
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    send(core, namespace, owner, item, false).await.map(|_| Change::Changed)
+    send(core, namespace, owner, item, Sent::Applied).await.map(|_| Change::Changed)
 }
 
 /// Waits until objects of a new kind can be made.
@@ -233,19 +236,31 @@ async fn established(core: &Core, namespace: &NamespaceName, item: &Item) -> Res
     }
 }
 
+/// What is to become of an object that is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    /// It is applied; the answer holds its metadata only, which spares the server much.
+    Applied,
+    /// It is tried; the answer holds its metadata only.
+    Tried,
+    /// It is tried, and the answer holds all of it.
+    Shown,
+}
+
 /// Sends one object by server-side apply; answers with what it became.
-async fn send(core: &Core, namespace: &NamespaceName, owner: &Owner, item: &Item, dry_run: bool) -> Result<Value, Outcome> {
+async fn send(core: &Core, namespace: &NamespaceName, owner: &Owner, item: &Item, sent: Sent) -> Result<Value, Outcome> {
     let mut path = format!("{}?fieldManager={MANAGER}", item.path(namespace));
     if owner.scope.takeover {
         path.push_str("&force=true");
     }
-    if dry_run {
+    if sent != Sent::Applied {
         path.push_str("&dryRun=All");
     }
+    let accept = (sent != Sent::Shown).then_some(METADATA_ONLY);
     let body = item.body(owner);
     let (known, mut races) = (Instant::now() + GONE_WITHIN, 0);
     loop {
-        match core.send(Method::PATCH, &path, None, Some(Body { kind: APPLY, value: &body })).await {
+        match core.send(Method::PATCH, &path, accept, Some(Body { kind: APPLY, value: &body })).await {
             Ok(after) => return Ok(after),
             // Its kind was defined a moment ago, and not every server of the cluster has heard of it.
             Err(Fault::Refused(status)) if status.code == 404 && item.is_awaited && Instant::now() < known => {}

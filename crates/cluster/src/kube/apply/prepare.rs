@@ -215,7 +215,12 @@ async fn look(core: &Core, namespace: &NamespaceName, owner: &Owner, items: &mut
     for (indexes, mut found) in try_join_all(looks).await? {
         for index in indexes {
             if let Some(item) = items.get_mut(index) {
-                item.live = found.remove(&item.key.name);
+                item.live = found.remove(&item.key.name).map(|mut live| {
+                    // Items of a list do not say themselves what they are.
+                    live["apiVersion"] = item.wanted["apiVersion"].clone();
+                    live["kind"] = item.wanted["kind"].clone();
+                    live
+                });
             }
         }
     }

@@ -3,6 +3,7 @@
 pub(super) mod container;
 mod pod;
 pub(super) mod refused;
+mod shown;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,8 @@ use serde_json::Value;
 use super::view::View;
 use super::watching::text;
 use crate::api::{ObjectKey, Reason};
+
+pub(super) use shown::shown;
 
 /// What is wrong with a pod, or keeps it from being made.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -59,20 +59,21 @@ pub(super) fn is_job(key: &ObjectKey) -> bool {
 
 /// Whose fault it is, and how it is told. A test that never ran says nothing of what it was to test.
 pub(super) fn classed(key: &ObjectKey, failure: &Failure) -> (FailureClass, String) {
-    let never_ran = failure.never_ran || matches!(
-        failure.reason,
-        Reason::ImageMissing
-            | Reason::ImageUnavailable
-            | Reason::Unschedulable
-            | Reason::QuotaExceeded
-            | Reason::PodRejected
-            | Reason::PodLost
-            | Reason::ConfigMissing
-            | Reason::CommandMissing
-            | Reason::Host
-            | Reason::Interrupted
-            | Reason::Unreachable
-    );
+    let never_ran = failure.never_ran
+        || matches!(
+            failure.reason,
+            Reason::ImageMissing
+                | Reason::ImageUnavailable
+                | Reason::Unschedulable
+                | Reason::QuotaExceeded
+                | Reason::PodRejected
+                | Reason::PodLost
+                | Reason::ConfigMissing
+                | Reason::CommandMissing
+                | Reason::Host
+                | Reason::Interrupted
+                | Reason::Unreachable
+        );
     if is_job(key) && never_ran {
         return (FailureClass::Environment, format!("inconclusive: {}", failure.message));
     }
@@ -140,7 +141,14 @@ fn is_running(pod: &Value) -> bool {
 
 impl Judge {
     pub(super) fn new(keys: Vec<ObjectKey>, run: &RunId) -> Self {
-        Self { keys, run: run.clone(), since: BTreeMap::new(), applied: BTreeMap::new(), ready_since: BTreeMap::new(), unexplained: BTreeMap::new() }
+        Self {
+            keys,
+            run: run.clone(),
+            since: BTreeMap::new(),
+            applied: BTreeMap::new(),
+            ready_since: BTreeMap::new(),
+            unexplained: BTreeMap::new(),
+        }
     }
 
     pub(super) fn keys(&self) -> &[ObjectKey] {
@@ -191,7 +199,11 @@ impl Judge {
             let (reason, mend, after) = refused::why(&message, has_others);
             let message = format!("{message}; {mend}");
             let finding = Finding { reason, message: message.clone(), pod: String::new(), container: None, restarted: false, after };
-            return if self.has_lasted(key, &finding, Some(object)) { Verdict::Failed(of_finding(finding)) } else { Verdict::Waits(message) };
+            return if self.has_lasted(key, &finding, Some(object)) {
+                Verdict::Failed(of_finding(finding))
+            } else {
+                Verdict::Waits(message)
+            };
         }
         let failure = self.with_cause(view, key, reason, message);
         // The news of a job's end may come before the news of its pod's.
@@ -245,8 +257,8 @@ impl Judge {
         self.since.retain(|(of, trouble), _| of != key || here.contains(trouble));
         found.into_iter().find_map(|finding| {
             // A job tries again by itself, as often as it is allowed to: its own end tells.
-            let own_retry = is_job(key)
-                && matches!(finding.reason, Reason::OutOfMemory | Reason::CrashLoop | Reason::PodLost | Reason::ProbeFailing);
+            let own_retry =
+                is_job(key) && matches!(finding.reason, Reason::OutOfMemory | Reason::CrashLoop | Reason::PodLost | Reason::ProbeFailing);
             let own_end = own_retry || (is_job(key) && finding.reason == Reason::CommandMissing && finding.restarted);
             (self.has_lasted(key, &finding, object) && !own_end).then(|| of_finding(finding))
         })
