@@ -66,11 +66,12 @@ async fn rules(core: &Core, namespace: &NamespaceName) -> Result<Vec<Value>, Clu
 fn missing(namespace: &NamespaceName, rules: &[Value], needs: &[(String, String, &[&str])]) -> Vec<MissingPermission> {
     let mut found: Vec<MissingPermission> = Vec::new();
     for (group, resource, verbs) in needs {
-        let lacking: Vec<String> = verbs
+        let mut lacking: Vec<String> = verbs
             .iter()
             .filter(|verb| !rules.iter().any(|rule| gives(rule, group, resource, verb)))
             .map(|verb| (*verb).to_owned())
             .collect();
+        lacking.sort();
         let name = if group.is_empty() { resource.clone() } else { format!("{resource}.{group}") };
         if lacking.is_empty() {
             continue;

@@ -4,7 +4,7 @@ use serde_json::Value;
 use towpath_domain::{Digest, NamespaceName, TargetId};
 
 use super::view::View;
-use super::watching::text;
+use super::watching::{Seen, text};
 use super::{Core, labels, logs};
 use crate::api::{ClusterError, ObjectKey, RunningContainer};
 use crate::spec::key_of;
@@ -15,8 +15,7 @@ const SERVING: [&str; 5] =
 
 /// The containers that run now for the target's objects, those of earlier revisions included that still serve.
 pub(super) async fn running(core: &Core, namespace: &NamespaceName, target: &TargetId) -> Result<Vec<RunningContainer>, ClusterError> {
-    let kinds: Vec<String> = SERVING.into_iter().map(str::to_owned).collect();
-    let seen = logs::snapshot(core, namespace.as_str(), &kinds).await?;
+    let seen = snapshot(core, namespace).await?;
     let view = View::new(&seen);
     let label = labels::target_label(target);
     let mut found = Vec::new();
@@ -29,6 +28,21 @@ pub(super) async fn running(core: &Core, namespace: &NamespaceName, target: &Tar
         }
     }
     Ok(found)
+}
+
+/// What may be listed: whoever may not list a kind has applied none of it either.
+async fn snapshot(core: &Core, namespace: &NamespaceName) -> Result<Seen, ClusterError> {
+    let mut seen = logs::snapshot(core, namespace.as_str(), &[]).await?;
+    for written in SERVING {
+        if seen.is_listed(written) {
+            continue;
+        }
+        match logs::snapshot_of(core, namespace.as_str(), written, &mut seen).await {
+            Ok(()) | Err(ClusterError::Forbidden { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(seen)
 }
 
 /// All pods below an object, of whatever revision.

@@ -3,8 +3,18 @@
 use serde_json::{Map, Value};
 
 /// What is read of the metadata of any object.
-const METADATA: [&str; 9] =
-    ["name", "namespace", "uid", "generation", "labels", "annotations", "ownerReferences", "creationTimestamp", "deletionTimestamp"];
+const METADATA: [&str; 10] = [
+    "name",
+    "namespace",
+    "uid",
+    "generation",
+    "labels",
+    "annotations",
+    "ownerReferences",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+];
 
 /// What is read of an event.
 const EVENT: [&str; 8] = ["type", "reason", "message", "count", "lastTimestamp", "eventTime", "firstTimestamp", "involvedObject"];

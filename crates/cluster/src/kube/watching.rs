@@ -55,6 +55,11 @@ impl Seen {
         self.listed.len() >= kinds
     }
 
+    /// Whether all objects of a kind are known.
+    pub(super) fn is_listed(&self, kind: &str) -> bool {
+        self.listed.contains(kind)
+    }
+
     /// Takes in a list.
     pub(super) fn put(&mut self, name: &str, kind: &Kind, list: Value) {
         let items = list.get("items").and_then(Value::as_array).cloned().unwrap_or_default();

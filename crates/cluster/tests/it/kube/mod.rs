@@ -2,5 +2,10 @@
 
 mod applying;
 mod clowder;
+mod dying;
 mod given;
+mod lost;
+mod proxy;
+mod together;
+mod trouble;
 mod waiting;
