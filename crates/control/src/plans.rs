@@ -99,8 +99,15 @@ impl Control {
     }
 }
 
-/// What would happen in a plain folder of config files, with nothing known but what the repositories say now.
-pub async fn plan_folder(files: Vec<InputFile>, of: String, mirrors: &Mirrors, now: Timestamp) -> PlanView {
+/// What would happen in a plain folder of config files, with nothing known but what the repositories say now. `environment` is where programs
+/// that render are looked for.
+pub async fn plan_folder(
+    files: Vec<InputFile>,
+    of: String,
+    mirrors: &Mirrors,
+    environment: &[(String, String)],
+    now: Timestamp,
+) -> PlanView {
     let loaded = towpath_catalog::load(files);
     let catalog = Arc::new(loaded.catalog);
     let mut facts = Facts::default();
@@ -121,7 +128,7 @@ pub async fn plan_folder(files: Vec<InputFile>, of: String, mirrors: &Mirrors, n
         };
         facts.apply(now, &event);
     }
-    let (facts, verdicts) = settle(Surroundings::from(mirrors), &catalog, facts, now).await;
+    let (facts, verdicts) = settle(Surroundings { environment, ..Surroundings::from(mirrors) }, &catalog, facts, now).await;
     PlanView { of, diagnostics: diagnostic_lines(&loaded.diagnostics), lines: lines(&catalog, &facts, &verdicts) }
 }
 

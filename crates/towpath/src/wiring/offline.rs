@@ -9,12 +9,18 @@ use towpath_runs::world::{Clock, Mirrors};
 use crate::config::Config;
 use crate::failure::Failure;
 
-/// What would happen with these config files, with nothing known but what the repositories say now. `of` says whose they are.
+/// What would happen with these config files, with nothing known but what the repositories say now. `of` says whose they are, `environment` is
+/// the machine's as far as programs may know it.
 ///
 /// # Errors
 /// When there is no room for mirrors.
-pub async fn plan(files: Vec<InputFile>, of: String, config: Option<Config>) -> Result<PlanView, Failure> {
-    read(files, of, config.as_ref()).await.map_err(Failure::from)
+pub async fn plan(
+    files: Vec<InputFile>,
+    of: String,
+    config: Option<Config>,
+    environment: &[(String, String)],
+) -> Result<PlanView, Failure> {
+    read(files, of, config.as_ref(), environment).await.map_err(Failure::from)
 }
 
 /// Whether the clusters that `towpath.toml` names are reached, each beside the others.
@@ -29,12 +35,12 @@ pub async fn clusters(config: &Config) -> Result<Vec<Finding>, Failure> {
     Ok(futures_util::future::join_all(looks).await.into_iter().flatten().collect())
 }
 
-async fn read(files: Vec<InputFile>, of: String, config: Option<&Config>) -> anyhow::Result<PlanView> {
+async fn read(files: Vec<InputFile>, of: String, config: Option<&Config>, environment: &[(String, String)]) -> anyhow::Result<PlanView> {
     let scratch = tempfile::Builder::new().prefix("towpath-plan-").tempdir()?;
     let git = match config {
         Some(config) => super::serve::git(config)?,
         None => Git::new(Settings::new(Identity::new("towpath", "towpath@localhost")?)),
     };
     let mirrors = Mirrors::new(git, scratch.path().to_owned());
-    Ok(plan_folder(files, of, &mirrors, Clock::system().now()).await)
+    Ok(plan_folder(files, of, &mirrors, environment, Clock::system().now()).await)
 }
