@@ -178,7 +178,7 @@ fn a_plan_shows_what_is_created_changed_and_deleted_and_no_value_of_now_or_of_ol
         text.contains("cannot be compared") && text.contains("ServiceMonitor is not served by cluster laptop, in no version"),
         "{text}"
     );
-    assert_eq!(&it.deployed(&given.title), &[first.clone()]);
+    assert_eq!(it.deployed(&given.title), [first.as_str()]);
     assert!(given.live(&["get", "configmaps", "-o", "name"]).contains("configmap/plain"));
 }
 
