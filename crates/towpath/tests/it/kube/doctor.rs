@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use towpath_testbed::Kube;
 
+use super::given::Registry;
 use crate::installation::Installation;
 
 /// What the limited account may do: some of what is needed, in each way in which rules can be written.
@@ -138,4 +139,35 @@ fn each_cluster_is_reached_or_it_is_said_why_not_and_exactly_the_missing_permiss
     assert!(about(&findings, "cluster from-store")[0]["text"].as_str().unwrap().contains("Unauthorized"), "{text}");
     assert!(!text.contains("somebody-elses"), "{text}");
     drop(mute);
+}
+
+#[test]
+fn a_registrys_password_may_stand_in_the_secret_store_and_another_one_is_noticed() {
+    let locked = "auth: {htpasswd: {realm: registry, path: '@DIR@/users'}}\n";
+    let Some(registry) = Registry::start_with(locked) else { return };
+    let mut it = Installation::new();
+    let host = &registry.host;
+    let config = it.read("towpath.toml");
+    let credentials = "username = \"ci\"\npassword = {secret = \"ci/registry\", field = \"password\"}\n";
+    it.write(
+        "towpath.toml",
+        &format!("{config}[registries.\"{host}\"]\nplain_http = true\n{credentials}[secrets.files]\ndirectory = \"vault\"\n"),
+    );
+    it.write("vault/ci/registry.yaml", "password: wrong-towpath\n");
+    it.release("first", true);
+    it.start(None);
+    let of_registry = |it: &mut Installation| {
+        it.until("an answer", |it| {
+            let found: Vec<Value> = serde_json::from_slice(&it.run(&["doctor", "--output", "json"]).stdout).unwrap();
+            found.into_iter().find(|finding| finding["what"] == format!("registry {host}"))
+        })
+    };
+    let refused = of_registry(&mut it);
+    assert!(refused["level"] == "error" && !refused.to_string().contains("wrong-towpath"), "{refused}");
+    std::fs::remove_file(it.path("vault/ci/registry.yaml")).unwrap();
+    let gone = of_registry(&mut it);
+    assert!(gone["text"].as_str().unwrap().contains("its password cannot be had: secret `ci/registry`"), "{gone}");
+    it.write("vault/ci/registry.yaml", "password: letmein-towpath\n");
+    let good = it.until("the registry to take the password", |it| Some(of_registry(it)).filter(|found| found["level"] == "ok"));
+    assert_eq!(good["text"], "answers");
 }
