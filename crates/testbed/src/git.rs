@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::NODE_ADDRESS;
+use crate::{Kube, NODE_ADDRESS};
 
 /// `git daemon` over the repositories of a folder, where pods of the node reach it; it ends with the test.
 pub struct GitServer {
@@ -15,11 +15,12 @@ pub struct GitServer {
 }
 
 impl GitServer {
-    /// Serves what is below `folder`. The node must run: its bridge has the address.
+    /// Serves what is below `folder` to the pods of a node.
     ///
     /// # Panics
     /// When it does not start.
-    pub fn start(folder: &Path) -> Self {
+    pub fn start(kube: &Kube, folder: &Path) -> Self {
+        kube.bridge();
         let port = TcpListener::bind((NODE_ADDRESS, 0)).expect("the node's bridge is up").local_addr().expect("it has an address").port();
         let programs = Command::new("git").arg("--exec-path").output().expect("git can be started").stdout;
         let daemon = Path::new(String::from_utf8_lossy(&programs).trim()).join("git-daemon");

@@ -157,13 +157,13 @@ async fn a_task_whose_image_is_missing_is_no_fault_of_its_own_and_does_not_begin
 }
 
 /// A repository with one file, which pods reach; its address, and its commit.
-fn repository() -> (TempDir, GitServer, Checkout) {
+fn repository(given: &Given) -> (TempDir, GitServer, Checkout) {
     let dir = tempfile::tempdir().unwrap();
     let script = "git init -q -b main web && cd web && echo hello > file && git add file && \
                   git -c user.name=T -c user.email=t@example.com commit -q -m first && git rev-parse HEAD";
     let out = std::process::Command::new("sh").args(["-c", script]).current_dir(dir.path()).output().unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-    let server = GitServer::start(dir.path());
+    let server = GitServer::start(given.kube, dir.path());
     let url = RepoUrl::new(format!("{}/web", server.url)).unwrap();
     let commit = String::from_utf8(out.stdout).unwrap().trim().parse().unwrap();
     (dir, server, Checkout { url, commit })
@@ -173,7 +173,7 @@ fn repository() -> (TempDir, GitServer, Checkout) {
 async fn a_task_works_in_a_checkout_of_its_commit_and_one_that_cannot_be_had_is_no_fault_of_its_own() {
     let Some(given) = Given::node() else { return };
     let Some(settings) = given.settings() else { return };
-    let (_dir, _server, checkout) = repository();
+    let (_dir, _server, checkout) = repository(&given);
     let jobs = given.jobs(settings);
     let mut good = task("build-web-9999999-0123456709", "pwd; cat file; git rev-parse HEAD");
     good.resources = limited("128Mi");

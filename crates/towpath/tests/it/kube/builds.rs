@@ -49,7 +49,7 @@ impl Building {
     fn new(before: &str) -> Option<Self> {
         let on = OnKube::new()?;
         let builder = on.kube.builder_image()?;
-        let repositories = GitServer::start(&on.it.path("."));
+        let repositories = GitServer::start(on.kube, &on.it.path("."));
         let doorway = Doorway::to(&on.registry.host);
         let namespace = on.kube.namespace("builds");
         let building = Self { on, namespace, _repositories: repositories, _doorway: doorway };
