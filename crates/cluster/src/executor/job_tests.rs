@@ -114,3 +114,24 @@ fn a_secret_in_the_address_is_refused_before_anything_is_made() {
     assert_eq!(refused.reason, TaskReason::Refused);
     assert!(!format!("{refused:?}").contains("hunter2"), "{refused:?}");
 }
+
+#[test]
+fn a_task_without_an_image_gets_the_executors_and_the_checkout_its_own_one() {
+    let named = |text: &str| Some(text.parse().unwrap());
+    let task = Task { image: None, ..task() };
+    let refused = job(&task, &settings()).unwrap_err();
+    assert!(refused.reason == TaskReason::Refused && refused.message.contains("`build.image`"), "{refused}");
+    let job = job(&task, &JobSettings { image: named("quay.io/a/usual:1"), git_image: named("quay.io/a/git:2"), ..settings() }).unwrap();
+    check(&job, "/spec/template/spec/containers/0/image", json!("quay.io/a/usual:1"));
+    check(&job, "/spec/template/spec/initContainers/0/image", json!("quay.io/a/git:2"));
+}
+
+#[test]
+fn a_dollar_reaches_the_command_as_it_is_written() {
+    let mut task = task();
+    task.command = ["sh", "-c", "echo $$ $(TOWPATH_IMAGE)"].map(str::to_owned).to_vec();
+    task.env.insert("PRICE".to_owned(), "$(HOME)".to_owned());
+    let job = job(&task, &settings()).unwrap();
+    check(&job, "/spec/template/spec/containers/0/command", json!(["sh", "-c", "echo $$$$ $$(TOWPATH_IMAGE)"]));
+    check(&job, "/spec/template/spec/containers/0/env/0", json!({"name": "PRICE", "value": "$$(HOME)"}));
+}

@@ -46,3 +46,28 @@ impl Builders {
         self.here.acquire().await.ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use towpath_cluster::{Connection, JobSettings, KubeCluster, KubeSettings, KubernetesJobs};
+    use towpath_domain::NamespaceName;
+
+    use super::*;
+
+    #[test]
+    fn builds_on_this_machine_take_turns_and_those_elsewhere_do_not_wait_for_them() {
+        let here = Builders::new(None);
+        assert_eq!(here.lanes(), HERE);
+        // Nothing is sent before a task is to be done.
+        let cluster = KubeCluster::new("hub", Connection::InCluster, KubeSettings::default());
+        let jobs = KubernetesJobs::new(cluster, JobSettings::new(NamespaceName::new("builds").unwrap()));
+        let away = Builders::new(Some(Arc::new(jobs)));
+        assert_eq!(away.lanes(), AWAY);
+        for builders in [here, away] {
+            let mut places: Vec<_> = (0..HERE).map(|_| builders.try_here().unwrap()).collect();
+            assert!(builders.try_here().is_none());
+            places.pop();
+            assert!(builders.try_here().is_some());
+        }
+    }
+}

@@ -5,6 +5,7 @@ mod cache;
 mod ctl;
 mod image;
 mod start;
+mod tekton;
 
 use std::path::PathBuf;
 use std::sync::OnceLock;

@@ -1,42 +1,16 @@
 //! Tasks as runs of a Tekton pipeline. Tekton's part is played by the test, through the API.
 
-use std::io::Write as _;
-use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use towpath_cluster::{Checkout, Executor as _, Task, TaskReason, Tekton, TektonSettings};
 use towpath_domain::{FailureClass, RepoUrl};
-use towpath_testbed::Kube;
 
 use super::given::{Given, Heard, ends_well, fails};
 
-/// Tekton's kinds, as much as the API server must know of them.
-const KINDS: [(&str, &str); 2] = [("pipelines", "Pipeline"), ("pipelineruns", "PipelineRun")];
-
-fn install(kube: &Kube) {
-    // Two at once would be in each other's way.
-    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().unwrap();
-    for (plural, kind) in KINDS {
-        let definition = json!({
-            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": format!("{plural}.tekton.dev")},
-            "spec": {
-                "group": "tekton.dev", "scope": "Namespaced", "names": {"plural": plural, "kind": kind},
-                "versions": [{
-                    "name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
-                    "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
-                }],
-            },
-        });
-        kube.apply(&definition.to_string());
-        kube.wait(&["--for=condition=Established", "crd", &format!("{plural}.tekton.dev")]);
-    }
-}
-
 /// A pipeline that builds, and what makes runs of it.
 fn pipeline(given: &Given) -> Tekton {
-    install(given.kube);
+    given.kube.install_tekton();
     given.kube.apply(
         &json!({
             "apiVersion": "tekton.dev/v1", "kind": "Pipeline", "metadata": {"name": "build", "namespace": given.namespace.as_str()},
@@ -70,19 +44,8 @@ async fn made(given: &Given, name: &str) -> Value {
 }
 
 /// Says how a run does, as Tekton would.
-fn say(given: &Given, name: &str, status: &Value) {
-    let path = format!("/apis/tekton.dev/v1/namespaces/{}/pipelineruns/{name}/status", given.namespace);
-    let mut run = given.get(&["pipelinerun", name]);
-    run["status"] = status.clone();
-    let mut command = given.kube.command();
-    command.args(["replace", "--raw", &path, "-f", "-"]).stdin(Stdio::piped()).stdout(Stdio::null());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(run.to_string().as_bytes()).unwrap();
-    assert!(child.wait().unwrap().success());
-}
-
-fn condition(status: &str, reason: &str, message: &str) -> Value {
-    json!([{"type": "Succeeded", "status": status, "reason": reason, "message": message}])
+fn say(given: &Given, task: &Task, status: &str, reason: &str, message: &str, results: &Value) {
+    given.kube.tekton_says(given.namespace.as_str(), &task.name, (status, reason, message), results);
 }
 
 #[tokio::test]
@@ -92,9 +55,9 @@ async fn a_pipeline_is_run_with_what_it_declares_and_its_results_are_the_tasks()
     let task = task("build-web-5f8f0e1-0123456701");
     let played = async {
         let run = made(&given, &task.name).await;
-        say(&given, &task.name, &json!({"conditions": condition("Unknown", "Running", "Tasks Completed: 0")}));
+        say(&given, &task, "Unknown", "Running", "Tasks Completed: 0", &json!([]));
         let results = json!([{"name": "IMAGE_DIGEST", "value": "sha256:0\n"}]);
-        say(&given, &task.name, &json!({"conditions": condition("True", "Succeeded", ""), "results": results}));
+        say(&given, &task, "True", "Succeeded", "", &results);
         run
     };
     let ((end, _), run) = tokio::join!(ends_well(&tekton, &task), played);
@@ -122,7 +85,7 @@ async fn a_run_that_fails_or_takes_too_long_is_told_in_tektons_words() {
         let task = task(&format!("build-web-5f8f0e1-012345672{at}"));
         let played = async {
             made(&given, &task.name).await;
-            say(&given, &task.name, &json!({"conditions": condition("False", reason, message)}));
+            say(&given, &task, "False", reason, message, &json!([]));
         };
         let (failure, ()) = tokio::join!(fails(&tekton, &task), played);
         assert_eq!((failure.reason, failure.class), (expected, class), "{failure:#?}");
@@ -168,7 +131,7 @@ async fn what_the_pods_of_a_run_print_is_told() {
         });
         given.kube.apply(&pod.to_string());
         heard.until("built it").await;
-        say(&given, &task.name, &json!({"conditions": condition("True", "Succeeded", "")}));
+        say(&given, &task, "True", "Succeeded", "", &json!([]));
     };
     let (end, ()) = tokio::join!(tekton.execute(&task, &heard), played);
     end.unwrap();

@@ -1,6 +1,6 @@
 //! Turns one source commit into one image: on this machine, or where an executor says.
 
-pub(crate) mod away;
+mod away;
 mod telling;
 
 use std::path::Path;

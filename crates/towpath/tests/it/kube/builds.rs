@@ -10,7 +10,7 @@ use towpath_testbed::{GitServer, NODE_ADDRESS};
 use super::given::OnKube;
 
 /// Builds the image out of the commit with the programs of the builder, and pushes it as a registry wants it.
-const BUILD: &str = r#"#!/bin/sh
+pub const BUILD: &str = r#"#!/bin/sh
 set -e
 echo "builds $TOWPATH_IMAGE:$TOWPATH_IMAGE_TAG"
 . ./before.sh
@@ -211,18 +211,42 @@ fn a_build_that_runs_out_of_memory_gets_twice_as_much_and_so_does_the_next_one()
 }
 
 #[test]
-fn a_build_that_a_person_cancels_is_ended_in_its_cluster_and_may_be_asked_for_again() {
-    let Some(mut building) = Building::new("[ -f /tmp/go ] || { echo waits; sleep 1000; }") else { return };
+fn a_build_that_a_person_cancels_is_ended_in_its_cluster_and_the_next_attempt_has_a_job_of_its_own() {
+    let Some(mut building) = Building::new("echo waits; sleep 1000") else { return };
     building.on.it.release("first", true);
     building.on.it.start(None);
     let run = building.until_log("waits");
-    building.on.it.ok(&["cancel", &run, "--by", "Ada", "--why", "it hangs"]);
+    building.on.it.ok(&["cancel", &run, "--by", "Ada", "--reason", "it hangs"]);
     building.on.it.until("the job to end", |it| it.runs("web").iter().any(|run| run["state"] == "cancelled").then_some(()));
     assert!(building.on.it.ok(&["logs", &run]).contains("ended"));
     let namespace = building.namespace.clone();
     let kube = building.on.kube;
     building.on.it.until("the pod to go", |_| kube.get(&["pods", "-n", &namespace])["items"].as_array()?.is_empty().then_some(()));
     assert!(building.jobs().is_empty());
+
+    building.on.it.ok(&["retry", "web", "--reason", "once more", "--by", "Ada"]);
+    let again = building.on.it.until("another attempt", |it| {
+        let newest = it.runs("web").into_iter().find(|run| run["kind"] == "build")?["id"].as_str()?.to_owned();
+        (newest != run && String::from_utf8_lossy(&it.run(&["logs", &newest]).stdout).contains("waits")).then_some(newest)
+    });
+    let jobs = building.jobs();
+    assert_eq!(jobs.len(), 1, "{jobs:#?}");
+    assert_eq!(jobs[0]["metadata"]["annotations"]["towpath.dev/run"], again);
+}
+
+#[test]
+fn a_build_that_nobody_wants_any_more_when_its_server_is_back_is_ended_in_its_cluster() {
+    let Some(mut building) = Building::new("echo waits; sleep 1000") else { return };
+    building.on.it.release("first", true);
+    building.on.it.start(None);
+    let run = building.until_log("waits");
+    building.on.it.kill();
+    building.on.it.git("config", &["rm", "--quiet", "data/web/source.yml"]);
+    building.on.it.commit("config", "Nothing is released any more");
+    building.on.it.start(None);
+    let (namespace, kube) = (building.namespace.clone(), building.on.kube);
+    building.on.it.until("the job to go", |_| kube.get(&["jobs", "-n", &namespace])["items"].as_array()?.is_empty().then_some(()));
+    building.on.it.until("the run to end", |it| it.ok(&["logs", &run]).contains("superseded").then_some(()));
 }
 
 #[test]

@@ -3,3 +3,4 @@
 mod builds;
 mod given;
 mod journey;
+mod pipelines;
