@@ -21,7 +21,7 @@ pub enum Builds {
         /// The cluster, by its name in `[clusters]`.
         cluster: String,
         /// How.
-        settings: JobSettings,
+        settings: Box<JobSettings>,
     },
     /// As runs of a pipeline.
     Tekton {
@@ -160,7 +160,7 @@ impl Raw {
                 let (at, raw) = (raw.span(), raw.into_inner());
                 let cluster = known(&raw.cluster, outside)?;
                 let settings = raw.settings().map_err(|why| (Some(at), why))?;
-                Ok(Some(Builds::Kubernetes { cluster, settings }))
+                Ok(Some(Builds::Kubernetes { cluster, settings: Box::new(settings) }))
             }
             (None, Some(raw)) => {
                 let raw = raw.into_inner();

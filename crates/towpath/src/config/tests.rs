@@ -60,7 +60,7 @@ fn builds(how: &str, more: &str) -> String {
 fn builds_are_carried_out_where_the_file_says_with_the_usual_settings_for_the_rest() {
     assert_eq!(read("[config]\nurl = \"config\"\n").unwrap().builds, None);
     let Some(Builds::Kubernetes { cluster, settings }) = read(&builds("kubernetes", "")).unwrap().builds else { panic!("Jobs") };
-    assert_eq!((cluster.as_str(), &settings), ("hub", &JobSettings::new(NamespaceName::new("ci").unwrap())));
+    assert_eq!((cluster.as_str(), &*settings), ("hub", &JobSettings::new(NamespaceName::new("ci").unwrap())));
 
     let all = r#"
         image = "quay.io/builders/go:1"

@@ -77,7 +77,7 @@ impl Reached {
         };
         Ok(match builds {
             None => None,
-            Some(Builds::Kubernetes { cluster, settings }) => Some(Arc::new(KubernetesJobs::new(on(cluster)?, settings.clone()))),
+            Some(Builds::Kubernetes { cluster, settings }) => Some(Arc::new(KubernetesJobs::new(on(cluster)?, (**settings).clone()))),
             Some(Builds::Tekton { cluster, settings }) => Some(Arc::new(Tekton::new(on(cluster)?, settings.clone()))),
         })
     }
