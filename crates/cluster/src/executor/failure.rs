@@ -89,10 +89,13 @@ impl TaskFailure {
         };
         // Whoever deleted it wanted another one, or made a mistake: the same is tried again, within bounds.
         let class = if reason == TaskReason::Lost { FailureClass::Environment } else { failure.class };
-        // That is said of tests.
-        let message = failure.message.strip_prefix("inconclusive: ").unwrap_or(&failure.message);
-        let message = format!("{}: {message}", failure.object.title());
+        let message = format!("{}: {}", failure.object.title(), plain(&failure.message));
         let log_tail = if failure.log_tail.is_empty() { heard.tail() } else { failure.log_tail };
         Box::new(Self { class, reason, message, log_tail, events: failure.events })
     }
+}
+
+/// A message of waiting without what is said of tests only.
+pub(super) fn plain(message: &str) -> &str {
+    message.strip_prefix("inconclusive: ").unwrap_or(message)
 }

@@ -6,10 +6,11 @@ use serde_json::Value;
 use towpath_domain::{FailureClass, RunId};
 
 use super::ends::{BadEnd, bad_end};
+use super::failure::plain;
 use super::listening::Listening;
 use super::names::{RUN, run_label};
 use super::{Executor, JobSettings, Task, TaskEnd, TaskFailure, TaskReason, checkout, job};
-use crate::api::{BoxFuture, Cluster as _, ClusterError, Examination, ObjectKey, Observer, WaitFailure};
+use crate::api::{BoxFuture, Cluster as _, ClusterError, Examination, ObjectKey, Observer, Progress, Reason, WaitFailure};
 use crate::clock;
 use crate::kube::KubeCluster;
 use crate::kube::labels;
@@ -24,6 +25,12 @@ const MADE_WITHIN: Duration = Duration::from_secs(60);
 
 /// The pause before it is tried again to make it.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a task waits for room, when many are under way: what a cluster has no room for by then is told.
+const ROOM_WITHIN: Duration = Duration::from_secs(600);
+
+/// The pause before it is looked again whether there is room.
+const ROOM_PAUSE: Duration = Duration::from_secs(2);
 
 /// What is needed in the namespace of the Jobs.
 const NEEDS: [Need; 4] = [
@@ -58,10 +65,21 @@ impl KubernetesJobs {
         self.make(task, &wanted).await?;
         let listening = Listening::to(observer);
         let key = ObjectKey { kind: "Job".to_owned(), group: "batch".to_owned(), name: task.name.clone() };
-        let within = task.timeout + BEYOND_DEADLINE;
-        match self.cluster.wait(&self.settings.namespace, &[key], &task.run, within, &listening).await {
-            Ok(_) => Ok(TaskEnd::default()),
-            Err(failure) => Err(self.failed(task, *failure, &listening).await),
+        let begun = tokio::time::Instant::now();
+        let mut told = String::new();
+        loop {
+            let within = (task.timeout + BEYOND_DEADLINE).saturating_sub(begun.elapsed());
+            match self.cluster.wait(&self.settings.namespace, std::slice::from_ref(&key), &task.run, within, &listening).await {
+                Ok(_) => return Ok(TaskEnd::default()),
+                Err(failure) if has_no_room(&failure) && begun.elapsed() + ROOM_PAUSE < ROOM_WITHIN.min(task.timeout) => {
+                    if failure.message != told {
+                        told.clone_from(&failure.message);
+                        observer.progress(Progress { object: failure.object, message: format!("waits for room: {}", plain(&told)) });
+                    }
+                    tokio::time::sleep(ROOM_PAUSE).await;
+                }
+                Err(failure) => return Err(self.failed(task, *failure, &listening).await),
+            }
         }
     }
 
@@ -165,6 +183,11 @@ impl Executor for KubernetesJobs {
     fn examine(&self) -> BoxFuture<'_, Result<Examination, ClusterError>> {
         Box::pin(self.cluster.examine_for(&self.settings.namespace, &NEEDS))
     }
+}
+
+/// Whether it only waits until others have ended.
+fn has_no_room(failure: &WaitFailure) -> bool {
+    matches!(failure.reason, Reason::Unschedulable | Reason::QuotaExceeded)
 }
 
 /// A Job of that name that was there before, if it is this run's.

@@ -156,6 +156,24 @@ async fn a_task_whose_image_is_missing_is_no_fault_of_its_own_and_does_not_begin
     given.until_none(&["jobs"]).await;
 }
 
+#[tokio::test]
+async fn a_task_that_finds_no_room_waits_until_there_is_some() {
+    let Some(given) = Given::node() else { return };
+    let Some(settings) = given.settings() else { return };
+    let (jobs, task) = (given.jobs(settings), task("build-web-aaaaaaa-0123456721", "echo done"));
+    given.kube.kubectl(&["create", "quota", "full", "-n", given.namespace.as_str(), "--hard=pods=0"]);
+    let makes_room = async {
+        let refused = |events: Value| events["items"].as_array().unwrap().iter().any(|event| event["reason"] == "FailedCreate");
+        while !refused(given.get(&["events"])) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        given.kube.kubectl(&["delete", "quota", "full", "-n", given.namespace.as_str()]);
+    };
+    let ((_, told), ()) = tokio::join!(ends_well(&jobs, &task), makes_room);
+    assert_eq!(told, ["done"]);
+    assert_eq!(given.names("jobs").len(), 1);
+}
+
 /// A repository with one file, which pods reach; its address, and its commit.
 fn repository(given: &Given) -> (TempDir, GitServer, Checkout) {
     let dir = tempfile::tempdir().unwrap();

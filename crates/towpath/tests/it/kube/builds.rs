@@ -240,9 +240,10 @@ fn a_build_that_nobody_wants_any_more_when_its_server_is_back_is_ended_in_its_cl
     building.on.it.release("first", true);
     building.on.it.start(None);
     let run = building.until_log("waits");
-    building.on.it.kill();
     building.on.it.git("config", &["rm", "--quiet", "data/web/source.yml"]);
-    building.on.it.commit("config", "Nothing is released any more");
+    let removed = building.on.it.commit("config", "Nothing is released any more");
+    building.on.it.until_read(&removed);
+    building.on.it.kill();
     building.on.it.start(None);
     let (namespace, kube) = (building.namespace.clone(), building.on.kube);
     building.on.it.until("the job to go", |_| kube.get(&["jobs", "-n", &namespace])["items"].as_array()?.is_empty().then_some(()));
