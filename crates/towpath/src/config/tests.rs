@@ -117,7 +117,7 @@ fn what_is_wrong_is_told_with_its_place_and_mend() {
         (&builds("kubernetes", "pull_secret = \"Pull\""), (8, 15), "no name of an object", "correct"),
         (&builds("kubernetes", "kept_for = \"1m\""), (8, 12), "too short: at least 10m", "correct"),
         (&builds("kubernetes", "limits = {memory = \"1GiB\"}"), (8, 20), "no amount", "correct"),
-        (&builds("kubernetes", "security = {capabilities = [\"CAP_SETUID\"]}"), (8, 29), "write it as SETUID", "correct"),
+        (&builds("kubernetes", "security = {capabilities = [\"CAP_SETUID\"]}"), (8, 28), "write it as SETUID", "correct"),
         (
             &builds("kubernetes", "requests = {cpu = \"2\"}\nlimits = {cpu = \"1\"}"),
             (5, 1),
