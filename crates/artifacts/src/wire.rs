@@ -100,7 +100,7 @@ impl Wire {
             query.iter().copied(),
             std::iter::empty(),
         );
-        let response = self.client.get(signed).send().await.map_err(|error| unreached(error))?;
+        let response = self.client.get(signed).send().await.map_err(unreached)?;
         let status = response.status();
         if status == StatusCode::OK {
             return body(response, bytes).await.map(Answer::Content);
@@ -141,7 +141,7 @@ async fn body(mut response: Response, bytes: usize) -> Result<Vec<u8>, BucketErr
         return Err(too_large());
     }
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| unreached(error))? {
+    while let Some(chunk) = response.chunk().await.map_err(unreached)? {
         if body.len() + chunk.len() > bytes {
             return Err(too_large());
         }

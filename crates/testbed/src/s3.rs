@@ -68,7 +68,9 @@ fn serve(listener: std::net::TcpListener, service: S3Service, stopped: oneshot::
         let accepting = async {
             while let Ok((socket, _)) = listener.accept().await {
                 let service = service.clone();
-                tokio::spawn(async move { Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service).await.is_ok() });
+                tokio::spawn(
+                    async move { Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service).await.is_ok() },
+                );
             }
         };
         tokio::select! {

@@ -174,13 +174,15 @@ async fn garbage_and_keys_that_climb_are_no_listing() {
         let (fetched, asked) = from(move |_, _| listing(&[key], None), |_| {}).await;
         assert_eq!((kind(&fetched), asked), (BucketErrorKind::Answer, 1), "{key:?}");
     }
-    let (fetched, asked) = from(|_, _| listing(&["elsewhere/junit.xml"], None), |settings| settings.prefix = "mine/".parse().unwrap()).await;
+    let (fetched, asked) =
+        from(|_, _| listing(&["elsewhere/junit.xml"], None), |settings| settings.prefix = "mine/".parse().unwrap()).await;
     assert_eq!((kind(&fetched), asked), (BucketErrorKind::Answer, 1));
 }
 
 #[tokio::test]
 async fn what_vanishes_between_listing_and_fetching_is_told() {
-    let answer = |is_listing, _| if is_listing { listing(&["junit.xml"], None) } else { says(404, "<Error><Code>NoSuchKey</Code></Error>") };
+    let answer =
+        |is_listing, _| if is_listing { listing(&["junit.xml"], None) } else { says(404, "<Error><Code>NoSuchKey</Code></Error>") };
     let (fetched, _) = from(answer, |_| {}).await;
     assert_eq!(kind(&fetched), BucketErrorKind::Answer);
 }

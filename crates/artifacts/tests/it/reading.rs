@@ -31,8 +31,7 @@ async fn every_pods_reports_come_from_its_own_bucket_and_other_files_stay_there(
     assert_eq!(fetched.trouble, []);
     let found = texts(&fetched);
     let found: Vec<(&str, &str)> = found.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    let wanted =
-        [("deep/er/junit a+b%20ä.xml", "<two/>"), ("junit-rbac-sequential.xml", "<one/>"), ("TEST-x.xml", "<three/>")];
+    let wanted = [("deep/er/junit a+b%20ä.xml", "<two/>"), ("junit-rbac-sequential.xml", "<one/>"), ("TEST-x.xml", "<three/>")];
     assert_eq!(found, wanted);
     let missing: Vec<String> = fetched.missing.iter().map(ToString::to_string).collect();
     assert_eq!(missing, ["bucket smoke-gone-artifacts"]);

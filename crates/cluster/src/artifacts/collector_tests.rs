@@ -59,9 +59,7 @@ fn nothing_of_a_test_is_part_of_the_command() {
 fn it_reads_as_the_user_that_wrote() {
     let security = json!({"runAsUser": 1001, "runAsGroup": 0, "fsGroup": 2000, "supplementalGroups": [5], "seLinuxOptions": {}});
     let user = PodUser::of(&json!({"spec": {"template": {"spec": {"securityContext": security}}}}));
-    let context = |settings: &VolumeSettings| {
-        made("a", &["a"], &user, settings)["spec"]["template"]["spec"]["securityContext"].clone()
-    };
+    let context = |settings: &VolumeSettings| made("a", &["a"], &user, settings)["spec"]["template"]["spec"]["securityContext"].clone();
     let seccomp = json!({"type": "RuntimeDefault"});
     let wanted = json!({"seccompProfile": seccomp, "runAsUser": 1001, "runAsGroup": 0, "fsGroup": 2000, "supplementalGroups": [5]});
     assert_eq!(context(&settings()), wanted);
@@ -73,7 +71,12 @@ fn it_reads_as_the_user_that_wrote() {
 fn print(shell: &[&str], volume: &Path, folder: &str, files: &str, path: Option<&Path>) -> Output {
     let mut command = Command::new(shell[0]);
     command.args(&shell[1..]).args(["-c", SCRIPT, COLLECTOR, "-name", "junit*.xml", "-o", "-name", "TEST-*.xml"]);
-    command.env("TOWPATH_SINCE", "1000000000").env("TOWPATH_VOLUME", volume).env("TOWPATH_FOLDER", folder).env("TOWPATH_FILES_MAX", files).env("TOWPATH_BYTES_MAX", "100");
+    command
+        .env("TOWPATH_SINCE", "1000000000")
+        .env("TOWPATH_VOLUME", volume)
+        .env("TOWPATH_FOLDER", folder)
+        .env("TOWPATH_FILES_MAX", files)
+        .env("TOWPATH_BYTES_MAX", "100");
     if let Some(path) = path {
         command.env("PATH", path);
     }

@@ -24,7 +24,9 @@ fn each_start_of_a_container_has_a_log_of_its_own() {
 #[test]
 fn late_news_take_nothing_back() {
     let (known, seen) = watch::channel(Stage::Runs);
-    for (news, stage) in [(Stage::Ended, Stage::Ended), (Stage::Runs, Stage::Ended), (Stage::Gone, Stage::Gone), (Stage::Before, Stage::Gone)] {
+    for (news, stage) in
+        [(Stage::Ended, Stage::Ended), (Stage::Runs, Stage::Ended), (Stage::Gone, Stage::Gone), (Stage::Before, Stage::Gone)]
+    {
         advance(&known, news);
         assert!(*seen.borrow() == stage);
     }

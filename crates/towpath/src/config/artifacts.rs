@@ -150,9 +150,11 @@ impl TryFrom<RawS3> for S3 {
         let pattern = |name: &str, text: &str| text.parse::<Pattern>().map_err(|error| format!("`{name}`: {error}"));
         let (bucket, prefix) = (pattern("bucket", &raw.bucket)?, pattern("prefix", raw.prefix.as_deref().unwrap_or_default())?);
         if !bucket.is_of_one_run() && !prefix.is_of_one_run() {
-            return Err("neither `bucket` nor `prefix` has {pod} or {run} in it: reports of earlier runs would be taken for those of later \
+            return Err(
+                "neither `bucket` nor `prefix` has {pod} or {run} in it: reports of earlier runs would be taken for those of later \
                         ones; put one in, such as bucket = \"{pod}-artifacts\""
-                .to_owned());
+                    .to_owned(),
+            );
         }
         let has_fields = raw.access_key_field.is_some() || raw.secret_key_field.is_some();
         let keys = match (raw.access_key_file, raw.secret_key_file, raw.secret) {
@@ -163,9 +165,11 @@ impl TryFrom<RawS3> for S3 {
                 raw.secret_key_field.unwrap_or_else(|| USUAL_FIELDS.1.to_owned()),
             ),
             _ => {
-                return Err("say where the credentials are: `access_key_file` and `secret_key_file`, or `secret`, a path of [secrets] (with \
+                return Err(
+                    "say where the credentials are: `access_key_file` and `secret_key_file`, or `secret`, a path of [secrets] (with \
                             `access_key_field` and `secret_key_field`, where they are not accessKey and secretKey)"
-                    .to_owned());
+                        .to_owned(),
+                );
             }
         };
         let region = raw.region.unwrap_or_else(|| USUAL_REGION.to_owned());

@@ -6,8 +6,23 @@ use std::path::{Path, PathBuf};
 
 /// The parts from the ground up: each may use those before it.
 const ORDER: [&str; 17] = [
-    "domain", "catalog", "template", "junit", "engine", "ledger", "git", "forge", "registry", "cluster", "notify", "secrets", "artifacts",
-    "runs", "control", "web", "towpath",
+    "domain",
+    "catalog",
+    "template",
+    "junit",
+    "engine",
+    "ledger",
+    "git",
+    "forge",
+    "registry",
+    "cluster",
+    "notify",
+    "secrets",
+    "artifacts",
+    "runs",
+    "control",
+    "web",
+    "towpath",
 ];
 
 /// Crates that are no part of the product: what tests stand on.

@@ -82,7 +82,11 @@ fn a_required_report_that_is_missing_holds_production_and_one_that_is_not_requir
     assert!(log(&it).contains("tests: no report was found in the log, bucket smoke-"), "{}", log(&it));
 
     // A test may ask more of itself than the installation does.
-    it.replace_in("web/deploy/smoke.yaml", "name: 'smoke-${IMAGE_TAG}'", "name: 'smoke-${IMAGE_TAG}', annotations: {towpath.dev/reports: required}");
+    it.replace_in(
+        "web/deploy/smoke.yaml",
+        "name: 'smoke-${IMAGE_TAG}'",
+        "name: 'smoke-${IMAGE_TAG}', annotations: {towpath.dev/reports: required}",
+    );
     let second = it.release("second", true);
     it.until_at(STAGE, &second);
     let told = it.until("an inconclusive test", |it| {

@@ -3,4 +3,5 @@
 mod applying;
 mod clowder;
 mod given;
+mod volumes;
 mod waiting;

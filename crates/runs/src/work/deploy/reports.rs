@@ -131,7 +131,10 @@ mod tests {
     #[test]
     fn what_could_not_be_looked_at_is_inconclusive_unless_a_test_is_known_to_have_failed() {
         let (class, message) = verdict(vec![good("a")], found(vec![good("b")], &["the server answers 500"]), false).unwrap();
-        assert_eq!((class, message.as_str()), (FailureClass::Environment, "inconclusive: reports could not be looked at: the server answers 500"));
+        assert_eq!(
+            (class, message.as_str()),
+            (FailureClass::Environment, "inconclusive: reports could not be looked at: the server answers 500")
+        );
         let (class, _) = verdict(vec![], found(vec![bad("b")], &["the server answers 500"]), false).unwrap();
         assert_eq!(class, FailureClass::Own);
     }

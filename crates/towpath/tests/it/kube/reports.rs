@@ -15,7 +15,7 @@ fn mounts(on: &OnKube, volume: &str, path: &str) {
 }
 
 /// Production never gets the first version, whose report has a failed test, and gets the second one.
-fn judged_by_its_report(on: &mut OnKube, start: impl FnOnce(&mut OnKube, &str)) {
+fn judged_by_its_report(on: &mut OnKube, start: impl FnOnce(&mut OnKube, &str), while_second: impl FnOnce(&mut OnKube)) {
     let (tests, production) = (on.test_title(), on.production_title());
     on.it.write("web/report.xml", BAD);
     let first = on.it.release("first", true);
@@ -25,6 +25,7 @@ fn judged_by_its_report(on: &mut OnKube, start: impl FnOnce(&mut OnKube, &str)) 
     assert_eq!(on.it.current(&production), None);
     on.it.write("web/report.xml", GOOD);
     let second = on.it.release("second", true);
+    while_second(on);
     on.it.until_at(&production, &second);
     let run = on.it.runs(&tests)[0]["id"].as_str().unwrap().to_owned();
     let log = on.it.ok(&["logs", &run]);
@@ -41,11 +42,11 @@ fn a_report_in_the_pods_bucket_holds_production_or_lets_it_go() {
     on.it.replace("web/source.yml", "for a in sh cat", "for a in mkdir cp sh cat");
     on.it.commit("config", "Programs that upload");
     told(&on.it, &s3, "required = true");
-    judged_by_its_report(&mut on, |on, _| on.it.start(None));
+    judged_by_its_report(&mut on, |on, _| on.it.start(None), |_| {});
 }
 
 #[test]
-fn a_report_in_a_volume_holds_production_or_lets_it_go_and_nothing_is_left_of_who_read_it() {
+fn a_report_in_a_volume_holds_production_or_lets_it_go_also_when_the_server_dies_while_it_is_read() {
     let Some(mut on) = OnKube::new() else { return };
     let folder = tempfile::tempdir().unwrap();
     let volume = on.kube.new_name("smoke-reports");
@@ -63,10 +64,22 @@ fn a_report_in_a_volume_holds_production_or_lets_it_go_and_nothing_is_left_of_wh
     leaves(&on.it, "mkdir -p /left/junit && cp report.xml /left/junit/junit-$HOSTNAME.xml");
     on.it.replace("web/source.yml", "for a in sh cat", "for a in mkdir cp find date wc gzip base64 sh cat");
     on.it.commit("config", "Programs that read");
-    judged_by_its_report(&mut on, |on, first| {
+    let start = |on: &mut OnKube, first: &str| {
         let config = on.it.read("towpath.toml");
         let image = format!("{}/{}:{}", on.registry.host, on.stage, &first[..7]);
         on.it.write("towpath.toml", &format!("{config}[clusters.laptop.artifacts.volumes]\nimage = \"{image}\"\n"));
+        on.it.start(None);
+    };
+    // The server dies while the second version's volume is read.
+    let tests = on.test_title();
+    judged_by_its_report(&mut on, start, |on| {
+        on.it.until("a volume that is read", |it| {
+            let runs = it.runs(&tests);
+            let run = runs.first().filter(|_| runs.len() > 1)?["id"].as_str()?.to_owned();
+            let log = it.run(&["logs", &run]);
+            String::from_utf8_lossy(&log.stdout).contains("looking for reports in the volume").then_some(())
+        });
+        on.it.kill();
         on.it.start(None);
     });
     let run = on.it.runs(&on.test_title())[0]["id"].as_str().unwrap().to_owned();
@@ -85,7 +98,8 @@ fn every_container_of_every_pod_is_heard_also_one_that_is_started_again() {
     let smoke = on.it.read("web/deploy/smoke.yaml");
     let (before, _) = smoke.split_once("    spec:\n      backoffLimit").unwrap();
     let script = "if [ -e /left/once ]; then echo second start; cat report.xml; else echo first start; cp verdict /left/once; exit 1; fi";
-    let script = script.replace("cat report.xml", "echo -----BEGIN JUNIT REPORT a.xml-----; cat report.xml; echo -----END JUNIT REPORT-----");
+    let script =
+        script.replace("cat report.xml", "echo -----BEGIN JUNIT REPORT a.xml-----; cat report.xml; echo -----END JUNIT REPORT-----");
     let container = |name: &str, command: &str| {
         let mounts = "volumeMounts: [{name: left, mountPath: /left}]";
         format!("            - {{name: {name}, image: '${{IMAGE}}:${{IMAGE_TAG}}', command: [sh, -c, '{command}'], {mounts}}}\n")
