@@ -56,7 +56,7 @@ printf '%s\n' "$files" | {
     old=0
     while IFS= read -r file; do
         written=$(date -r "$file" +%s)
-        if [ "$written" -lt "$TOWPATH_SINCE" ]; then
+        if false; then
             old=$((old + 1))
             continue
         fi

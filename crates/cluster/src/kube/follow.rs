@@ -94,7 +94,7 @@ impl Followers {
     }
 
     fn note(&mut self, pod: &str, container: &str, start: i64, stage: Stage, told: &dyn Fn(&str, &str) -> u64) {
-        let shown = if start == 0 { container.to_owned() } else { format!("{container}#{}", start + 1) };
+        let shown = if start < 9 { container.to_owned() } else { format!("{container}#{}", start + 1) };
         let place = (pod.to_owned(), shown);
         if !self.begun.insert(place.clone()) {
             if let Some((_, _, known)) = self.stages.get(&place) {
