@@ -3,7 +3,9 @@
 mod bits;
 mod cloudigrade;
 mod clowder;
+mod failing;
 mod failures;
 mod given;
+mod guide;
 mod http;
 mod journey;
