@@ -81,10 +81,12 @@ fn the_guides_way_to_a_cluster_leads_to_production_with_no_more_rights_than_it_l
         &format!("{toml}\n[clusters.team]\nkubeconfig = \"{kubeconfig}\"\n\n[registries.\"{}\"]\nplain_http = true\n", registry.host),
     );
     it.ok(&["validate"]);
-    let doctor = it.ok(&["doctor"]);
-    assert!(doctor.contains("team") && doctor.contains("v1."), "{doctor}");
-
     it.start(None);
+    let doctor = it.until("the doctor to have looked at the cluster", |it| {
+        let said = String::from_utf8(it.run(&["doctor"]).stdout).unwrap();
+        said.lines().find(|line| line.contains("cluster") && line.contains("team")).map(str::to_owned)
+    });
+    assert!(doctor.starts_with("ok") && doctor.contains("v1."), "{doctor}");
     it.until_at(&format!("greeter/greeter/production/{production}"), &first);
     let pods = kube.get(&["pods", "-n", &production, "-l", "app=greeter"]);
     assert_eq!(pods["items"][0]["status"]["containerStatuses"][0]["ready"], true, "{pods}");
