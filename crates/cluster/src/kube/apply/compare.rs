@@ -20,6 +20,25 @@ pub(super) fn holds(live: &Value, wanted: &Value) -> bool {
     }
 }
 
+/// Whether two states of one object are the same but for what a server counts of its own: who wrote which field when, and how often.
+pub(super) fn is_same(one: &Value, other: &Value) -> bool {
+    let without = |object: &Value| {
+        let mut object = object.clone();
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            for name in ["managedFields", "resourceVersion", "generation"] {
+                metadata.remove(name);
+            }
+        }
+        // Items of a list do not say what they are.
+        if let Some(fields) = object.as_object_mut() {
+            fields.remove("apiVersion");
+            fields.remove("kind");
+        }
+        object
+    };
+    without(one) == without(other)
+}
+
 /// The server drops what says nothing.
 fn is_nothing(value: &Value) -> bool {
     match value {
@@ -70,6 +89,14 @@ mod tests {
         ] {
             assert!(!holds(&other, &wanted), "{other}");
         }
+    }
+
+    #[test]
+    fn what_a_server_counts_makes_no_other_object_and_anything_else_does() {
+        let object = |version: &str, replicas: u32, note: &str| json!({"metadata": {"name": "a", "resourceVersion": version, "managedFields": [version], "annotations": {"note": note}}, "spec": {"replicas": replicas}});
+        assert!(is_same(&object("1", 1, "x"), &object("2", 1, "x")));
+        assert!(!is_same(&object("1", 1, "x"), &object("1", 2, "x")));
+        assert!(!is_same(&object("1", 1, "x"), &object("1", 1, "y")));
     }
 
     #[test]

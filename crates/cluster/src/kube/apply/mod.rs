@@ -146,6 +146,14 @@ async fn bring(core: &Core, namespace: &NamespaceName, owner: &Owner, item: &Ite
     if item.is_unchanged() {
         return Ok(Change::Unchanged);
     }
+    // Servers keep some values in another form than they are written in, such as `1000m` as `1`. Whether that is all, only the server knows;
+    // and older ones write an object anew that is applied as it is.
+    if let Some(live) = item.live.as_ref().filter(|live| item.was_applied(live)) {
+        let after = send(core, namespace, owner, item, true).await?;
+        if compare::is_same(live, &after) {
+            return Ok(Change::Unchanged);
+        }
+    }
     let before = item.live.as_ref().and_then(|live| live.pointer("/metadata/resourceVersion").cloned());
     let after = send(core, namespace, owner, item, false).await?;
     if item.key.kind == "CustomResourceDefinition" {

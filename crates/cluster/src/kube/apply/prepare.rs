@@ -37,8 +37,12 @@ impl Item {
 
     /// Whether the object is there as wanted: applied with the same content, and not changed by others since.
     pub(super) fn is_unchanged(&self) -> bool {
-        let same = |live: &Value| labels::annotation(live, labels::APPLIED) == self.hash && super::compare::holds(live, &self.wanted);
-        self.live.as_ref().is_some_and(same)
+        self.live.as_ref().is_some_and(|live| self.was_applied(live) && super::compare::holds(live, &self.wanted))
+    }
+
+    /// Whether what is there was applied with the same content, whatever became of it since.
+    pub(super) fn was_applied(&self, live: &Value) -> bool {
+        labels::annotation(live, labels::APPLIED) == self.hash
     }
 
     /// What is sent: one that is wanted as it was keeps its run and ref, so that mending what others changed is no other change.
