@@ -155,7 +155,12 @@ impl Waiting<'_> {
             self.tell(&verdicts);
             if let Some((key, failure)) = judge::gravest(&verdicts) {
                 self.drain(end).await;
-                return Err(self.failed(key, failure).await);
+                // By now its pods were looked at once more: an exit code, or that memory ran out, may be known only since.
+                let (key, failure) = match judge::gravest(&self.judge.look(&self.seen)) {
+                    Some((key, failure)) => (key.clone(), failure),
+                    None => (key.clone(), failure),
+                };
+                return Err(self.failed(&key, failure).await);
             }
             if verdicts.iter().all(|(_, verdict)| matches!(verdict, Verdict::Ready)) {
                 let unread = self.drain(end).await;

@@ -4,7 +4,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use towpath_cluster::{Cluster, Connection, KubeCluster, KubeSettings};
+use towpath_cluster::{Cluster, Connection, KubeCluster, KubeSettings, Ready, Reason, WaitFailure};
 
 use super::given::{Given, Heard, PATIENCE, PAUSE, job, key, owner};
 
@@ -53,9 +53,8 @@ async fn pass(client: TcpStream, api: String) {
     tokio::join!(asking, answering);
 }
 
-#[tokio::test]
-async fn the_lines_of_a_job_are_told_also_when_its_end_is_heard_of_before_its_pods_beginning() {
-    let Some(given) = Given::node() else { return };
+/// Waits for a job, of whose pod no watch says anything after it was begun.
+async fn waited_for(given: &Given, arguments: &[&str], heard: &Heard) -> Result<Ready, Box<WaitFailure>> {
     let plain = given.kube.proxy();
     let server = without_news_of_pods(plain.address.clone()).await;
     let dir = tempfile::tempdir().unwrap();
@@ -70,20 +69,37 @@ async fn the_lines_of_a_job_are_told_also_when_its_end_is_heard_of_before_its_po
     let cluster = KubeCluster::new("late", Connection::Kubeconfig { path, context: None }, KubeSettings::default());
 
     let owner = owner("smoke", "run-1");
-    let mut object = job("smoke", json!({"image": PAUSE, "args": ["echo", "all is well"]}));
-    object["spec"]["template"]["spec"]["nodeSelector"] = json!({"late": given.namespace.as_str()});
+    let mut object = job("smoke", json!({"image": PAUSE, "args": arguments}));
+    // Tests run side by side on one node, each with a label of its own.
+    let label = format!("late-{}", given.namespace);
+    object["spec"]["template"]["spec"]["nodeSelector"] = json!({label.as_str(): "yes"});
     given.apply(&owner, std::slice::from_ref(&object)).await.unwrap();
-    let heard = Heard::default();
     let keys = [key(&object)];
-    let waiting = cluster.wait(&given.namespace, &keys, &owner.run, PATIENCE, &heard);
+    let waiting = cluster.wait(&given.namespace, &keys, &owner.run, PATIENCE, heard);
     let starting = async {
         while heard.progress.lock().unwrap().is_empty() {
             tokio::task::yield_now().await;
         }
         // All was looked at once; what comes now, watches tell.
-        given.kube.kubectl(&["label", "node", "--all", &format!("late={}", given.namespace)]);
+        given.kube.kubectl(&["label", "node", "--all", &format!("{label}=yes")]);
     };
-    let (ready, ()) = tokio::join!(waiting, starting);
-    assert!(ready.unwrap().unread.is_empty());
+    let (ended, ()) = tokio::join!(waiting, starting);
+    ended
+}
+
+#[tokio::test]
+async fn the_lines_of_a_job_are_told_also_when_its_end_is_heard_of_before_its_pods_beginning() {
+    let Some(given) = Given::node() else { return };
+    let heard = Heard::default();
+    let ready = waited_for(&given, &["echo", "all is well"], &heard).await.unwrap();
+    assert!(ready.unread.is_empty());
     assert_eq!(heard.texts(), ["all is well"]);
+}
+
+#[tokio::test]
+async fn the_exit_code_of_a_job_is_told_also_when_its_end_is_heard_of_before_its_pods() {
+    let Some(given) = Given::node() else { return };
+    let failure = waited_for(&given, &["fail"], &Heard::default()).await.unwrap_err();
+    assert!(matches!(failure.reason, Reason::JobFailed { exit: Some(code) } if code != 0), "{failure:#?}");
+    assert!(failure.message.contains("exit code"), "{failure:#?}");
 }
