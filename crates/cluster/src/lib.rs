@@ -8,7 +8,7 @@
 //! - [`image`]: how the runtime asks for the content of an image.
 //! - [`spec`]: what it reads of Kubernetes objects.
 //! - [`kube`]: Kubernetes and OpenShift.
-//! - [`executor`]: where the work of runs is carried out, away from this machine.
+//! - [`executor`]: work carried out away from this machine, as Jobs or by Tekton. No run uses it yet.
 //! - [`local`]: the runtime: objects on disk, controllers, waiting, logs.
 //! - [`shim`]: the process that looks after one pod and survives Towpath.
 //!

@@ -26,12 +26,6 @@ impl Keeper {
         let alive = shell.stdin.take();
         Keeper { shell, alive }
     }
-
-    /// Whether the script still runs.
-    #[allow(dead_code, reason = "for servers that are started later")]
-    pub fn is_running(&mut self) -> bool {
-        matches!(self.shell.try_wait(), Ok(None))
-    }
 }
 
 impl Drop for Keeper {

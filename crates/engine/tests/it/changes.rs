@@ -9,7 +9,7 @@ use crate::install::*;
 use crate::sim::Sim;
 
 /// At rest at commit 1, then pushed on until the promotion of `target` to commit 2 is queued.
-fn until_promoted(sim: &mut Sim, target: &str) -> ChangeSpec {
+pub fn until_promoted(sim: &mut Sim, target: &str) -> ChangeSpec {
     loop {
         let acted = sim.act();
         let changes = sim.facts.open_runs.values().filter_map(|open| match &open.spec.work {

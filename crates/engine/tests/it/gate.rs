@@ -277,3 +277,27 @@ fn j2_a_test_that_was_cut_short_has_not_passed() {
     sim.event(Event::RunFinished { run, outcome: Outcome::Deployed { digests: [].into() } });
     assert!(gate_of(&sim, "prod", 2).is_err());
 }
+
+/// A required check that was renamed, removed or skipped: an empty set of checks vouches for nothing.
+#[test]
+fn j5_without_a_single_required_check_nothing_is_promoted() {
+    for way in ["renamed", "removed", "skipped", "none asked for"] {
+        let mut sim = Sim::chain();
+        sim.settle();
+        match way {
+            "renamed" => sim.install.edit("test", |target| target.promotion.publish = vec![channel("smoke-ok")]),
+            "removed" => assert!(sim.install.targets.remove("test").is_some()),
+            "skipped" => sim.install.edit("test", |target| target.disable = true),
+            _ => sim.install.edit("prod", |target| target.promotion.subscribe.clear()),
+        }
+        sim.config_seen();
+        sim.push();
+        sim.settle();
+        sim.wait(Span::from_days(2));
+        assert_eq!((sim.runs("stage"), sim.runs("prod"), sim.pinned("prod")), (Some(commit(2)), Some(commit(1)), Some(commit(1))), "{way}");
+        if way != "none asked for" {
+            let holds = gate_of(&sim, "prod", 2).unwrap_err();
+            assert!(matches!(holds.as_slice(), [Hold::Unvouched { why: Unvouched::NoPublisher, publisher: None, .. }]), "{way}: {holds:?}");
+        }
+    }
+}

@@ -206,13 +206,23 @@ fn sort_out(target: &Target, all: Vec<Value>, generated: BTreeMap<String, String
     if !wrong.is_empty() {
         return Err(RenderError::own(format!("{}: {}", target.title(), wrong.join("; "))));
     }
+    let forbidden =
+        |named: &objects::ImageUse| !saas.image_patterns.is_empty() && !objects::image_allowed(&named.image, &saas.image_patterns);
+    let refuse = |named: &objects::ImageUse| {
+        RenderError::own(format!(
+            "{}: {}: the image {} begins with none of the imagePatterns of {}; add a pattern there or use another image",
+            named.object, named.path, named.image, saas.place
+        ))
+    };
+    // What cannot be the name of an image is pulled by nobody, such as the address of a logo.
+    let elsewhere = objects::images_elsewhere(&kept).into_iter().filter(|named| named.image.parse::<ImageRef>().is_ok());
+    if let Some(named) = elsewhere.into_iter().find(|named| forbidden(named)) {
+        return Err(refuse(&named));
+    }
     let mut images = Vec::new();
     for named in objects::images(&kept) {
-        if !saas.image_patterns.is_empty() && !objects::image_allowed(&named.image, &saas.image_patterns) {
-            return Err(RenderError::own(format!(
-                "{}: the image {} begins with none of the imagePatterns of {}; add a pattern there or use another image",
-                named.object, named.image, saas.place
-            )));
+        if forbidden(&named) {
+            return Err(refuse(&named));
         }
         let image: ImageRef = named.image.parse().map_err(|e| RenderError::own(format!("{}: {}: {e}", named.object, named.path)))?;
         if !images.contains(&image) {

@@ -14,8 +14,8 @@ pub struct ImageUse {
 }
 
 /// Where pods are described, for every kind that embeds one: a wrong guess costs nothing, a missed image is a hole.
-/// Deployments, StatefulSets, DaemonSets, ReplicaSets, DeploymentConfigs and Jobs; CronJobs; Pods.
-const POD_SPECS: [&str; 3] = ["spec.template.spec", "spec.jobTemplate.spec.template.spec", "spec"];
+/// Deployments, StatefulSets, DaemonSets, ReplicaSets, DeploymentConfigs and Jobs; CronJobs; Pods; PodTemplates.
+const POD_SPECS: [&str; 4] = ["spec.template.spec", "spec.jobTemplate.spec.template.spec", "spec", "template.spec"];
 
 /// Where a pod lists its containers. ClowdApps call their own `sidecars`.
 const CONTAINERS: [&str; 4] = ["containers", "initContainers", "ephemeralContainers", "sidecars"];
@@ -39,10 +39,64 @@ pub fn images(objects: &[Value]) -> Vec<ImageUse> {
     found
 }
 
-/// Whether `image` begins with one of `patterns`, which are plain prefixes: `quay.io/org` also allows `quay.io/organs/x`.
+/// Fields in which texts are only data.
+const DATA: [&str; 5] = ["metadata", "status", "data", "stringData", "binaryData"];
+
+/// What else of the objects names an image, beside what [`images`] finds: a field `image` anywhere, also of kinds that nobody here knows, and
+/// OpenShift's `DockerImage`. It need not be one that ever runs, so it is good for asking whether it may be named, and for nothing else.
+#[must_use]
+pub fn images_elsewhere(objects: &[Value]) -> Vec<ImageUse> {
+    let known: Vec<ImageUse> = images(objects);
+    let mut found = Vec::new();
+    for object in objects {
+        let title = super::title(object);
+        if let Some(Value::Array(items)) = object.get("items") {
+            found.extend(images_elsewhere(items));
+        }
+        // Its schema describes objects; it is none.
+        if super::kind(object) == "CustomResourceDefinition" {
+            continue;
+        }
+        for (name, field) in object.as_object().into_iter().flatten().filter(|(name, _)| !DATA.contains(&name.as_str()) && *name != "items")
+        {
+            anywhere(field, name, &mut |path, image| {
+                let one = ImageUse { object: title.clone(), path: path.to_owned(), image: image.to_owned() };
+                if !known.contains(&one) {
+                    found.push(one);
+                }
+            });
+        }
+    }
+    found
+}
+
+fn anywhere(value: &Value, at: &str, found: &mut dyn FnMut(&str, &str)) {
+    match value {
+        Value::Object(fields) => {
+            let text = |name: &str| fields.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
+            let docker = text("name").filter(|_| text("kind") == Some("DockerImage"));
+            if let Some(image) = text("image") {
+                found(at, image);
+            }
+            if let Some(image) = docker {
+                found(at, image.strip_prefix("docker://").unwrap_or(image));
+            }
+            fields.iter().for_each(|(name, field)| anywhere(field, &format!("{at}.{name}"), found));
+        }
+        Value::Array(items) => items.iter().enumerate().for_each(|(index, item)| anywhere(item, &format!("{at}[{index}]"), found)),
+        _ => {}
+    }
+}
+
+/// Whether `image` is, or lies below, one of `patterns`: `quay.io/org` allows `quay.io/org/web:1`, and neither `quay.io/org-evil/web` nor, as
+/// `quay.io`, `quay.io.example.com/web`. Compared as written: a registry's name in capitals is another one.
 #[must_use]
 pub fn image_allowed(image: &str, patterns: &[String]) -> bool {
-    patterns.iter().any(|pattern| image.starts_with(pattern.as_str()))
+    const ENDS: [char; 3] = ['/', ':', '@'];
+    patterns.iter().any(|pattern| {
+        !pattern.is_empty()
+            && image.strip_prefix(pattern.as_str()).is_some_and(|rest| rest.is_empty() || pattern.ends_with(ENDS) || rest.starts_with(ENDS))
+    })
 }
 
 /// Gives every image of flat objects (see [`super::flatten`]) the name that `rename` answers with; `None` keeps it.
@@ -187,10 +241,60 @@ mod tests {
     }
 
     #[test]
-    fn images_are_allowed_by_their_beginning() {
-        let patterns = ["quay.io/org/".to_owned()];
-        assert!(image_allowed("quay.io/org/web:1", &patterns));
-        assert!(!image_allowed("docker.io/quay.io/org/web:1", &patterns));
+    fn images_are_allowed_by_whole_parts_of_their_beginning() {
+        let allowed = |image: &str, pattern: &str| image_allowed(image, &[pattern.to_owned()]);
+        for (image, pattern) in [
+            ("quay.io/org/web:1", "quay.io/org/"),
+            ("quay.io/org/web:1", "quay.io/org"),
+            ("quay.io/org/web:1", "quay.io"),
+            ("quay.io/org/web:1", "quay.io/org/web"),
+            ("quay.io/org/web:1", "quay.io/org/web:"),
+            ("quay.io/org/web@sha256:00", "quay.io/org/web"),
+            ("quay.io/org/web", "quay.io/org/web"),
+        ] {
+            assert!(allowed(image, pattern), "{image} by {pattern}");
+        }
+        for (image, pattern) in [
+            ("quay.io/org-evil/web:1", "quay.io/org"),
+            ("quay.io/org/web-evil:1", "quay.io/org/web"),
+            ("quay.io.example.com/org/web", "quay.io"),
+            ("docker.io/quay.io/org/web:1", "quay.io/org/"),
+            ("QUAY.IO/org/web", "quay.io/org"),
+            ("quay.io/ORG/web", "quay.io/org"),
+            (" quay.io/org/web", "quay.io/org"),
+            ("org/web", "quay.io/org"),
+            ("web", "quay.io"),
+            ("@sha256:00", "quay.io/org"),
+            ("quay.io/org/../evil/web", ""),
+            ("quay.io/org/web", ""),
+        ] {
+            assert!(!allowed(image, pattern), "{image} by {pattern}");
+        }
         assert!(!image_allowed("quay.io/org/web:1", &[]));
+    }
+
+    #[test]
+    fn what_nobody_here_knows_names_its_images_too() {
+        let elsewhere = |object: Value| -> Vec<String> {
+            images_elsewhere(&[object]).into_iter().map(|at| format!("{}={}", at.path, at.image)).collect()
+        };
+        let task = json!({"kind": "Task", "spec": {"steps": [{"image": "a"}], "sidecars": [{"image": "known"}]}});
+        assert_eq!(elsewhere(task), ["spec.steps[0]=a"], "what counts already is not told twice");
+        let set = json!({"kind": "JobSet", "spec": {"replicatedJobs": [{"template": {"spec": {"template": {"spec": {"containers": [{"image": "b"}]}}}}}]}});
+        assert_eq!(elsewhere(set), ["spec.replicatedJobs[0].template.spec.template.spec.containers[0]=b"]);
+        let build = json!({"kind": "BuildConfig", "spec": {"strategy": {"dockerStrategy": {"from": {"kind": "DockerImage", "name": "docker://c"}}}}});
+        assert_eq!(elsewhere(build), ["spec.strategy.dockerStrategy.from=c"]);
+        assert_eq!(
+            found(json!({"kind": "PodTemplate", "template": {"spec": {"containers": [{"image": "d"}]}}})),
+            ["template.spec.containers[0]=d"]
+        );
+        for none in [
+            json!({"kind": "ConfigMap", "data": {"image": "x"}, "metadata": {"annotations": {"image": "x"}}}),
+            json!({"kind": "CustomResourceDefinition", "spec": {"example": {"image": "x"}}}),
+            json!({"kind": "Deployment", "spec": {"template": {"spec": {"containers": [{"image": "x"}]}}}}),
+            json!({"spec": {"image": {"repository": "x"}}}),
+        ] {
+            assert_eq!(elsewhere(none), [""; 0]);
+        }
     }
 }

@@ -18,15 +18,21 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Repositories with a first commit each, and `towpath.toml`. Nothing runs yet.
-    pub fn new() -> Self {
+    /// Repositories without a commit, each with its branch, and a clone of each. Nothing else is there.
+    pub fn bare(repositories: &[(&str, &str)]) -> Self {
         let dir = tempfile::Builder::new().prefix("towpath-it-").tempdir().unwrap();
         let it = Self { dir, server: None };
-        for name in ["web", "config"] {
-            it.git(".", &["init", "--quiet", "--bare", "--initial-branch=main", &format!("{name}.git")]);
+        for (name, branch) in repositories {
+            it.git(".", &["init", "--quiet", "--bare", &format!("--initial-branch={branch}"), &format!("{name}.git")]);
             it.git(".", &["clone", "--quiet", &format!("{name}.git"), name]);
-            it.git(name, &["checkout", "--quiet", "-B", "main"]);
+            it.git(name, &["checkout", "--quiet", "-B", branch]);
         }
+        it
+    }
+
+    /// Repositories with a first commit each, and `towpath.toml`. Nothing runs yet.
+    pub fn new() -> Self {
+        let it = Self::bare(&[("web", "main"), ("config", "main")]);
         it.write("web/deploy/web.yaml", WEB);
         it.write("web/deploy/smoke.yaml", SMOKE);
         let address = it.path("web.git").display().to_string();
@@ -57,7 +63,7 @@ impl Installation {
     pub fn commit(&self, clone: &str, subject: &str) -> String {
         self.git(clone, &["add", "--all"]);
         self.git(clone, &["commit", "--quiet", "--allow-empty", "--message", subject]);
-        self.git(clone, &["push", "--quiet", "origin", "main"]);
+        self.git(clone, &["push", "--quiet", "origin", "HEAD"]);
         self.git(clone, &["rev-parse", "HEAD"])
     }
 
@@ -151,6 +157,17 @@ impl Installation {
             command.env("TOWPATH_CRASH_AFTER_EVENT", events.to_string());
         }
         self.server = Some(command.spawn().unwrap());
+    }
+
+    /// Starts another server with this configuration; it ends with what is returned.
+    pub fn serve_also(&self, config: &str) -> Other {
+        let log = fs::File::create(self.path("other.log")).unwrap();
+        let mut command = self.towpath();
+        command.args(["--config", config, "serve", "--color", "never"]).stdin(Stdio::null());
+        let server = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        let mut end_services = self.towpath();
+        end_services.args(["--config", config, "stop-services"]);
+        Other { server, end_services }
     }
 
     /// Whether the server has ended.
@@ -295,6 +312,20 @@ impl Installation {
         let mut lines = self.ask(&["history", "--limit", "1000"]).unwrap().as_array().unwrap().clone();
         lines.reverse();
         lines
+    }
+}
+
+/// A second server.
+pub struct Other {
+    server: Child,
+    end_services: Command,
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        let _ended = self.server.kill();
+        let _reaped = self.server.wait();
+        let _gone = self.end_services.output();
     }
 }
 

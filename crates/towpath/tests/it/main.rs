@@ -3,6 +3,8 @@
 
 mod architecture;
 mod differences;
+mod gates;
+mod git_server;
 mod harness;
 mod init;
 mod installation;
