@@ -3,16 +3,26 @@
 use serde_json::Value;
 use similar::TextDiff;
 
+use crate::secret_fields::{self, Shown};
+
 /// Lines of context around each difference.
 const CONTEXT: usize = 3;
 
 /// The most lines that are told of one object: more, nobody reads.
 const LINES_MAX: usize = 400;
 
+/// Stands for the lines of an object of which nothing can be shown.
+const NOTHING_SHOWN: &str = "(secret or generated values stand in it, and nobody can tell where: its lines are hidden)";
+
 /// The unified diff of two objects as YAML; an absent one is empty. Values of secrets are hidden: that one changed is shown, not what it is.
 pub(crate) fn unified(before: Option<&Value>, after: Option<&Value>) -> Vec<String> {
+    if before == after {
+        return Vec::new();
+    }
     let (mut before, mut after) = (before.cloned(), after.cloned());
-    hide(before.as_mut(), after.as_mut());
+    if secret_fields::hide(&mut before, &mut after) == Shown::Nothing {
+        return vec![NOTHING_SHOWN.to_owned()];
+    }
     let text = |object: &Option<Value>| object.as_ref().map(towpath_template::yaml::to_yaml).unwrap_or_default();
     let (old, new) = (text(&before), text(&after));
     let diff = TextDiff::from_lines(&old, &new);
@@ -24,32 +34,6 @@ pub(crate) fn unified(before: Option<&Value>, after: Option<&Value>) -> Vec<Stri
         lines.push(format!("… and {more} lines more"));
     }
     lines
-}
-
-/// Replaces every value of a `Secret`; of a new one that differs, that much is said.
-fn hide(before: Option<&mut Value>, after: Option<&mut Value>) {
-    let old = before.as_deref().cloned();
-    if let Some(after) = after {
-        hide_values(after, &|field, key, new| match old.as_ref().and_then(|old| old.get(field)?.get(key)) {
-            Some(old) if old != new => "(hidden, changed)",
-            _ => "(hidden)",
-        });
-    }
-    if let Some(before) = before {
-        hide_values(before, &|_, _, _| "(hidden)");
-    }
-}
-
-fn hide_values(object: &mut Value, shown: &dyn Fn(&str, &str, &Value) -> &'static str) {
-    if object.get("kind").and_then(Value::as_str) != Some("Secret") {
-        return;
-    }
-    for field in ["data", "stringData"] {
-        let values = object.get_mut(field).and_then(Value::as_object_mut);
-        for (key, value) in values.into_iter().flatten() {
-            *value = Value::from(shown(field, key, value));
-        }
-    }
 }
 
 #[cfg(test)]

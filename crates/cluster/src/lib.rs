@@ -40,6 +40,7 @@ mod diff;
 mod digest;
 mod files;
 mod pod;
+mod secret_fields;
 mod unnamed;
 
 pub use api::{
@@ -52,6 +53,7 @@ pub use executor::{
     TektonSettings, task_name,
 };
 pub use image::{ImageConfig, ImageError, ImageStore, Unpacked};
-pub use kube::{Connection, KubeCluster, KubeSettings, Token};
+pub use kube::{Connection, KubeCluster, KubeSettings, Token, TokenSource};
 pub use local::{LocalCluster, Settings, stop_everything};
+pub use secret_fields::SecretFields;
 pub use unnamed::UnnamedCluster;

@@ -7,8 +7,8 @@ use towpath_catalog::{Catalog, Target};
 use towpath_cluster::{Change, ObjectDiff};
 use towpath_domain::{CommitId, Digest, ImageRef};
 use towpath_engine::{Action, Facts, State, Subject, Verdict, Work};
-use towpath_runs::World;
 use towpath_runs::world::Snapshot;
+use towpath_runs::{Knowing, World};
 
 use crate::away::{NoAnswer, ask_each};
 use crate::commits::Commits;
@@ -53,9 +53,10 @@ fn deploy(verdict: &Verdict) -> Option<(CommitId, BTreeMap<ImageRef, Digest>)> {
 }
 
 /// Says in `lines` what would change. A target that cannot be compared says why, and hides no other.
-pub(crate) async fn add(world: &World, snapshot: &Snapshot, facts: &Facts, wanted: Vec<Wanted>, lines: &mut [PlanLine]) {
+pub(crate) async fn add(world: &World, snapshot: &Snapshot, knowing: Knowing, facts: &Facts, wanted: Vec<Wanted>, lines: &mut [PlanLine]) {
     let at: BTreeMap<String, Option<CommitId>> = wanted.iter().map(|wanted| (wanted.target.title(), wanted.commit)).collect();
-    let asked = ask_each(wanted, |wanted| Arc::clone(&wanted.target), |wanted| async move { compare(world, snapshot, wanted).await });
+    let asked =
+        ask_each(wanted, |wanted| Arc::clone(&wanted.target), |wanted| async move { compare(world, snapshot, knowing, wanted).await });
     let commits = Commits::new(facts);
     for (target, answer) in asked.await {
         let title = target.title();
@@ -70,11 +71,11 @@ pub(crate) async fn add(world: &World, snapshot: &Snapshot, facts: &Facts, wante
     }
 }
 
-async fn compare(world: &World, snapshot: &Snapshot, wanted: Wanted) -> Result<Vec<ObjectDiff>, NoAnswer> {
+async fn compare(world: &World, snapshot: &Snapshot, knowing: Knowing, wanted: Wanted) -> Result<Vec<ObjectDiff>, NoAnswer> {
     let Some(commit) = wanted.commit else {
         return Err(NoAnswer::Own("no commit is known that would be deployed there".to_owned()));
     };
-    let compared = towpath_runs::differences(world, snapshot, &wanted.target, commit, &wanted.release).await;
+    let compared = towpath_runs::differences(world, snapshot, &wanted.target, commit, &wanted.release, knowing).await;
     compared.map_err(|error| if error.cluster_is_away { NoAnswer::Away(error.message) } else { NoAnswer::Own(error.message) })
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use towpath_catalog::Catalog;
-use towpath_cluster::Examination;
+use towpath_cluster::{Cluster, ClusterError, Examination};
 use towpath_domain::{ClusterName, NamespaceName};
 use towpath_runs::World;
 
@@ -51,48 +51,116 @@ impl Control {
                 ));
             }
         }
-        findings.extend(self.clusters(&snapshot.catalog).await);
-        findings.extend(registries(world).await);
+        // All at once: what is away costs its own time only.
+        let (clusters, registries, secrets) = tokio::join!(self.clusters(&snapshot.catalog), registries(world), secrets(world));
+        findings.extend(clusters.into_iter().chain(registries).chain(secrets));
         findings.push(disk(world.ledger.file().parent().unwrap_or(Path::new("."))));
         findings
     }
 }
 
 impl Control {
-    /// Each cluster of the catalog: whether it is reached, which version it is, and what Towpath may not do there.
+    /// Each cluster of the catalog and of `towpath.toml`: whether it is reached, which version it is, and what Towpath may not do there.
     async fn clusters(&self, catalog: &Catalog) -> Vec<Finding> {
-        let mut wanted: BTreeMap<ClusterName, BTreeMap<NamespaceName, BTreeSet<String>>> = BTreeMap::new();
+        let mut wanted: BTreeMap<ClusterName, BTreeMap<NamespaceName, BTreeSet<String>>> =
+            self.world.clusters.names().map(|name| (name.clone(), BTreeMap::new())).collect();
         for target in catalog.targets.values().filter(|target| !target.disable) {
             let kinds = wanted.entry(target.cluster.clone()).or_default().entry(target.namespace.clone()).or_default();
             kinds.extend(target.saas_file.managed_resource_types.iter().cloned());
         }
         let looks = wanted.into_iter().map(|(name, namespaces)| async move {
-            let what = format!("cluster {name}");
             let needs: Vec<(NamespaceName, Vec<String>)> =
                 namespaces.into_iter().map(|(namespace, kinds)| (namespace, kinds.into_iter().collect())).collect();
-            let cluster = self.world.clusters.get(&name);
-            match tokio::time::timeout(CLUSTER_WITHIN, cluster.examine(&needs)).await {
-                Ok(Ok(examination)) => examined(&what, examination),
-                Ok(Err(error)) => vec![bad(&what, error.to_string(), "correct [clusters] in towpath.toml, or make the cluster reachable")],
-                Err(_) => {
-                    let text = format!("did not answer within {} s", CLUSTER_WITHIN.as_secs());
-                    vec![bad(&what, text, "correct [clusters] in towpath.toml, or make the cluster reachable")]
-                }
-            }
+            cluster(name.as_str(), &*self.world.clusters.get(&name), &needs).await
         });
         futures_util::future::join_all(looks).await.into_iter().flatten().collect()
     }
 }
 
-/// How long a cluster may take: one that hangs does not hold up what is told of the others.
-const CLUSTER_WITHIN: Duration = Duration::from_secs(20);
+/// A cluster: whether it is reached, which version it is, and what Towpath may not do in these namespaces with these kinds.
+pub async fn cluster(name: &str, cluster: &dyn Cluster, needs: &[(NamespaceName, Vec<String>)]) -> Vec<Finding> {
+    let what = format!("cluster {name}");
+    match tokio::time::timeout(LOOK_WITHIN, cluster.examine(needs)).await {
+        Ok(Ok(examination)) => examined(&what, examination),
+        Ok(Err(error)) => vec![unwell(&what, &error)],
+        Err(_) => vec![silent(&what)],
+    }
+}
+
+/// How long a cluster or store may take: one that hangs does not hold up what is told of the others.
+const LOOK_WITHIN: Duration = Duration::from_secs(20);
+
+fn silent(what: &str) -> Finding {
+    let text = format!("did not answer within {} s", LOOK_WITHIN.as_secs());
+    bad(what, text, "see from this machine whether its address can be reached: firewalls and wrong addresses look like this")
+}
+
+/// A cluster that cannot be used, with the most likely way to mend it.
+fn unwell(what: &str, error: &ClusterError) -> Finding {
+    match error {
+        ClusterError::Unreachable { cluster, why } => {
+            // What went wrong in words, without the layers that it came through.
+            let said = why.trim_start_matches("ServiceError: ").trim_start_matches("client error (Connect): ");
+            bad(what, format!("cluster {cluster} does not answer: {said}"), mend(why))
+        }
+        ClusterError::Forbidden { cluster, why } if why.contains("Unauthorized") => bad(
+            what,
+            format!("cluster {cluster} does not take the credentials: {why}"),
+            "the token or client certificate is wrong or has expired: put a valid one where towpath.toml says that it is",
+        ),
+        error => bad(what, error.to_string(), "correct [clusters] in towpath.toml"),
+    }
+}
+
+/// What most likely helps, by the words of those who tried.
+fn mend(why: &str) -> &'static str {
+    const KNOWN: [(&[&str], &str); 8] = [
+        (&["its token cannot be had"], "mend what the message says: the token is read where towpath.toml says that it is"),
+        (
+            &["UnknownIssuer", "unknown issuer"],
+            "the server's certificate goes back to an authority that is not trusted here: name the cluster's own, by `ca` or in the kubeconfig",
+        ),
+        (&["NotValidForName", "not valid for name"], "the address is none of the names in the server's certificate: use one that is"),
+        (&["certificate expired", "Expired"], "the server's certificate has expired: renew it"),
+        (&["dns error", "lookup address"], "no such host is known here: correct the server's address, or the name service of this machine"),
+        (&["refused"], "nothing listens at that address: correct it, or start the server"),
+        (
+            &["timed out", "deadline", "no answer within"],
+            "see from this machine whether the address can be reached: firewalls look like this",
+        ),
+        (&["No such file", "os error 2"], "correct the file's name in towpath.toml"),
+    ];
+    let known = KNOWN.iter().find(|(words, _)| words.iter().any(|word| why.contains(word)));
+    known.map_or("correct [clusters] in towpath.toml, or make the cluster reachable", |(_, mend)| mend)
+}
+
+/// The store of secret parameters.
+async fn secrets(world: &World) -> Vec<Finding> {
+    const WHAT: &str = "secret store";
+    match tokio::time::timeout(LOOK_WITHIN, world.secrets.examine()).await {
+        Ok(Ok(health)) => {
+            let warning = |text: String| Finding {
+                what: WHAT.to_owned(),
+                level: "warning".to_owned(),
+                text,
+                mend: "docs/operate.md says how secrets are read".to_owned(),
+            };
+            std::iter::once(ok(WHAT, health.summary)).chain(health.warnings.into_iter().map(warning)).collect()
+        }
+        Ok(Err(error)) => vec![bad(WHAT, error.why().to_owned(), error.mend())],
+        Err(_) => vec![silent(WHAT)],
+    }
+}
 
 fn examined(what: &str, examination: Examination) -> Vec<Finding> {
     let mut findings = vec![ok(what, examination.version)];
-    for missing in examination.missing {
+    let last = examination.missing.len().saturating_sub(1);
+    for (at, missing) in examination.missing.into_iter().enumerate() {
         let place = missing.namespace.map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default();
         let text = format!("{}: {} is not allowed{place}", missing.resource, missing.verbs.join(", "));
-        findings.push(bad(what, text, "grant it to the account that towpath.toml names for this cluster; docs/operate.md has a role"));
+        // Said once, below the last.
+        let mend = "grant it to the account that towpath.toml names for this cluster; docs/operate.md has a role";
+        findings.push(bad(what, text, if at == last { mend } else { "" }));
     }
     for note in examination.notes {
         findings.push(Finding {
@@ -144,4 +212,25 @@ fn ok(what: &str, text: String) -> Finding {
 
 fn bad(what: &str, text: String, mend: &str) -> Finding {
     Finding { what: what.to_owned(), level: "error".to_owned(), text, mend: mend.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_helps_follows_from_what_went_wrong() {
+        for (why, helps) in [
+            ("error trying to connect: invalid peer certificate: UnknownIssuer", "name the cluster's own, by `ca`"),
+            ("error trying to connect: dns error: failed to lookup address information", "no such host"),
+            ("tcp connect error: Connection refused (os error 111)", "nothing listens"),
+            ("client error (Connect): deadline has elapsed", "firewalls"),
+            ("its token cannot be had: secret `ci/hub`: Vault has no such secret", "where towpath.toml says"),
+            ("something else", "correct [clusters]"),
+        ] {
+            assert!(mend(why).contains(helps), "{why}: {}", mend(why));
+        }
+        let error = ClusterError::Forbidden { cluster: "hub".to_owned(), why: "Unauthorized".to_owned() };
+        assert!(unwell("cluster hub", &error).mend.contains("has expired"));
+    }
 }

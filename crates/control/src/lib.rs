@@ -26,7 +26,7 @@ mod titles;
 pub mod view;
 mod words;
 
-pub use doctor::disk;
+pub use doctor::{cluster as look_at_cluster, disk};
 pub use observe::Pace;
 pub use plans::plan_folder;
 pub use steer::Control;

@@ -7,6 +7,7 @@ use towpath_catalog::{Catalog, InputFile};
 use towpath_domain::{BranchName, CommitId, Digest, GitRef, ImageRef, RepoUrl, Timestamp};
 use towpath_engine::{Action, CommitInfo, Event, Facts, State, Subject, Verdict, plan, secret_versions};
 use towpath_git::{MergeRequest, Merged};
+use towpath_runs::Knowing;
 use towpath_runs::render::{self, Secrets, Surroundings};
 use towpath_runs::world::{Mirrors, Snapshot};
 
@@ -51,7 +52,8 @@ impl Control {
                 Some(named) => vec![differences::of_one(&named, &facts, &verdicts)],
                 None => differences::of_deploys(catalog, &verdicts),
             };
-            differences::add(&self.world, &snapshot, &facts, wanted, &mut lines).await;
+            let knowing = if asked.branch.is_some() { Knowing::Names } else { Knowing::Values };
+            differences::add(&self.world, &snapshot, knowing, &facts, wanted, &mut lines).await;
         }
         Ok(PlanView { of, diagnostics, lines })
     }
@@ -97,8 +99,15 @@ impl Control {
     }
 }
 
-/// What would happen in a plain folder of config files, with nothing known but what the repositories say now.
-pub async fn plan_folder(files: Vec<InputFile>, of: String, mirrors: &Mirrors, now: Timestamp) -> PlanView {
+/// What would happen in a plain folder of config files, with nothing known but what the repositories say now. `environment` is where programs
+/// that render are looked for.
+pub async fn plan_folder(
+    files: Vec<InputFile>,
+    of: String,
+    mirrors: &Mirrors,
+    environment: &[(String, String)],
+    now: Timestamp,
+) -> PlanView {
     let loaded = towpath_catalog::load(files);
     let catalog = Arc::new(loaded.catalog);
     let mut facts = Facts::default();
@@ -119,7 +128,7 @@ pub async fn plan_folder(files: Vec<InputFile>, of: String, mirrors: &Mirrors, n
         };
         facts.apply(now, &event);
     }
-    let (facts, verdicts) = settle(Surroundings::from(mirrors), &catalog, facts, now).await;
+    let (facts, verdicts) = settle(Surroundings { environment, ..Surroundings::from(mirrors) }, &catalog, facts, now).await;
     PlanView { of, diagnostics: diagnostic_lines(&loaded.diagnostics), lines: lines(&catalog, &facts, &verdicts) }
 }
 

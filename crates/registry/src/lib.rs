@@ -38,5 +38,5 @@ pub use limits::Limits;
 pub use pack::{PackRequest, Packed, pack};
 pub use registries::Registries;
 pub use registry::{Registry, RegistryFuture};
-pub use remote::{Credentials, RemoteRegistry, RemoteSettings};
+pub use remote::{Credentials, Password, PasswordSource, RemoteRegistry, RemoteSettings};
 pub use unpack::{Unpacked, instantiate, unpack};

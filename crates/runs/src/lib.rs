@@ -14,6 +14,6 @@ pub mod world;
 
 pub use journal::{Journal, Stop};
 pub use work::change::preview;
-pub use work::deploy::preview::{PreviewError, differences};
+pub use work::deploy::preview::{Knowing, PreviewError, differences};
 pub use worker::Workers;
 pub use world::World;

@@ -6,5 +6,5 @@ mod offline;
 mod outside;
 mod serve;
 
-pub use offline::plan as offline_plan;
+pub use offline::{clusters as offline_clusters, plan as offline_plan};
 pub use serve::{Surroundings, serve};

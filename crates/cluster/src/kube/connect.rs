@@ -1,11 +1,14 @@
 //! How a cluster is reached.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use secrecy::SecretString;
+
+use crate::api::BoxFuture;
 
 /// How a cluster is reached. Comes from this installation's own configuration, never from the config repository.
 #[derive(Clone, Debug)]
@@ -33,20 +36,52 @@ pub enum Connection {
 /// A bearer token.
 #[derive(Clone, Debug)]
 pub enum Token {
-    /// A file that is read again when it changes.
+    /// A file that is read again for each request.
     File(PathBuf),
     /// The token itself; it is never shown.
     Value(SecretString),
+    /// Somebody who is asked for it again and again, and knows for how long it is good.
+    Source(Arc<dyn TokenSource>),
+}
+
+/// Who knows a token that may be another one tomorrow.
+pub trait TokenSource: std::fmt::Debug + Send + Sync {
+    /// The token now. It is asked for before each request, so whoever has it from elsewhere keeps it for as long as it is good.
+    ///
+    /// # Errors
+    /// Why there is none, for people; without any secret.
+    fn token(&self) -> BoxFuture<'_, Result<SecretString, String>>;
 }
 
 /// Longer than a server takes to accept a connection; what takes longer is away.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
-/// A client for the connection.
+/// The token of a connection to a server, as it is now.
+///
+/// # Errors
+/// Why there is none, for people.
+pub(super) async fn token(connection: &Connection) -> Result<Option<SecretString>, String> {
+    let Connection::Server { token, .. } = connection else { return Ok(None) };
+    let cannot = |why: String| format!("its token cannot be had: {why}");
+    match token {
+        Token::Value(value) => Ok(Some(value.clone())),
+        Token::Source(source) => source.token().await.map(Some).map_err(cannot),
+        Token::File(path) => {
+            let text = tokio::fs::read_to_string(path).await.map_err(|e| cannot(format!("{}: {e}", path.display())))?;
+            // Editors end files with a line break, which no header may hold.
+            match text.trim() {
+                "" => Err(cannot(format!("{} is empty", path.display()))),
+                token => Ok(Some(SecretString::from(token.to_owned()))),
+            }
+        }
+    }
+}
+
+/// A client for the connection, with the token as it is now.
 ///
 /// # Errors
 /// What is wrong with the configuration, for people; nothing is sent yet.
-pub(super) async fn client(connection: &Connection) -> Result<Client, String> {
+pub(super) async fn client(connection: &Connection, token: Option<&SecretString>) -> Result<Client, String> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         return Err("this process has no cryptography installed; that is a mistake in the program".to_owned());
     }
@@ -58,20 +93,16 @@ pub(super) async fn client(connection: &Connection) -> Result<Client, String> {
         }
         Connection::InCluster => Config::incluster()
             .map_err(|e| format!("the service account of this pod cannot be used: {e}; is Towpath running in a cluster?"))?,
-        Connection::Server { url, ca, token } => server(url, ca.as_ref(), token)?,
+        Connection::Server { url, ca, .. } => server(url, ca.as_ref(), token)?,
     };
     config.connect_timeout = Some(CONNECT_WITHIN);
     Client::try_from(config).map_err(|e| e.to_string())
 }
 
-fn server(url: &str, ca: Option<&PathBuf>, token: &Token) -> Result<Config, String> {
+fn server(url: &str, ca: Option<&PathBuf>, token: Option<&SecretString>) -> Result<Config, String> {
     let url = url.parse().map_err(|e| format!("{url:?} is no address of a server: {e}"))?;
     let mut config = Config::new(url);
     config.root_cert_file = ca.cloned();
-    let (file, value) = match token {
-        Token::File(path) => (Some(path.display().to_string()), None),
-        Token::Value(value) => (None, Some(value.clone())),
-    };
-    config.auth_info = AuthInfo { token_file: file, token: value, ..AuthInfo::default() };
+    config.auth_info = AuthInfo { token: token.cloned(), ..AuthInfo::default() };
     Ok(config)
 }

@@ -1,5 +1,6 @@
 //! How a cluster is, and what Towpath may do there: for `towpath doctor`.
 
+use futures_util::stream::{self, StreamExt as _};
 use http::Method;
 use k8s_openapi::apimachinery::pkg::version::Info;
 use serde_json::{Value, json};
@@ -7,7 +8,7 @@ use towpath_domain::NamespaceName;
 
 use super::request::{Body, JSON};
 use super::{Core, discover};
-use crate::api::{ClusterError, Examination, MissingPermission};
+use crate::api::{BoxFuture, ClusterError, Examination, MissingPermission};
 
 /// What is needed of each kind that a saas file manages.
 const APPLYING: [&str; 6] = ["get", "list", "watch", "create", "patch", "delete"];
@@ -22,39 +23,105 @@ const LOOKING: [(&str, &str, &[&str]); 6] = [
     ("batch", "jobs", &["list", "watch"]),
 ];
 
+/// How many questions are asked at the same time.
+const AT_ONCE: usize = 8;
+
 /// Looks at the cluster.
 pub(super) async fn examine(core: &Core, namespaces: &[(NamespaceName, Vec<String>)]) -> Result<Examination, ClusterError> {
     let info: Option<Info> = core.read("/version").await?;
     let version =
         info.map_or_else(|| "a cluster that does not tell its version".to_owned(), |info| format!("Kubernetes {}", info.git_version));
     let mut examination = Examination { version, ..Examination::default() };
+    let mut looks: Vec<BoxFuture<'_, _>> = Vec::new();
     for (namespace, types) in namespaces {
-        let rules = rules(core, namespace).await?;
-        let mut needs: Vec<(String, String, &[&str])> =
-            LOOKING.iter().map(|(group, resource, verbs)| ((*group).to_owned(), (*resource).to_owned(), *verbs)).collect();
-        for written in types {
-            let kinds = discover::meant(core, written).await?;
-            if kinds.is_empty() {
-                examination.notes.push(format!("namespace {namespace}: {written} is managed there, but the cluster has no such kind"));
-            }
-            needs.extend(kinds.into_iter().map(|kind| (kind.group, kind.plural, APPLYING.as_slice())));
-        }
-        examination.missing.extend(missing(namespace, &rules, &needs));
+        looks.push(Box::pin(look(core, namespace, types)));
+    }
+    let found: Vec<Result<Found, ClusterError>> = stream::iter(looks).buffered(AT_ONCE).collect().await;
+    for found in found {
+        let Found { missing, notes } = found?;
+        examination.missing.extend(missing);
+        examination.notes.extend(notes);
     }
     Ok(examination)
 }
 
+/// What is found in one namespace.
+struct Found {
+    missing: Vec<MissingPermission>,
+    notes: Vec<String>,
+}
+
+/// Looks at what is needed in one namespace, and what is allowed there.
+async fn look(core: &Core, namespace: &NamespaceName, types: &[String]) -> Result<Found, ClusterError> {
+    let rules = rules(core, namespace).await?;
+    let mut notes = Vec::new();
+    let mut needs: Vec<(String, String, &[&str])> =
+        LOOKING.iter().map(|(group, resource, verbs)| ((*group).to_owned(), (*resource).to_owned(), *verbs)).collect();
+    for written in types {
+        let kinds = discover::meant(core, written).await?;
+        if kinds.is_empty() {
+            notes.push(format!("namespace {namespace}: {written} is managed there, but the cluster has no such kind"));
+        }
+        needs.extend(kinds.into_iter().map(|kind| (kind.group, kind.plural, APPLYING.as_slice())));
+    }
+    let mut missing = missing(namespace, &rules.given, &needs);
+    if rules.incomplete && !missing.is_empty() {
+        // Some authorizer decides without a list of rules, such as a webhook: then each has to be asked for.
+        missing = confirmed(core, namespace, missing).await?;
+    }
+    Ok(Found { missing, notes })
+}
+
 /// What the cluster says that Towpath may do in a namespace.
-async fn rules(core: &Core, namespace: &NamespaceName) -> Result<Vec<Value>, ClusterError> {
-    let review = json!({
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectRulesReview",
-        "spec": { "namespace": namespace.as_str() },
-    });
-    let path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
-    let answer = core.send(Method::POST, path, None, Some(Body { kind: JSON, value: &review })).await;
-    let answer = answer.map_err(|fault| core.error("asking what is allowed", fault))?;
-    Ok(answer.pointer("/status/resourceRules").and_then(Value::as_array).cloned().unwrap_or_default())
+struct Rules {
+    given: Vec<Value>,
+    /// There may be more.
+    incomplete: bool,
+}
+
+async fn rules(core: &Core, namespace: &NamespaceName) -> Result<Rules, ClusterError> {
+    let answer = review(core, "SelfSubjectRulesReview", json!({ "namespace": namespace.as_str() })).await?;
+    Ok(Rules {
+        given: answer.pointer("/status/resourceRules").and_then(Value::as_array).cloned().unwrap_or_default(),
+        incomplete: answer.pointer("/status/incomplete") == Some(&Value::Bool(true)),
+    })
+}
+
+async fn review(core: &Core, kind: &str, spec: Value) -> Result<Value, ClusterError> {
+    let review = json!({ "apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec });
+    let path = format!("/apis/authorization.k8s.io/v1/{}s", kind.to_ascii_lowercase());
+    let answer = core.send(Method::POST, &path, None, Some(Body { kind: JSON, value: &review })).await;
+    answer.map_err(|fault| core.error("asking what is allowed", fault))
+}
+
+/// Those of the permissions that are really missing, each asked for.
+async fn confirmed(
+    core: &Core,
+    namespace: &NamespaceName,
+    suspected: Vec<MissingPermission>,
+) -> Result<Vec<MissingPermission>, ClusterError> {
+    let mut questions: Vec<BoxFuture<'_, _>> = Vec::new();
+    for (resource, verb) in suspected.iter().flat_map(|one| one.verbs.iter().map(move |verb| (&one.resource, verb))) {
+        questions.push(Box::pin(is_allowed(core, namespace, resource, verb)));
+    }
+    let answers: Vec<Result<(String, String, bool), ClusterError>> = stream::iter(questions).buffered(AT_ONCE).collect().await;
+    let answers: Vec<(String, String, bool)> = answers.into_iter().collect::<Result<_, _>>()?;
+    let allowed = |resource: &str, verb: &str| answers.iter().any(|(of, what, allowed)| *allowed && of == resource && what == verb);
+    let mut missing = suspected;
+    for one in &mut missing {
+        let resource = one.resource.clone();
+        one.verbs.retain(|verb| !allowed(&resource, verb));
+    }
+    missing.retain(|one| !one.verbs.is_empty());
+    Ok(missing)
+}
+
+async fn is_allowed(core: &Core, namespace: &NamespaceName, resource: &str, verb: &str) -> Result<(String, String, bool), ClusterError> {
+    let (name, group) = resource.split_once('.').unwrap_or((resource, ""));
+    let (name, sub) = name.split_once('/').unwrap_or((name, ""));
+    let attributes = json!({ "namespace": namespace.as_str(), "group": group, "resource": name, "subresource": sub, "verb": verb });
+    let answer = review(core, "SelfSubjectAccessReview", json!({ "resourceAttributes": attributes })).await?;
+    Ok((resource.to_owned(), verb.to_owned(), answer.pointer("/status/allowed") == Some(&Value::Bool(true))))
 }
 
 /// Which verbs no rule gives, by resource.

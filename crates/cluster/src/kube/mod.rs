@@ -29,6 +29,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use towpath_domain::{NamespaceName, RunId, TargetId};
@@ -37,7 +38,7 @@ use crate::api::{
     Applied, BoxFuture, Cluster, ClusterError, Event, Examination, LogChunk, LogRequest, ObjectDiff, ObjectKey, ObjectStatus, Observer,
     Owner, Ready, RunningContainer, WaitFailure,
 };
-pub use connect::{Connection, Token};
+pub use connect::{Connection, Token, TokenSource};
 pub(crate) use discover::Kind;
 
 /// How a cluster is treated.
@@ -65,20 +66,24 @@ pub struct KubeCluster {
 pub(crate) struct Core {
     name: String,
     connection: Connection,
-    client: Mutex<Option<kube::Client>>,
+    /// And the token that it was made with.
+    client: Mutex<Option<(kube::Client, Option<SecretString>)>>,
     kinds: discover::Kinds,
     turns: Semaphore,
 }
 
 impl Core {
-    /// The client, made when there is none yet.
+    /// The client, made when there is none yet, and anew when its token is another.
     async fn client(&self) -> Result<kube::Client, String> {
-        let mut client = self.client.lock().await;
-        if let Some(client) = &*client {
+        let token = connect::token(&self.connection).await?;
+        let mut known = self.client.lock().await;
+        if let Some((client, made_with)) = &*known
+            && made_with.as_ref().map(ExposeSecret::expose_secret) == token.as_ref().map(ExposeSecret::expose_secret)
+        {
             return Ok(client.clone());
         }
-        let made = connect::client(&self.connection).await?;
-        *client = Some(made.clone());
+        let made = connect::client(&self.connection, token.as_ref()).await?;
+        *known = Some((made.clone(), token));
         Ok(made)
     }
 }

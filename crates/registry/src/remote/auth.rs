@@ -11,8 +11,8 @@ use reqwest::{Response, StatusCode, Url};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
-use super::RemoteRegistry;
 use super::http::is_busy;
+use super::{Password, RemoteRegistry};
 use crate::RegistryError;
 
 /// How long a token lasts when the registry does not say, by the specification.
@@ -100,7 +100,7 @@ impl RemoteRegistry {
                     return Ok(Some(header));
                 }
                 if found.scheme.eq_ignore_ascii_case("basic") {
-                    let Some(header) = self.basic() else { return Err(self.refused("it wants a user and a password")) };
+                    let Some(header) = self.basic().await? else { return Err(self.refused("it wants a user and a password")) };
                     if known == Some(&header) {
                         return Ok(None);
                     }
@@ -112,13 +112,21 @@ impl RemoteRegistry {
         Ok(None)
     }
 
-    fn basic(&self) -> Option<HeaderValue> {
+    async fn basic(&self) -> Result<Option<HeaderValue>, RegistryError> {
         use base64::Engine as _;
-        let credentials = self.settings.credentials.as_ref()?;
-        let plain = format!("{}:{}", credentials.username, credentials.password.expose_secret());
-        let mut header = HeaderValue::from_str(&format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(plain))).ok()?;
-        header.set_sensitive(true);
-        Some(header)
+        let Some(credentials) = &self.settings.credentials else { return Ok(None) };
+        let password = match &credentials.password {
+            Password::Value(value) => value.clone(),
+            Password::Source(source) => {
+                source.password().await.map_err(|why| self.refused(&format!("its password cannot be had: {why}")))?
+            }
+        };
+        let plain = format!("{}:{}", credentials.username, password.expose_secret());
+        let header = HeaderValue::from_str(&format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(plain))).ok();
+        Ok(header.map(|mut header| {
+            header.set_sensitive(true);
+            header
+        }))
     }
 
     /// A token for what is asked for, and how long it lasts.
@@ -134,7 +142,7 @@ impl RemoteRegistry {
         }
         url.query_pairs_mut().extend_pairs(query);
         let mut request = self.client.get(url);
-        if let Some(header) = self.basic() {
+        if let Some(header) = self.basic().await? {
             request = request.header(AUTHORIZATION, header);
         }
         let answer = match tokio::time::timeout(TOKEN_WITHIN, request.send()).await {
@@ -184,7 +192,7 @@ mod tests {
     fn registry(plain_http: bool) -> RemoteRegistry {
         // Another test may have been first.
         let _there = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let credentials = Some(Credentials { username: "me".to_owned(), password: "secret".to_owned().into() });
+        let credentials = Some(Credentials { username: "me".to_owned(), password: secrecy::SecretString::from("secret").into() });
         let settings = RemoteSettings { host: "registry.example.com".to_owned(), plain_http, ca_file: None, credentials };
         RemoteRegistry::new(settings, Limits::default()).unwrap()
     }

@@ -7,6 +7,8 @@ mod push;
 mod tags;
 
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -37,7 +39,31 @@ pub struct Credentials {
     /// The name.
     pub username: String,
     /// The password or token.
-    pub password: SecretString,
+    pub password: Password,
+}
+
+/// A password. What is formatted hides it.
+#[derive(Debug, Clone)]
+pub enum Password {
+    /// The password itself.
+    Value(SecretString),
+    /// Somebody who is asked for it whenever it is needed.
+    Source(Arc<dyn PasswordSource>),
+}
+
+impl From<SecretString> for Password {
+    fn from(value: SecretString) -> Self {
+        Self::Value(value)
+    }
+}
+
+/// Who knows a password that may be another one tomorrow.
+pub trait PasswordSource: std::fmt::Debug + Send + Sync {
+    /// The password now.
+    ///
+    /// # Errors
+    /// Why there is none, for people; without any secret.
+    fn password(&self) -> Pin<Box<dyn Future<Output = Result<SecretString, String>> + Send + '_>>;
 }
 
 /// How long a connection may take to come about.

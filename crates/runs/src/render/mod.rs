@@ -1,7 +1,9 @@
 //! From a target and a commit to Kubernetes objects: used to plan, to check changes and to deploy, so that all three see the same.
 
+mod bases;
 mod parameters;
 mod program;
+mod tool;
 
 use std::collections::BTreeMap;
 
@@ -156,14 +158,26 @@ fn processed(
 /// Every file of the folder, not of folders below it, in the order of their names.
 async fn from_directory(mirror: &Mirror, target: &Target, commit: CommitId) -> Result<Vec<Value>, RenderError> {
     let folder = target.path.trim_matches('/');
-    let entries = mirror.list_tree(commit, folder).await.map_err(|e| RenderError { class: e.class(), message: e.to_string() })?;
+    let place = format!("{} of {} at {}", target.path, target.url, commit.short(12));
+    let entries = mirror.list_tree(commit, folder).await.map_err(|e| RenderError { class: e.class(), message: format!("{place}: {e}") })?;
+    if entries.is_empty() {
+        return Err(RenderError::own(format!(
+            "{} has no folder {} at {}; add it, or correct the `path` of resource template {} in {}",
+            target.url,
+            target.path,
+            commit.short(12),
+            target.resource_template,
+            target.saas_file.place.file
+        )));
+    }
     let mut found = Vec::new();
     for entry in entries {
         let inside = entry.path.strip_prefix(folder).unwrap_or(&entry.path).trim_start_matches('/');
         let is_manifest = [".yml", ".yaml", ".json"].iter().any(|end| inside.ends_with(end));
-        if !entry.kind.is_file() || inside.contains('/') || !is_manifest {
+        if inside.contains('/') || !is_manifest {
             continue;
         }
+        // A link is refused by name: what it leads to is never read, and leaving it out would prune what it once gave.
         let text = read(mirror, target, commit, &entry.path).await?;
         let documents = towpath_template::yaml::documents(&text)
             .map_err(|e| RenderError::own(format!("{} at {}: {e}", entry.path, commit.short(12))))?;

@@ -2,39 +2,46 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
-use std::process::{Output, Stdio};
-use std::time::Duration;
+use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Map, Value, json};
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
 use towpath_catalog::Target;
 use towpath_domain::{CommitId, FailureClass};
 use towpath_git::{Mirror, OutsideLinks};
 use towpath_template::Template;
 
-use super::{RenderError, Surroundings, parameters};
-
-/// How long a program may take. It only computes; what takes longer waits for a network that it should not need.
-const WITHIN: Duration = Duration::from_secs(60);
-
-/// The most that a program may print, in bytes.
-const OUTPUT_BYTES_MAX: usize = 32 << 20;
+use super::tool::Tool;
+use super::{RenderError, Surroundings, bases, parameters};
 
 /// The objects of a Helm chart: `helm template` with the target's parameters as values, nested as they are written.
 ///
 /// The values go in by standard input: a secret one is on no disk and in no list of processes.
 pub(super) async fn helm(around: Surroundings<'_>, mirror: &Mirror, target: &Target, commit: CommitId) -> Result<Vec<Value>, RenderError> {
-    let checkout = checkout(mirror, target, commit).await?;
-    let values = values(target, &parameters::of(around, target, commit)?);
-    let chart = checkout.path().join(target.path.trim_start_matches('/'));
-    let arguments =
-        ["template", target.resource_template.as_str(), ".", "--namespace", target.namespace.as_str(), "--include-crds", "--values", "-"];
-    let program = Program { name: "helm", arguments: &arguments, dir: &chart, input: Value::Object(values).to_string() };
-    let text = program.run(around, target).await?;
-    towpath_template::yaml::documents(&text)
-        .map_err(|e| RenderError::own(format!("what `helm template` made of {} at {}: {e}", target.path, commit.short(12))))
+    let checkout = Checkout::of(mirror, target, commit).await?;
+    let values = Value::Object(values(target, &parameters::of(around, target, commit)?)).to_string();
+    let namespace = format!("--namespace={}", target.namespace);
+    let arguments = ["template", &namespace, "--include-crds", "--values=-", "--", target.resource_template.as_str(), "."];
+    let helm = Tool { name: "helm", arguments: &arguments, dir: &checkout.folder, home: &checkout.home(), input: &values };
+    let text = helm.run(around, target).await.map_err(|error| match error.message.contains("missing in charts/ directory") {
+        true => RenderError {
+            message: format!(
+                "{}; commit the folder charts/ (`helm dependency build`): Towpath fetches nothing while it renders",
+                error.message
+            ),
+            ..error
+        },
+        false => error,
+    })?;
+    let mut objects = towpath_template::yaml::documents(&text)
+        .map_err(|e| RenderError::own(format!("what `helm template` made of {} at {}: {e}", target.path, commit.short(12))))?;
+    objects.retain(|object| !is_test(object));
+    Ok(objects)
+}
+
+/// Whether `helm test` would make the object. Nothing that is deployed.
+fn is_test(object: &Value) -> bool {
+    let hooks = object.pointer("/metadata/annotations/helm.sh~1hook").and_then(Value::as_str).unwrap_or_default();
+    hooks.split(',').any(|hook| hook.trim().starts_with("test"))
 }
 
 /// A chart's values: the parameters as they are written, and nothing else, since charts may refuse values that they do not know. In texts, also in
@@ -83,13 +90,14 @@ pub(super) async fn kustomize(
     target: &Target,
     commit: CommitId,
 ) -> Result<(Template, String), RenderError> {
-    let checkout = checkout(mirror, target, commit).await?;
-    let folder = checkout.path().join(target.path.trim_start_matches('/'));
-    let build = Program { name: "kustomize", arguments: &["build", "."], dir: &folder, input: String::new() };
+    let checkout = Checkout::of(mirror, target, commit).await?;
+    bases::check(&checkout.root(), &checkout.folder)
+        .map_err(|why| RenderError::own(format!("{}: {} at {}: {why}", target.title(), target.url, commit.short(12))))?;
+    let build = Tool { name: "kustomize", arguments: &["build", "."], dir: &checkout.folder, home: &checkout.home(), input: "" };
     let text = match build.run(around, target).await {
         Err(error) if error.class == FailureClass::Unknown => {
             // kubectl carries the same program.
-            let by_kubectl = Program { name: "kubectl", arguments: &["kustomize", "."], ..build };
+            let by_kubectl = Tool { name: "kubectl", arguments: &["kustomize", "."], ..build };
             by_kubectl.run(around, target).await.map_err(|other| if other.class == FailureClass::Unknown { error } else { other })?
         }
         other => other?,
@@ -109,92 +117,62 @@ pub(super) async fn kustomize(
 }
 
 /// All files of the commit: a chart or kustomization may refer to folders beside its own.
-async fn checkout(mirror: &Mirror, target: &Target, commit: CommitId) -> Result<tempfile::TempDir, RenderError> {
-    let disk = |e: io::Error| RenderError { class: FailureClass::Environment, message: format!("a folder for {}: {e}", target.title()) };
-    let dir = tempfile::Builder::new().prefix("towpath-render-").tempdir().map_err(disk)?;
-    let failed =
-        |e: towpath_git::GitError| RenderError { class: e.class(), message: format!("{} at {}: {e}", target.url, commit.short(12)) };
-    mirror.export(commit, dir.path(), OutsideLinks::Refuse).await.map_err(failed)?;
-    if !dir.path().join(target.path.trim_start_matches('/')).is_dir() {
-        return Err(RenderError::own(format!(
-            "{} has no folder {} at {}; add it, or correct the `path` of resource template {} in {}",
-            target.url,
-            target.path,
-            commit.short(12),
-            target.resource_template,
-            target.saas_file.place.file
-        )));
-    }
-    Ok(dir)
+struct Checkout {
+    dir: tempfile::TempDir,
+    /// The target's folder in it.
+    folder: PathBuf,
 }
 
-/// A program that prints objects.
-struct Program<'a> {
-    name: &'a str,
-    arguments: &'a [&'a str],
-    dir: &'a Path,
-    input: String,
-}
-
-impl Program<'_> {
-    /// What it prints. One that is not installed is of the class unknown: people have to install it, trying again does not.
-    async fn run(&self, around: Surroundings<'_>, target: &Target) -> Result<String, RenderError> {
-        let shown = format!("`{} {}`", self.name, self.arguments.join(" "));
-        let environment = |message: String| RenderError { class: FailureClass::Environment, message };
-        let output = match tokio::time::timeout(WITHIN, self.start(around)).await {
-            Err(_) => {
-                return Err(RenderError::own(format!("{}: {shown} took longer than {} s and was ended", target.title(), WITHIN.as_secs())));
-            }
-            Ok(Err(e)) if e.kind() == io::ErrorKind::NotFound => {
-                let message = format!(
-                    "{}: the program `{}` is not installed where Towpath runs, and its provider needs it; install it (it is looked for in PATH), \
-                     or use the provider openshift-template or directory",
-                    target.title(),
-                    self.name
-                );
-                return Err(RenderError { class: FailureClass::Unknown, message });
-            }
-            Ok(Err(e)) => return Err(environment(format!("{}: {shown} cannot be run: {e}", target.title()))),
-            Ok(Ok(output)) => output,
+impl Checkout {
+    async fn of(mirror: &Mirror, target: &Target, commit: CommitId) -> Result<Self, RenderError> {
+        let place = |why: &str| {
+            RenderError::own(format!(
+                "{} {why} {} at {}; add it, or correct the `path` of resource template {} in {}",
+                target.url,
+                target.path,
+                commit.short(12),
+                target.resource_template,
+                target.saas_file.place.file
+            ))
         };
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let last: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).rev().take(5).collect();
-            let last = last.into_iter().rev().collect::<Vec<_>>().join(" | ");
-            return Err(RenderError::own(format!("{}: {shown} ended with {}: {last}", target.title(), output.status)));
+        let path = Path::new(target.path.trim_start_matches('/'));
+        if !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+            return Err(place("does not hold what leaves it:"));
         }
-        if output.stdout.len() > OUTPUT_BYTES_MAX {
-            return Err(RenderError::own(format!("{}: {shown} printed more than {} MiB", target.title(), OUTPUT_BYTES_MAX >> 20)));
+        let disk =
+            |e: io::Error| RenderError { class: FailureClass::Environment, message: format!("a folder for {}: {e}", target.title()) };
+        let dir = tempfile::Builder::new().prefix("towpath-render-").tempdir().map_err(disk)?;
+        std::fs::create_dir(dir.path().join("home")).map_err(disk)?;
+        let failed =
+            |e: towpath_git::GitError| RenderError { class: e.class(), message: format!("{} at {}: {e}", target.url, commit.short(12)) };
+        let root = dir.path().join("commit");
+        mirror.export(commit, &root, OutsideLinks::Refuse).await.map_err(failed)?;
+        let folder = root.join(path);
+        if !folder.is_dir() {
+            return Err(place("has no folder"));
         }
-        String::from_utf8(output.stdout).map_err(|_| RenderError::own(format!("{}: {shown} printed what is not UTF-8", target.title())))
+        Ok(Self { dir, folder })
     }
 
-    async fn start(&self, around: Surroundings<'_>) -> io::Result<Output> {
-        let mut child = Command::new(self.name)
-            .args(self.arguments)
-            .current_dir(self.dir)
-            .env_clear()
-            .envs(around.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let input = child.stdin.take();
-        let feed = async {
-            if let Some(mut pipe) = input {
-                // A program that does not read to the end says itself what is wrong.
-                let _unread = pipe.write_all(self.input.as_bytes()).await;
-            }
-        };
-        let ((), output) = tokio::join!(feed, child.wait_with_output());
-        output
+    fn root(&self) -> PathBuf {
+        self.dir.path().join("commit")
+    }
+
+    fn home(&self) -> PathBuf {
+        self.dir.path().join("home")
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_helm_test_would_make_is_told_apart_from_what_is_deployed() {
+        let hook = |text: &str| json!({"metadata": {"annotations": {"helm.sh/hook": text}}});
+        assert!(is_test(&hook("test")) && is_test(&hook("post-install, test-success")));
+        assert!(!is_test(&hook("pre-upgrade")) && !is_test(&json!({"kind": "Pod"})));
+    }
 
     #[test]
     fn texts_are_filled_in_once_and_what_nobody_knows_stays() {

@@ -87,6 +87,11 @@ impl Clusters {
         }
     }
 
+    /// The names that this installation knows; none when all are the embedded runtime.
+    pub fn names(&self) -> impl Iterator<Item = &ClusterName> {
+        self.named.keys()
+    }
+
     /// The embedded runtime.
     pub fn embedded(&self) -> &Arc<dyn Cluster> {
         &self.embedded

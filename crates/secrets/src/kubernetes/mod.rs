@@ -83,6 +83,14 @@ impl Backend for Cluster {
                 let why = format!("the path of a Secret of cluster {} has two components", self.config.cluster);
                 return Err(SecretError::new(SecretErrorKind::Refused, why, "write it as NAMESPACE/NAME"));
             };
+            if ![namespace, name].into_iter().all(is_name) {
+                let why = "a part of the path is no name that Kubernetes knows";
+                return Err(SecretError::new(
+                    SecretErrorKind::Refused,
+                    why,
+                    "write lower-case letters, digits, `-` and `.`, as NAMESPACE/NAME",
+                ));
+            }
             let data = self.secrets.get(namespace, name).await.map_err(|why| self.failed(namespace, &why))?;
             let Some(data) = data else {
                 let why = format!("cluster {} has no such Secret", self.config.cluster);
@@ -98,6 +106,13 @@ impl Backend for Cluster {
         let summary = format!("Secrets of cluster {}", self.config.cluster);
         Box::pin(async { Ok(Health { summary, warnings: Vec::new() }) })
     }
+}
+
+/// Whether it can be a name: what is none, such as `%2e%2e`, might mean another place in an address.
+fn is_name(text: &str) -> bool {
+    text.len() <= 253
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.'))
+        && text.split('.').all(|part| !part.is_empty() && !part.starts_with('-') && !part.ends_with('-'))
 }
 
 impl Cluster {
@@ -158,6 +173,11 @@ mod tests {
         assert_eq!(kind(Ok(None), "stage/db").await.0, SecretErrorKind::Missing);
         assert_eq!(kind(Ok(None), "db").await.0, SecretErrorKind::Refused);
         assert_eq!(kind(Ok(None), "a/b/c").await.0, SecretErrorKind::Refused);
+        for climbing in
+            ["stage/%2e%2e%2fprod%2fdb", "stage/db?watch=1", "stage/db#x", "stage%2fprod/db", "stage/..db", "stage/DB", "stage/d b"]
+        {
+            assert_eq!(kind(Ok(None), climbing).await.0, SecretErrorKind::Refused, "{climbing}");
+        }
         let (denied, text) = kind(Err("secrets \"db\" is forbidden: User \"x\" cannot get".into()), "stage/db").await;
         assert_eq!(denied, SecretErrorKind::Denied);
         assert!(text.ends_with("grant `get` on `secrets` in namespace stage to Towpath's account"), "{text}");

@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output;
+use crate::{output, wiring};
 
 /// The oldest Git that has all that Towpath needs (`merge-tree --write-tree`).
 const GIT_MIN: (u32, u32) = (2, 38);
@@ -40,7 +40,13 @@ pub(super) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
             // A server that answers has looked at all the rest itself, with what it may do and reach.
             match server(&config)? {
                 (answer, Some(theirs)) => findings.extend(std::iter::once(answer).chain(theirs)),
-                (answer, None) => findings.extend([answer, git_version(), repository(&config), towpath_control::disk(&config.state)]),
+                (answer, None) => {
+                    findings.extend([answer, git_version(), repository(&config), towpath_control::disk(&config.state)]);
+                    findings.extend(match block_on(wiring::offline_clusters(&config)) {
+                        Ok(clusters) => clusters,
+                        Err(failure) => vec![error("clusters", failure.message, failure.help)],
+                    });
+                }
             }
             findings
         }

@@ -45,7 +45,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
         Some(path) => {
             let path = context.absolute(path)?;
             let files = config_files(&path)?;
-            block_on(wiring::offline_plan(files, path.display().to_string(), context.config_if_any()?))?
+            block_on(wiring::offline_plan(files, path.display().to_string(), context.config_if_any()?, &context.environment.host))?
         }
         None => {
             let client = context.client()?;

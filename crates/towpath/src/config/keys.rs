@@ -55,11 +55,20 @@ static CLUSTER: Shape = Shape::Table(&[
     ("server", Shape::Value),
     ("ca", Shape::Value),
     ("token_file", Shape::Value),
+    ("token", SECRET),
     ("requests_at_once", Shape::Value),
 ]);
 
-static REGISTRY: Shape =
-    Shape::Table(&[("username", Shape::Value), ("password_file", Shape::Value), ("plain_http", Shape::Value), ("ca", Shape::Value)]);
+static REGISTRY: Shape = Shape::Table(&[
+    ("username", Shape::Value),
+    ("password_file", Shape::Value),
+    ("password", SECRET),
+    ("plain_http", Shape::Value),
+    ("ca", Shape::Value),
+]);
+
+/// A credential in the secret store.
+const SECRET: Shape = Shape::Table(&[("secret", Shape::Value), ("field", Shape::Value), ("version", Shape::Value)]);
 
 /// A key that may not be there.
 #[derive(Debug, PartialEq, Eq)]

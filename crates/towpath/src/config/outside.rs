@@ -1,5 +1,5 @@
-//! What Towpath reaches for: clusters, registries, secret stores. Credentials stand in files that are named here, never in this file, and
-//! never in the config repository: whoever may edit a saas file may not choose them.
+//! What Towpath reaches for: clusters, registries, secret stores. Credentials stand in files or secrets that are named here, never in this file,
+//! and never in the config repository: whoever may edit a saas file may not choose them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -47,9 +47,74 @@ pub enum Way {
         url: String,
         /// Its certificate authority.
         ca: Option<PathBuf>,
-        /// The file that holds the token.
-        token_file: PathBuf,
+        /// Where the token is.
+        token: Credential,
     },
+}
+
+impl Way {
+    /// The secret that holds the token, if one does.
+    pub fn secret(&self) -> Option<&SecretRef> {
+        match self {
+            Self::Server { token: Credential::Secret(secret), .. } => Some(secret),
+            _ => None,
+        }
+    }
+}
+
+/// Where a credential is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// In this file.
+    File(PathBuf),
+    /// In the secret store that `[secrets]` names.
+    Secret(SecretRef),
+}
+
+/// A field of a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "RawSecretRef")]
+pub struct SecretRef {
+    /// The path.
+    pub path: String,
+    /// The field.
+    pub field: String,
+    /// The version; the newest when none is named.
+    pub version: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct RawSecretRef {
+    secret: String,
+    field: String,
+    version: Option<u64>,
+}
+
+impl TryFrom<RawSecretRef> for SecretRef {
+    type Error = String;
+    fn try_from(raw: RawSecretRef) -> Result<Self, String> {
+        towpath_secrets::check_path(&raw.secret).map_err(|error| error.to_string())?;
+        Ok(Self { path: raw.secret, field: raw.field, version: raw.version })
+    }
+}
+
+impl Credential {
+    /// One of the two.
+    fn of(file: Option<PathBuf>, secret: Option<SecretRef>, names: (&str, &str)) -> Result<Option<Self>, String> {
+        match (file, secret) {
+            (Some(file), None) => Ok(Some(Self::File(file))),
+            (None, Some(secret)) => Ok(Some(Self::Secret(secret))),
+            (None, None) => Ok(None),
+            (Some(_), Some(_)) => Err(format!("`{}` and `{}` say the same in two ways: leave one out", names.0, names.1)),
+        }
+    }
+
+    fn from(self, folder: &Path) -> Self {
+        match self {
+            Self::File(file) => Self::File(folder.join(file)),
+            secret @ Self::Secret(_) => secret,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -61,6 +126,7 @@ struct RawCluster {
     server: Option<String>,
     ca: Option<PathBuf>,
     token_file: Option<PathBuf>,
+    token: Option<SecretRef>,
     requests_at_once: Option<usize>,
 }
 
@@ -69,15 +135,15 @@ impl TryFrom<RawCluster> for Cluster {
     fn try_from(raw: RawCluster) -> Result<Self, String> {
         let ways = [raw.embedded == Some(true), raw.kubeconfig.is_some(), raw.in_cluster == Some(true), raw.server.is_some()];
         if ways.iter().filter(|given| **given).count() != 1 {
-            return Err("a cluster is reached in one way: name `kubeconfig`, or `server` with `token_file`, or set `in_cluster = true`, \
+            return Err("a cluster is reached in one way: name `kubeconfig`, or `server` with `token_file` or `token`, or set `in_cluster = true`, \
                         or `embedded = true`"
                 .to_owned());
         }
         if raw.context.is_some() && raw.kubeconfig.is_none() {
             return Err("`context` belongs to `kubeconfig`".to_owned());
         }
-        if (raw.ca.is_some() || raw.token_file.is_some()) && raw.server.is_none() {
-            return Err("`ca` and `token_file` belong to `server`".to_owned());
+        if (raw.ca.is_some() || raw.token_file.is_some() || raw.token.is_some()) && raw.server.is_none() {
+            return Err("`ca`, `token_file` and `token` belong to `server`".to_owned());
         }
         let way = match (raw.kubeconfig, raw.server) {
             (Some(path), _) => Way::Kubeconfig { path, context: raw.context },
@@ -85,8 +151,9 @@ impl TryFrom<RawCluster> for Cluster {
                 if !url.starts_with("https://") {
                     return Err(format!("{url:?} is no address that begins with https://"));
                 }
-                let token_file = raw.token_file.ok_or("`server` needs `token_file`: the file that holds the token")?;
-                Way::Server { url, ca: raw.ca, token_file }
+                let token = Credential::of(raw.token_file, raw.token, ("token_file", "token"))?
+                    .ok_or("`server` needs `token_file`, the file that holds the token, or `token`, its place in the secret store")?;
+                Way::Server { url, ca: raw.ca, token }
             }
             (None, None) if raw.in_cluster == Some(true) => Way::InCluster,
             (None, None) => Way::Embedded,
@@ -99,8 +166,8 @@ impl TryFrom<RawCluster> for Cluster {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "RawRegistry")]
 pub struct Registry {
-    /// User, and the file that holds the password.
-    pub credentials: Option<(String, PathBuf)>,
+    /// User, and where the password is.
+    pub credentials: Option<(String, Credential)>,
     /// It speaks HTTP without encryption.
     pub plain_http: bool,
     /// Its certificate authority.
@@ -111,6 +178,7 @@ pub struct Registry {
 struct RawRegistry {
     username: Option<String>,
     password_file: Option<PathBuf>,
+    password: Option<SecretRef>,
     #[serde(default)]
     plain_http: bool,
     ca: Option<PathBuf>,
@@ -119,10 +187,16 @@ struct RawRegistry {
 impl TryFrom<RawRegistry> for Registry {
     type Error = String;
     fn try_from(raw: RawRegistry) -> Result<Self, String> {
-        let credentials = match (raw.username, raw.password_file) {
-            (Some(name), Some(file)) => Some((name, file)),
+        let password = Credential::of(raw.password_file, raw.password, ("password_file", "password"))?;
+        let credentials = match (raw.username, password) {
+            (Some(name), Some(password)) => Some((name, password)),
             (None, None) => None,
-            _ => return Err("`username` and `password_file` go together; leave both out for a registry that needs neither".to_owned()),
+            _ => {
+                return Err(
+                    "`username` goes together with `password_file` or `password`; leave both out for a registry that needs neither"
+                        .to_owned(),
+                );
+            }
         };
         Ok(Self { credentials, plain_http: raw.plain_http, ca: raw.ca })
     }
@@ -237,13 +311,13 @@ impl Outside {
         let cluster = |cluster: Cluster| Cluster {
             way: match cluster.way {
                 Way::Kubeconfig { path, context } => Way::Kubeconfig { path: at(path), context },
-                Way::Server { url, ca, token_file } => Way::Server { url, ca: ca.map(at), token_file: at(token_file) },
+                Way::Server { url, ca, token } => Way::Server { url, ca: ca.map(at), token: token.from(folder) },
                 way @ (Way::Embedded | Way::InCluster) => way,
             },
             ..cluster
         };
         let registry = |registry: Registry| Registry {
-            credentials: registry.credentials.map(|(name, file)| (name, at(file))),
+            credentials: registry.credentials.map(|(name, password)| (name, password.from(folder))),
             ca: registry.ca.map(at),
             ..registry
         };
@@ -265,5 +339,28 @@ impl Outside {
             registries: self.registries.into_iter().map(|(host, one)| (host, registry(one))).collect(),
             secrets: self.secrets.map(secrets),
         }
+    }
+
+    /// Whether what stands in the secret store can be read from there.
+    ///
+    /// # Errors
+    /// What has no store, or would be needed to reach its own.
+    pub fn consistent(&self) -> Result<(), String> {
+        let tokens = self.clusters.iter().filter(|(_, cluster)| cluster.way.secret().is_some());
+        let tokens = tokens.map(|(name, _)| (format!("[clusters.{name}] token"), Some(name)));
+        let passwords = self.registries.iter().filter_map(|(host, registry)| match &registry.credentials {
+            Some((_, Credential::Secret(_))) => Some((format!("[registries.\"{host}\"] password"), None)),
+            _ => None,
+        });
+        for (what, cluster) in tokens.chain(passwords) {
+            match &self.secrets {
+                None => return Err(format!("{what} stands in a secret store, but there is no [secrets]; add it, or name a file")),
+                Some(Secrets::Kubernetes(store)) if Some(store) == cluster => {
+                    return Err(format!("{what} stands in the cluster that it is for; name a file, or keep secrets elsewhere"));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
     }
 }

@@ -187,7 +187,9 @@ pub fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
         };
         at(error.span(), message, help.to_owned())
     })?;
-    assemble(file, raw).map_err(|message| at(None, message, "use shorter, plain paths".to_owned()))
+    let config = assemble(file, raw).map_err(|message| at(None, message, "use shorter, plain paths".to_owned()))?;
+    config.outside.consistent().map_err(|message| at(None, message, "docs/operate.md shows where credentials may stand".to_owned()))?;
+    Ok(config)
 }
 
 fn assemble(file: &Path, raw: Raw) -> Result<Config, String> {

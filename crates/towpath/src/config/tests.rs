@@ -43,6 +43,36 @@ fn every_key_is_read() {
 }
 
 #[test]
+fn credentials_stand_in_files_or_in_the_secret_store_but_not_in_what_they_open() {
+    use super::super::outside::{Credential, SecretRef, Way};
+    let file = |secrets: &str| {
+        format!(
+            "[config]\nurl = \"config\"\n{secrets}\n[clusters.hub]\nserver = \"https://hub:6443\"\ntoken = {{secret = \"ci/hub\", field = \"token\", version = 3}}\n\
+             [clusters.other]\nkubeconfig = \"other.conf\"\n[registries.\"quay.io\"]\nusername = \"ci\"\npassword = {{secret = \"ci/quay\", field = \"password\"}}\n"
+        )
+    };
+    let outside = read(&file("[secrets.files]\ndirectory = \"vault\"")).unwrap().outside;
+    let token = SecretRef { path: "ci/hub".to_owned(), field: "token".to_owned(), version: Some(3) };
+    assert_eq!(outside.clusters["hub"].way, Way::Server { url: "https://hub:6443".to_owned(), ca: None, token: Credential::Secret(token) });
+    assert!(matches!(&outside.registries["quay.io"].credentials, Some((name, Credential::Secret(_))) if name == "ci"));
+    assert!(read(&file("[secrets.kubernetes]\ncluster = \"other\"")).is_ok());
+    for (text, message) in [
+        (file("[secrets.kubernetes]\ncluster = \"hub\""), "[clusters.hub] token stands in the cluster that it is for"),
+        (file(""), "[clusters.hub] token stands in a secret store, but there is no [secrets]"),
+        (file("[secrets.files]\ndirectory = \"v\"").replace("ci/hub", "../hub"), "contains `.` or `..`"),
+        (file("[secrets.files]\ndirectory = \"v\"").replace("token = {", "token_file = \"t\"\ntoken = {"), "say the same in two ways"),
+        (
+            file("[secrets.files]\ndirectory = \"v\"").replace("field = \"token\"", "feld = \"token\""),
+            "the key `clusters.hub.token.feld` is not known",
+        ),
+        (file("[secrets.files]\ndirectory = \"v\"").replace("username = \"ci\"\n", ""), "`username` goes together with"),
+    ] {
+        let error = read(&text).unwrap_err();
+        assert!(error.message.contains(message), "{error}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_told_with_its_place_and_mend() {
     let with = |more: &str| format!("[config]\nurl = \"config\"\n{more}");
     for (text, place, message, help) in [

@@ -9,44 +9,60 @@ use anyhow::Context as _;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use secrecy::SecretString;
-use towpath_cluster::{Cluster, Connection, KubeCluster, KubeSettings, Token};
+use towpath_cluster::{Cluster, Connection, KubeCluster, KubeSettings, Token, TokenSource};
 use towpath_domain::ClusterName;
-use towpath_registry::{Credentials, LayoutRegistry, Registries, RemoteSettings};
+use towpath_registry::{Credentials, LayoutRegistry, Password, PasswordSource, Registries, RemoteSettings};
 use towpath_runs::world::Clusters;
 use towpath_secrets::{
-    Files, FilesConfig, Kubernetes, KubernetesConfig, KubernetesSecrets, LONGEST_KEPT, Pins, SecretSource, SecretStore, SignIn, Stores,
-    Vault, VaultConfig, VersionKey,
+    Files, FilesConfig, Kubernetes, KubernetesConfig, KubernetesSecrets, LONGEST_KEPT, Pins, Request, SecretSource, SecretStore, SignIn,
+    Stores, Vault, VaultConfig, VersionKey,
 };
 
-use crate::config::outside::{self, Outside, Secrets, Way};
+use crate::config::outside::{self, Credential, Outside, Secrets, Way};
 
-/// Everything outside: clusters that are connected to when first needed.
+/// Everything outside: clusters that are connected to when first needed, and the store of secrets, which may be in one of them.
 pub struct Reached {
     kubernetes: BTreeMap<String, KubeCluster>,
     embedded: Vec<String>,
+    secrets: Arc<Stores>,
 }
 
 impl Reached {
-    /// The clusters that the configuration names.
-    pub fn new(outside: &Outside) -> Self {
-        let mut reached = Self { kubernetes: BTreeMap::new(), embedded: Vec::new() };
-        for (name, cluster) in &outside.clusters {
+    /// The clusters and the secret store that the configuration names.
+    ///
+    /// # Errors
+    /// When the store cannot be set up.
+    pub fn new(outside: &Outside, state: &Path) -> anyhow::Result<Self> {
+        let mut reached = Self { kubernetes: BTreeMap::new(), embedded: Vec::new(), secrets: Arc::new(Stores::none()) };
+        let (own, from_store): (Vec<_>, Vec<_>) = outside.clusters.iter().partition(|(_, cluster)| cluster.way.secret().is_none());
+        reached.add(own);
+        // The store may be in one of those clusters, and the others' tokens in it.
+        reached.secrets = reached.store(outside, state)?;
+        reached.add(from_store);
+        Ok(reached)
+    }
+
+    fn add(&mut self, clusters: Vec<(&String, &outside::Cluster)>) {
+        for (name, cluster) in clusters {
             let connection = match &cluster.way {
                 Way::Embedded => {
-                    reached.embedded.push(name.clone());
+                    self.embedded.push(name.clone());
                     continue;
                 }
                 Way::Kubeconfig { path, context } => Connection::Kubeconfig { path: path.clone(), context: context.clone() },
                 Way::InCluster => Connection::InCluster,
-                Way::Server { url, ca, token_file } => {
-                    Connection::Server { url: url.clone(), ca: ca.clone(), token: Token::File(token_file.clone()) }
+                Way::Server { url, ca, token } => {
+                    let token = match token {
+                        Credential::File(file) => Token::File(file.clone()),
+                        Credential::Secret(secret) => Token::Source(Arc::new(InStore::new(&self.secrets, secret))),
+                    };
+                    Connection::Server { url: url.clone(), ca: ca.clone(), token }
                 }
             };
             let usual = KubeSettings::default();
             let settings = KubeSettings { requests_at_once: cluster.requests_at_once.unwrap_or(usual.requests_at_once) };
-            reached.kubernetes.insert(name.clone(), KubeCluster::new(name, connection, settings));
+            self.kubernetes.insert(name.clone(), KubeCluster::new(name, connection, settings));
         }
-        reached
     }
 
     /// The clusters for runs.
@@ -64,11 +80,17 @@ impl Reached {
         Ok(Clusters::new(named, Arc::clone(embedded)))
     }
 
+    /// The clusters over the network, by name.
+    pub fn kubernetes(&self) -> impl Iterator<Item = (&str, &KubeCluster)> {
+        self.kubernetes.iter().map(|(name, cluster)| (name.as_str(), cluster))
+    }
+
     /// The store of secret parameters; without one, each is refused.
-    ///
-    /// # Errors
-    /// When the store cannot be set up.
-    pub fn secrets(&self, outside: &Outside, state: &Path) -> anyhow::Result<Arc<Stores>> {
+    pub fn secrets(&self) -> Arc<Stores> {
+        Arc::clone(&self.secrets)
+    }
+
+    fn store(&self, outside: &Outside, state: &Path) -> anyhow::Result<Arc<Stores>> {
         let Some(configured) = &outside.secrets else { return Ok(Arc::new(Stores::none())) };
         let version_key = version_key(state)?;
         let store: Arc<dyn SecretStore> = match configured {
@@ -86,22 +108,63 @@ impl Reached {
         };
         Ok(Arc::new(Stores::none().with_default(store)))
     }
+
+    /// The registries: the embedded one, and those that the configuration names.
+    ///
+    /// # Errors
+    /// When a password cannot be read from its file, or a registry cannot be set up.
+    pub fn registries(&self, outside: &Outside, embedded: LayoutRegistry) -> anyhow::Result<Registries> {
+        let mut remotes = Vec::new();
+        for (host, registry) in &outside.registries {
+            let credentials = match &registry.credentials {
+                None => None,
+                Some((username, password)) => {
+                    let password = match password {
+                        Credential::File(file) => Password::Value(read_secret(file)?),
+                        Credential::Secret(secret) => Password::Source(Arc::new(InStore::new(&self.secrets, secret))),
+                    };
+                    Some(Credentials { username: username.clone(), password })
+                }
+            };
+            remotes.push(RemoteSettings { host: host.clone(), plain_http: registry.plain_http, ca_file: registry.ca.clone(), credentials });
+        }
+        Ok(Registries::new(embedded, remotes)?)
+    }
 }
 
-/// The registries: the embedded one, and those that the configuration names.
-///
-/// # Errors
-/// When a password cannot be read, or a registry cannot be set up.
-pub fn registries(outside: &Outside, embedded: LayoutRegistry) -> anyhow::Result<Registries> {
-    let mut remotes = Vec::new();
-    for (host, registry) in &outside.registries {
-        let credentials = match &registry.credentials {
-            None => None,
-            Some((username, file)) => Some(Credentials { username: username.clone(), password: read_secret(file)? }),
-        };
-        remotes.push(RemoteSettings { host: host.clone(), plain_http: registry.plain_http, ca_file: registry.ca.clone(), credentials });
+/// A credential in the secret store, which keeps it for as long as its lease and then asks anew.
+struct InStore {
+    store: Arc<Stores>,
+    request: Request,
+}
+
+impl InStore {
+    fn new(store: &Arc<Stores>, secret: &outside::SecretRef) -> Self {
+        Self { store: Arc::clone(store), request: Request::new(&secret.path, &secret.field).at_version(secret.version) }
     }
-    Ok(Registries::new(embedded, remotes)?)
+
+    async fn read(&self) -> Result<SecretString, String> {
+        let fetched = self.store.read(&self.request).await.map_err(|error| error.to_string())?;
+        Ok(SecretString::from(fetched.value.expose().trim_end_matches(['\n', '\r']).to_owned()))
+    }
+}
+
+impl std::fmt::Debug for InStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InStore").field("request", &self.request).finish_non_exhaustive()
+    }
+}
+
+impl TokenSource for InStore {
+    fn token(&self) -> BoxFuture<'_, Result<SecretString, String>> {
+        self.read().boxed()
+    }
+}
+
+impl PasswordSource for InStore {
+    fn password(&self) -> BoxFuture<'_, Result<SecretString, String>> {
+        self.read().boxed()
+    }
 }
 
 /// A secret in a file, without the line break that editors put at its end.

@@ -21,7 +21,7 @@ use towpath_web::Listener;
 
 use super::brain::Wired;
 use super::names::CatalogNames;
-use super::outside::{Reached, registries};
+use super::outside::Reached;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::server_file::Published;
@@ -57,8 +57,8 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
     let git = git(config)?;
     git.version().await?;
     let mirrors = Mirrors::new(git, config.state.join("mirrors"));
-    let outside = Reached::new(&config.outside);
-    let registry = Arc::new(registries(&config.outside, LayoutRegistry::open(&config.registry)?)?);
+    let outside = Reached::new(&config.outside, &config.state)?;
+    let registry = Arc::new(outside.registries(&config.outside, LayoutRegistry::open(&config.registry)?)?);
     let images = Arc::new(Images::new(Arc::clone(&registry), config.state.join("images")));
     let host_path = around.host_env.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone()).unwrap_or_default();
     let local = LocalCluster::open(LocalSettings::new(config.state.join("cluster"), around.shim, host_path), images)?;
@@ -73,7 +73,7 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         catalogs: Catalogs::default(),
         registry,
         clusters: outside.clusters(&cluster)?,
-        secrets: outside.secrets(&config.outside, &config.state)?,
+        secrets: outside.secrets(),
         clock: Clock::system(),
         builds: config.state.join("builds"),
         logs: logs(&config.state),

@@ -66,9 +66,42 @@ pub(super) fn readable(object: &Value) -> Value {
             annotations.remove("deployment.kubernetes.io/revision");
             // A whole copy of the object, values of secrets included.
             annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+            if annotations.is_empty() {
+                metadata.remove("annotations");
+            }
         }
     }
     object
+}
+
+/// What the object would become, without what the server would only fill in: fields that nobody asked for and that were not there before.
+pub(super) fn asked_for(after: &Value, before: &Value, wanted: &Value) -> Value {
+    match (after, before, wanted) {
+        (Value::Object(fields), before, wanted) => {
+            let none = Value::Null;
+            let known = fields.iter().filter(|(name, _)| before.get(name.as_str()).is_some() || wanted.get(name.as_str()).is_some());
+            let of = |object: &Value, name: &str| object.get(name).cloned().unwrap_or_else(|| none.clone());
+            known.map(|(name, value)| (name.clone(), asked_for(value, &of(before, name), &of(wanted, name)))).collect()
+        }
+        (Value::Array(items), before, wanted) => {
+            let all = |list: &Value| list.as_array().cloned().unwrap_or_default();
+            let (before, wanted) = (all(before), all(wanted));
+            let like = |list: &[Value], at: usize, item: &Value| match item.get("name") {
+                Some(name) => list.iter().find(|other| other.get("name") == Some(name)).cloned(),
+                None => list.get(at).cloned(),
+            };
+            let item = |(at, item): (usize, &Value)| {
+                let (before, wanted) = (like(&before, at, item), like(&wanted, at, item));
+                match (before, wanted) {
+                    // Nobody knows it: then all of it is told.
+                    (None, None) => item.clone(),
+                    (before, wanted) => asked_for(item, &before.unwrap_or_default(), &wanted.unwrap_or_default()),
+                }
+            };
+            items.iter().enumerate().map(item).collect()
+        }
+        (value, _, _) => value.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -107,5 +140,18 @@ mod tests {
             "status": {},
         });
         assert_eq!(readable(&object), json!({"kind": "ConfigMap", "metadata": {"name": "a", "annotations": {"mine": "yes"}}}));
+    }
+
+    #[test]
+    fn what_a_server_would_only_fill_in_is_no_change() {
+        let before = json!({"spec": {"replicas": 1, "containers": [{"name": "web", "image": "a", "pull": "Always"}]}});
+        let wanted = json!({"spec": {"replicas": 1, "containers": [{"name": "side", "image": "s"}, {"name": "web", "image": "b"}]}});
+        let after = json!({"spec": {"replicas": 1, "strategy": {"type": "x"}, "containers": [
+            {"name": "side", "image": "s", "pull": "Always"}, {"name": "web", "image": "b", "pull": "Always"}, {"name": "injected", "image": "i"}]}});
+        assert_eq!(
+            asked_for(&after, &before, &wanted),
+            json!({"spec": {"replicas": 1, "containers": [
+                {"name": "side", "image": "s"}, {"name": "web", "image": "b", "pull": "Always"}, {"name": "injected", "image": "i"}]}})
+        );
     }
 }

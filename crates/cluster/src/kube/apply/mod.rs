@@ -98,20 +98,44 @@ pub(super) async fn diff(
 
 /// What applying would change in one object.
 async fn differs(core: &Core, namespace: &NamespaceName, owner: &Owner, item: &Item) -> Result<Option<ObjectDiff>, Outcome> {
-    let change = if item.live.is_none() { Change::Created } else { Change::Changed };
+    let wanted = compare::readable(&item.wanted);
+    let shown = |change, before: Option<&Value>, after: &Value| {
+        let lines = unified(before, Some(after));
+        (!lines.is_empty()).then(|| ObjectDiff { key: item.key.clone(), change: Some(change), lines })
+    };
     if item.is_done_once() {
         // Another run makes it anew; a dry run would only say that it cannot be changed.
-        let lines = unified(None, Some(&compare::readable(&item.wanted)));
-        return Ok(Some(ObjectDiff { key: item.key.clone(), change: Some(Change::Created), lines }));
+        return Ok(shown(Change::Created, None, &wanted));
     }
-    let after = compare::readable(&send(core, namespace, owner, item, true).await?);
+    let (after, refused) = match send(core, namespace, owner, item, true).await {
+        Ok(after) => (after, None),
+        // Most likely others hold fields: what it would come to without them is worth knowing, too.
+        Err(Outcome::Refused(refusal)) if item.live.is_some() && !owner.scope.takeover => {
+            let mut taking_over = owner.clone();
+            taking_over.scope.takeover = true;
+            match send(core, namespace, &taking_over, item, true).await {
+                Ok(after) => (after, Some(refusal)),
+                Err(Outcome::Refused(_)) => return Err(Outcome::Refused(refusal)),
+                Err(stop) => return Err(stop),
+            }
+        }
+        Err(other) => return Err(other),
+    };
     let before = match &item.live {
         // Only its labels were listed when it is somebody else's.
-        Some(_) => core.read::<Value>(&item.path(namespace)).await.map_err(Outcome::Stop)?.map(|live| compare::readable(&live)),
+        Some(_) => core.read::<Value>(&item.path(namespace)).await.map_err(Outcome::Stop)?,
         None => None,
     };
-    let lines = unified(before.as_ref(), Some(&after));
-    Ok((!lines.is_empty()).then(|| ObjectDiff { key: item.key.clone(), change: Some(change), lines }))
+    let mut found = match before.map(|live| compare::readable(&live)) {
+        // The server took it; what it would fill in is of no interest to anybody.
+        None => shown(Change::Created, None, &wanted),
+        Some(before) => shown(Change::Changed, Some(&before), &compare::asked_for(&compare::readable(&after), &before, &wanted)),
+    };
+    if let Some(refusal) = refused {
+        let found = found.get_or_insert_with(|| ObjectDiff { key: item.key.clone(), change: Some(Change::Changed), lines: Vec::new() });
+        found.lines.insert(0, format!("! the deploy will be refused: {} {}", refusal.field, refusal.why));
+    }
+    Ok(found)
 }
 
 /// Carries futures out, several at a time; answers in their order.

@@ -7,6 +7,7 @@ mod signing_in;
 
 use std::path::PathBuf;
 
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use towpath_domain::Digest;
 use towpath_registry::{Credentials, LayoutRegistry, Limits, Packed, RemoteRegistry, RemoteSettings};
@@ -19,7 +20,7 @@ pub fn settings(host: &str) -> RemoteSettings {
 }
 
 pub fn user(password: &str) -> Option<Credentials> {
-    Some(Credentials { username: REGISTRY_USER.to_owned(), password: password.to_owned().into() })
+    Some(Credentials { username: REGISTRY_USER.to_owned(), password: SecretString::from(password).into() })
 }
 
 /// With user and password, encrypted where it is.

@@ -27,6 +27,13 @@ struct Drawn {
     generated: BTreeMap<String, String>,
 }
 
+/// What is to be applied.
+struct Made {
+    objects: Vec<Value>,
+    /// Whether values were drawn for it.
+    drawn: bool,
+}
+
 /// What applying finds.
 #[derive(Debug, Serialize, Deserialize)]
 struct Applied {
@@ -42,8 +49,11 @@ pub(crate) async fn run(world: &World, journal: &Journal, work: &DeployWork) -> 
         return Err(Stop::Superseded { by: "the target's configuration changed since this run was queued".to_owned() });
     }
     let values = secrets::fetch(world, journal, &target).await?;
-    let objects = render_once(world, journal, &target, work, &values).await?;
+    let Made { mut objects, drawn } = render_once(world, journal, &target, work, &values).await?;
     secrets::mask(journal, &objects, &values);
+    if drawn || !values.is_empty() {
+        objects = secrets::remember(world, &target, work.commit, objects).await?;
+    }
     let digests = journal.step("images", || bits::images(world, journal, &target, work, &objects)).await?;
     let pinned = bits::pin(objects, &digests);
     let keys = keys(&pinned)?;
@@ -67,7 +77,7 @@ async fn render_once(
     target: &Arc<Target>,
     work: &DeployWork,
     values: &BTreeMap<String, SecretValue>,
-) -> Result<Vec<Value>, Stop> {
+) -> Result<Made, Stop> {
     let around = world.rendering(render::Secrets::Values(values));
     let stop = |e: render::RenderError| Stop::failed(e.class, e);
     let drawn: Drawn = journal
@@ -93,7 +103,8 @@ async fn render_once(
         })
         .await?;
     let mut draw = Recorded::new(&drawn.generated);
-    Ok(render::render(around, target, work.commit, &mut draw).await.map_err(stop)?.objects)
+    let objects = render::render(around, target, work.commit, &mut draw).await.map_err(stop)?.objects;
+    Ok(Made { objects, drawn: !drawn.generated.is_empty() })
 }
 
 fn keys(objects: &[Value]) -> Result<Vec<ObjectKey>, Stop> {

@@ -2,21 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 use towpath_catalog::Target;
-use towpath_cluster::{ClusterError, ObjectDiff, ObjectKey, Owner};
+use towpath_cluster::{Change, ClusterError, ObjectDiff, Owner};
 use towpath_domain::{CommitId, Digest, ImageRef, RunId};
-use towpath_engine::secret_versions;
 use towpath_registry::Registry as _;
-use towpath_secrets::Redactor;
-use towpath_template::{Placeholder, Recorded, objects};
+use towpath_secrets::{Redactor, SecretValue};
+use towpath_template::{Recorded, objects};
 
-use super::{bits, keys, owner, predecessors, secrets};
+use super::{bits, owner, predecessors, secrets};
 use crate::render::{self, Secrets};
 use crate::world::{Snapshot, World};
-
-/// Stands for the lines of an object that are not shown.
-const HIDDEN: &str = "(secret or generated values stand in it: its lines are hidden)";
 
 /// Why nobody can say what a deploy would change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,11 +32,20 @@ impl PreviewError {
     }
 }
 
+/// What a plan may know of secret parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Knowing {
+    /// Their values, as a deploy would: for what the config repository's own branch says.
+    Values,
+    /// Only which ones are meant: whoever can push a branch has not been trusted with values yet, not even with one bit of them.
+    Names,
+}
+
 /// What deploying `target`, as `snapshot` has it, at `commit` would change in its cluster. `release` are the digests that the channels
 /// vouch for.
 ///
-/// Values of secret parameters and generated ones are in no line: a `Secret` shows which of its fields differ, and any other object that
-/// such a value stands in shows no lines at all, since the live one may hold an older value that nobody here knows.
+/// Values of secret parameters and generated ones are in no line: neither those of now nor those of earlier deploys, which their objects remember
+/// the places of.
 ///
 /// # Errors
 /// [`PreviewError`] when it cannot be rendered or compared.
@@ -48,22 +55,31 @@ pub async fn differences(
     target: &Target,
     commit: CommitId,
     release: &BTreeMap<ImageRef, Digest>,
+    knowing: Knowing,
 ) -> Result<Vec<ObjectDiff>, PreviewError> {
-    let values = secrets::read(world, target).await.map_err(PreviewError::new)?;
-    let redactor = Redactor::new(values.values());
+    let values = match knowing {
+        Knowing::Values => secrets::read(world, target).await.map_err(PreviewError::new)?,
+        Knowing::Names => target.secret_parameters.keys().map(|name| (name.clone(), SecretValue::new(WITHHELD))).collect(),
+    };
+    let redactor = Redactor::new(values.values().filter(|_| knowing == Knowing::Values));
     let clean = |error: ClusterError| PreviewError {
         message: redactor.redact(&error.to_string()).into_owned(),
         cluster_is_away: matches!(error, ClusterError::Unreachable { .. }),
     };
 
-    let versions = secret_versions(target, &world.ledger.facts());
-    let marked = render::render(world.rendering(Secrets::Marked(&versions)), target, commit, &mut Placeholder).await;
-    let marked = marked.map_err(PreviewError::new)?.objects;
+    let marked = secrets::marked(world, target, commit).await.map_err(PreviewError::new)?;
     let none = BTreeMap::new();
     let mut draw = Recorded::new(&none);
-    let wanted = render::render(world.rendering(Secrets::Values(&values)), target, commit, &mut draw).await;
-    let wanted = wanted.map_err(|error| PreviewError::new(redactor.redact(&error.message)))?.objects;
-    let hidden = holding_secrets(&wanted, &marked)?;
+    let rendered = render::render(world.rendering(Secrets::Values(&values)), target, commit, &mut draw).await;
+    let rendered = rendered.map_err(|error| PreviewError::new(redactor.redact(&error.message)))?.objects;
+    let places = secrets::places(&marked, &rendered);
+    let mut wanted = match knowing {
+        Knowing::Values => rendered,
+        Knowing::Names => marked.into_iter().map(standing_in).collect(),
+    };
+    for (object, places) in wanted.iter_mut().zip(places) {
+        if knowing == Knowing::Names { places.withheld() } else { places }.write(object);
+    }
     let wanted = bits::pin(wanted.clone(), &digests(world, &wanted, release).await?);
 
     let cluster = world.clusters.get(&target.cluster);
@@ -72,17 +88,34 @@ pub async fn differences(
     let heir_of = predecessors(snapshot, target, there.iter().map(|object| &object.owner));
     let owner = Owner { heir_of, ..owner(target, &run, commit) };
     let mut found = cluster.diff(&target.namespace, &owner, &wanted).await.map_err(clean)?;
+    // Only what Towpath notes on it would be another.
+    found.retain(|difference| difference.change != Some(Change::Changed) || !difference.lines.is_empty());
     for difference in &mut found {
         if difference.change.is_none() {
-            // What it holds is of no use to anybody any more, and may be a secret of old.
+            // What it holds is of no use to anybody any more.
             difference.lines.clear();
-        } else if hidden.contains(&difference.key) {
-            difference.lines = vec![HIDDEN.to_owned()];
-        } else {
-            difference.lines.iter_mut().for_each(|line| *line = redactor.redact(line).into_owned());
         }
+        difference.key.name = redactor.redact(&difference.key.name).into_owned();
+        difference.lines.iter_mut().for_each(|line| *line = redactor.redact(line).into_owned());
     }
     Ok(found)
+}
+
+/// Stands for a value where only markers are known: another text than any marker.
+const WITHHELD: &str = "(withheld)";
+
+/// What a `Secret` holds in base64 must be base64, also where only a marker stands for it: else the server would refuse to look at it.
+fn standing_in(mut object: Value) -> Value {
+    if objects::kind(&object) == "Secret"
+        && let Some(data) = object.get_mut("data").and_then(Value::as_object_mut)
+    {
+        for text in data.values_mut() {
+            if text.as_str().is_some_and(|text| BASE64.decode(text).is_err()) {
+                *text = Value::from(BASE64.encode(text.as_str().unwrap_or_default()));
+            }
+        }
+    }
+    object
 }
 
 /// The digests of the images, as far as the registry knows them. One that it does not know yet stays a tag.
@@ -105,25 +138,6 @@ async fn digests(
     Ok(digests)
 }
 
-/// The objects in which values stand that must not be shown: those that come out otherwise with markers in the place of such values.
-fn holding_secrets(wanted: &[Value], marked: &[Value]) -> Result<Vec<ObjectKey>, PreviewError> {
-    let keys = keys(wanted).map_err(PreviewError::new)?;
-    let holding = |at: usize, object: &Value| marked.get(at).is_none_or(|marked| in_sight(marked) != in_sight(object));
-    Ok(keys.into_iter().zip(wanted).enumerate().filter(|(at, (_, object))| holding(*at, object)).map(|(_, (key, _))| key).collect())
-}
-
-/// The object without the fields of which every diff hides the values.
-fn in_sight(object: &Value) -> Value {
-    let mut object = object.clone();
-    if objects::kind(&object) == "Secret"
-        && let Some(fields) = object.as_object_mut()
-    {
-        fields.remove("data");
-        fields.remove("stringData");
-    }
-    object
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -131,15 +145,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_holds_secret_or_generated_values_is_told_apart_from_what_hides_them_itself() {
-        let secret = |value: &str, note: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "own", "annotations": {"note": note}}, "stringData": {"p": value}});
-        let map = |value: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "own"}, "data": {"p": value}});
-        let found = |wanted: &[Value], marked: &[Value]| -> Vec<String> {
-            holding_secrets(wanted, marked).unwrap().iter().map(ToString::to_string).collect()
-        };
-        assert_eq!(found(&[secret("hunter2", "a"), map("x")], &[secret("marker", "a"), map("x")]), [""; 0]);
-        assert_eq!(found(&[secret("hunter2", "a"), map("hunter2")], &[secret("marker", "a"), map("marker")]), ["ConfigMap/own"]);
-        assert_eq!(found(&[secret("hunter2", "hunter2")], &[secret("marker", "marker")]), ["Secret/own"]);
-        assert_eq!(found(&[map("x")], &[]), ["ConfigMap/own"], "what has no counterpart is not taken for harmless");
+    fn a_marker_in_a_secrets_data_becomes_what_a_server_takes() {
+        let secret = json!({"kind": "Secret", "data": {"a": "<secret:web/db#p@3>", "b": "aGVsbG8="}});
+        let shown = standing_in(secret);
+        assert_eq!(BASE64.decode(shown["data"]["a"].as_str().unwrap()).unwrap(), b"<secret:web/db#p@3>");
+        assert_eq!(shown["data"]["b"], "aGVsbG8=");
+        let map = json!({"kind": "ConfigMap", "data": {"a": "<secret:web/db#p@3>"}});
+        assert_eq!(standing_in(map.clone()), map);
     }
 }

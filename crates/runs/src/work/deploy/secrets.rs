@@ -6,10 +6,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 use towpath_catalog::Target;
+use towpath_cluster::SecretFields;
+use towpath_domain::CommitId;
+use towpath_engine::secret_versions;
 use towpath_secrets::{Request, SecretValue};
-use towpath_template::objects;
+use towpath_template::{Placeholder, objects};
 
 use crate::journal::{Journal, Stop};
+use crate::render::{self, RenderError, Secrets};
 use crate::world::World;
 
 /// The values of the target's secret parameters, by parameter. From here on none of them shows in the run's log.
@@ -33,6 +37,28 @@ pub(super) async fn read(world: &World, target: &Target) -> Result<BTreeMap<Stri
         values.insert(name.clone(), fetched.value);
     }
     Ok(values)
+}
+
+/// The target's objects with markers in the place of secret and generated values.
+pub(super) async fn marked(world: &World, target: &Target, commit: CommitId) -> Result<Vec<Value>, RenderError> {
+    let versions = secret_versions(target, &world.ledger.facts());
+    Ok(render::render(world.rendering(Secrets::Marked(&versions)), target, commit, &mut Placeholder).await?.objects)
+}
+
+/// Where secret and generated values stand, by object: where it differs from itself with markers. Without a counterpart nobody knows where they
+/// are, and all of it counts.
+pub(super) fn places(marked: &[Value], objects: &[Value]) -> Vec<SecretFields> {
+    let one = |(at, object)| SecretFields::between(marked.get(at).unwrap_or(&Value::Null), object);
+    objects.iter().enumerate().map(one).collect()
+}
+
+/// Notes on the objects that are to be applied where secret and generated values stand in them.
+pub(super) async fn remember(world: &World, target: &Target, commit: CommitId, mut objects: Vec<Value>) -> Result<Vec<Value>, Stop> {
+    let marked = marked(world, target, commit).await.map_err(|e| Stop::failed(e.class, e))?;
+    for (places, object) in places(&marked, &objects).into_iter().zip(&mut objects) {
+        places.write(object);
+    }
+    Ok(objects)
 }
 
 /// Hides every value of every `Secret` among the objects, as written and decoded, beside those of secret parameters.

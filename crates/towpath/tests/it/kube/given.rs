@@ -10,6 +10,9 @@ use towpath_testbed::Kube;
 
 use crate::installation::Installation;
 
+/// Who a registry knows: `ci` with the password `letmein-towpath`, in bcrypt.
+const USERS: &str = "ci:$2b$05$GaKMY0YjBKCJz0hYqkduf.PDUZNwFPX7p1BzcaDxEXjvCA24M6WYG\n";
+
 /// Debian's registry on a port of its own; it ends with the test.
 pub struct Registry {
     pub host: String,
@@ -19,6 +22,11 @@ pub struct Registry {
 
 impl Registry {
     pub fn start() -> Option<Self> {
+        Self::start_with("")
+    }
+
+    /// With more lines of its configuration; `@DIR@` is a folder of its own.
+    pub fn start_with(more: &str) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let config = dir.path().join("config.yml");
@@ -27,7 +35,8 @@ impl Registry {
             "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n",
             storage.display()
         );
-        std::fs::write(&config, text).unwrap();
+        std::fs::write(dir.path().join("users"), USERS).unwrap();
+        std::fs::write(&config, text + &more.replace("@DIR@", &dir.path().display().to_string())).unwrap();
         // It ends with this process, however that ends.
         let started = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "docker-registry", "serve"])

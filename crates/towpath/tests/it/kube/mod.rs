@@ -1,4 +1,6 @@
 //! The whole way on a real Kubernetes with a real registry: from a push to pods in production.
 
+mod diff;
+mod doctor;
 mod given;
 mod journey;
