@@ -4,10 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use kube::client::{ClientBuilder, ConfigExt as _};
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use secrecy::SecretString;
 
+use super::lanes::{Connector, Lanes};
 use crate::api::BoxFuture;
 
 /// How a cluster is reached. Comes from this installation's own configuration, never from the config repository.
@@ -85,7 +89,7 @@ pub(super) async fn client(connection: &Connection, token: Option<&SecretString>
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         return Err("this process has no cryptography installed; that is a mistake in the program".to_owned());
     }
-    let mut config = match connection {
+    let config = match connection {
         Connection::Kubeconfig { path, context } => {
             let file = Kubeconfig::read_from(path).map_err(|e| format!("{}: {e}", path.display()))?;
             let options = KubeConfigOptions { context: context.clone(), ..KubeConfigOptions::default() };
@@ -95,8 +99,35 @@ pub(super) async fn client(connection: &Connection, token: Option<&SecretString>
             .map_err(|e| format!("the service account of this pod cannot be used: {e}; is Towpath running in a cluster?"))?,
         Connection::Server { url, ca, .. } => server(url, ca.as_ref(), token)?,
     };
-    config.connect_timeout = Some(CONNECT_WITHIN);
-    Client::try_from(config).map_err(|e| e.to_string())
+    if let Some(proxy) = &config.proxy_url {
+        let host = proxy.host().unwrap_or_default();
+        return Err(format!("it is to be reached through the proxy {host}, which Towpath cannot do; give it a direct way"));
+    }
+    assembled(&config).map_err(|e| super::request::words(&e))
+}
+
+/// The client over its connections. Asking again is left to [`super::request`], which knows whose turn it is.
+fn assembled(config: &Config) -> Result<Client, kube::Error> {
+    let lanes = Lanes::new(connector(config)?);
+    let builder = ClientBuilder::new(lanes, config.default_namespace.clone()).with_layer(&config.extra_headers_layer()?);
+    Ok(match config.auth_layer()? {
+        Some(auth) => builder.with_layer(&auth).with_layer(&config.base_uri_layer()).build(),
+        None => builder.with_layer(&config.base_uri_layer()).build(),
+    })
+}
+
+/// How connections are made: with HTTP/2 where the server speaks it.
+fn connector(config: &Config) -> Result<Connector, kube::Error> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_connect_timeout(Some(CONNECT_WITHIN));
+    tcp.set_nodelay(true);
+    let mut builder = HttpsConnectorBuilder::new().with_tls_config(config.rustls_client_config()?).https_or_http();
+    if let Some(name) = &config.tls_server_name {
+        let name = name.clone().try_into().map_err(|e| kube::Error::Service(Box::new(e)))?;
+        builder = builder.with_server_name_resolver(FixedServerNameResolver::new(name));
+    }
+    Ok(builder.enable_all_versions().wrap_connector(tcp))
 }
 
 fn server(url: &str, ca: Option<&PathBuf>, token: Option<&SecretString>) -> Result<Config, String> {

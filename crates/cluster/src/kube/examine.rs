@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::version::Info;
 use serde_json::{Value, json};
 use towpath_domain::NamespaceName;
 
-use super::request::{Body, JSON};
+use super::request::{Body, Fault, JSON};
 use super::{Core, discover};
 use crate::api::{BoxFuture, ClusterError, Examination, MissingPermission};
 
@@ -28,7 +28,12 @@ const AT_ONCE: usize = 8;
 
 /// Looks at the cluster.
 pub(super) async fn examine(core: &Core, namespaces: &[(NamespaceName, Vec<String>)]) -> Result<Examination, ClusterError> {
-    let info: Option<Info> = core.read("/version").await?;
+    // Whoever looks at a cluster that is away wants to know it soon.
+    let info: Option<Info> = match core.send_once(Method::GET, "/version").await {
+        Ok(answer) => serde_json::from_value(answer).ok(),
+        Err(Fault::Refused(status)) if status.code == 404 => None,
+        Err(fault) => return Err(core.error("asking for the version", fault)),
+    };
     let version =
         info.map_or_else(|| "a cluster that does not tell its version".to_owned(), |info| format!("Kubernetes {}", info.git_version));
     let mut examination = Examination { version, ..Examination::default() };
@@ -128,11 +133,12 @@ async fn is_allowed(core: &Core, namespace: &NamespaceName, resource: &str, verb
 fn missing(namespace: &NamespaceName, rules: &[Value], needs: &[(String, String, &[&str])]) -> Vec<MissingPermission> {
     let mut found: Vec<MissingPermission> = Vec::new();
     for (group, resource, verbs) in needs {
-        let lacking: Vec<String> = verbs
+        let mut lacking: Vec<String> = verbs
             .iter()
             .filter(|verb| !rules.iter().any(|rule| gives(rule, group, resource, verb)))
             .map(|verb| (*verb).to_owned())
             .collect();
+        lacking.sort();
         let name = if group.is_empty() { resource.clone() } else { format!("{resource}.{group}") };
         if lacking.is_empty() {
             continue;

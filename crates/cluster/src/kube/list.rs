@@ -1,14 +1,18 @@
 //! What Towpath has applied to a cluster, and how it does.
 
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join_all;
 use http::Method;
 use serde_json::Value;
 use towpath_domain::NamespaceName;
 
 use super::request::Fault;
 use super::status::{Status, status};
-use super::watching::text;
-use super::{Core, discover, labels};
-use crate::api::{ClusterError, ObjectStatus};
+use super::view::View;
+use super::watching::{Seen, text};
+use super::{Core, diagnose, discover, labels, logs, running};
+use crate::api::{ClusterError, ObjectStatus, PodStatus};
 use crate::spec::key_of;
 
 /// The kinds that are looked for: asking a cluster for all it has would cost it a hundred requests.
@@ -33,45 +37,83 @@ const KINDS: [(&str, &str); 18] = [
     ("cloud.redhat.com/v1alpha1", "ClowdJobInvocation"),
 ];
 
-/// The objects that carry our label, in one namespace or in all.
+/// Those of them that make pods.
+const WITH_PODS: [&str; 6] = [
+    "Deployment.apps",
+    "StatefulSet.apps",
+    "DaemonSet.apps",
+    "Job.batch",
+    "ClowdApp.cloud.redhat.com",
+    "ClowdJobInvocation.cloud.redhat.com",
+];
+
+/// The objects that carry our label, in one namespace or in all, with their pods.
 pub(super) async fn list(core: &Core, namespace: Option<&NamespaceName>) -> Result<Vec<ObjectStatus>, ClusterError> {
-    let mut found = Vec::new();
-    for (version, name) in KINDS {
-        let Some(kind) = discover::kind(core, version, name).await? else { continue };
-        let place =
-            namespace.map_or_else(|| kind.path("", None).replace("/namespaces//", "/"), |namespace| kind.path(namespace.as_str(), None));
-        let path = format!("{place}?labelSelector={}", labels::TARGET.replace('/', "%2F"));
-        let list = match core.send(Method::GET, &path, None, None).await {
-            Ok(list) => list,
-            Err(Fault::Refused(status)) if status.code == 404 => continue,
-            // What may not be listed is not shown; `doctor` tells what is missing.
-            Err(Fault::Refused(status)) if status.code == 403 => continue,
-            Err(fault) => return Err(core.error(&format!("listing {}", kind.resource()), fault)),
-        };
-        for item in list.get("items").and_then(Value::as_array).into_iter().flatten() {
-            let mut object = item.clone();
-            object["apiVersion"] = Value::from(kind.api_version());
-            object["kind"] = Value::from(kind.kind.as_str());
-            found.extend(shown(&object));
-        }
+    let asked = KINDS.into_iter().map(|(version, name)| of_kind(core, namespace, version, name));
+    let objects: Vec<Value> = try_join_all(asked).await?.into_iter().flatten().collect();
+    let mut by_namespace: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+    for object in &objects {
+        by_namespace.entry(text(object, "/metadata/namespace")).or_default().push(object);
     }
-    Ok(found)
+    let shown = by_namespace.into_iter().map(|(namespace, objects)| with_pods(core, namespace, objects));
+    Ok(try_join_all(shown).await?.into_iter().flatten().collect())
 }
 
-fn shown(object: &Value) -> Option<ObjectStatus> {
+/// The objects of one kind that carry our label.
+async fn of_kind(core: &Core, namespace: Option<&NamespaceName>, version: &str, name: &str) -> Result<Vec<Value>, ClusterError> {
+    let Some(kind) = discover::kind(core, version, name).await? else { return Ok(Vec::new()) };
+    let place =
+        namespace.map_or_else(|| kind.path("", None).replace("/namespaces//", "/"), |namespace| kind.path(namespace.as_str(), None));
+    let path = format!("{place}?labelSelector={}", labels::TARGET.replace('/', "%2F"));
+    let mut list = match core.send(Method::GET, &path, None, None).await {
+        Ok(list) => list,
+        // What may not be listed is not shown; `doctor` tells what is missing.
+        Err(Fault::Refused(status)) if matches!(status.code, 403 | 404) => return Ok(Vec::new()),
+        Err(fault) => return Err(core.error(&format!("listing {}", kind.resource()), fault)),
+    };
+    let mut items = list.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
+    for item in &mut items {
+        item["apiVersion"] = Value::from(kind.api_version());
+        item["kind"] = Value::from(kind.kind.as_str());
+    }
+    Ok(items)
+}
+
+/// The objects of a namespace as they are shown.
+async fn with_pods(core: &Core, namespace: &str, objects: Vec<&Value>) -> Result<Vec<ObjectStatus>, ClusterError> {
+    let kinds: Vec<String> = objects.iter().filter_map(|object| Some(key_of(object).ok()?.kind_and_group())).collect();
+    let seen = if kinds.iter().any(|kind| WITH_PODS.contains(&kind.as_str())) {
+        match logs::snapshot(core, namespace, &[]).await {
+            Ok(seen) => seen,
+            // The objects themselves may still be shown.
+            Err(ClusterError::Forbidden { .. }) => Seen::default(),
+            Err(error) => return Err(error),
+        }
+    } else {
+        Seen::default()
+    };
+    let view = View::new(&seen);
+    Ok(objects.into_iter().filter_map(|object| shown(&view, object)).collect())
+}
+
+fn shown(view: &View<'_>, object: &Value) -> Option<ObjectStatus> {
     let (ready, message) = match status(object) {
         Status::Current => (true, "ready".to_owned()),
         Status::InProgress(message) | Status::Failed { message, .. } => (false, message),
     };
     let revision = text(object, "/metadata/annotations/deployment.kubernetes.io~1revision");
+    let key = key_of(object).ok()?;
+    let made = if WITH_PODS.contains(&key.kind_and_group().as_str()) { running::below(view, object) } else { Vec::new() };
+    let mut pods: Vec<PodStatus> = made.into_iter().map(|pod| diagnose::shown(view, pod)).collect();
+    pods.sort_by(|a, b| a.name.cmp(&b.name));
     Some(ObjectStatus {
         namespace: NamespaceName::new(text(object, "/metadata/namespace")).ok()?,
-        key: key_of(object).ok()?,
+        key,
         owner: labels::owner_of(object)?,
         ready,
         revision: (!revision.is_empty()).then(|| revision.to_owned()),
         message,
-        pods: Vec::new(),
-        addresses: std::collections::BTreeMap::new(),
+        pods,
+        addresses: BTreeMap::new(),
     })
 }

@@ -1,6 +1,5 @@
 //! Logs of pods, for those who ask.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::AsyncReadExt as _;
@@ -9,6 +8,7 @@ use kube::api::{Api, LogParams};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use super::view::View;
 use super::watching::text;
 use super::{Core, diagnose, watching};
 use crate::api::{ClusterError, LogChunk, LogRequest, LogSource};
@@ -55,31 +55,48 @@ async fn pods(core: &Core, request: &LogRequest) -> Result<Vec<Value>, ClusterEr
             if seen.get(&key.kind_and_group(), &key.name).is_none() {
                 return Err(missing(key.title()));
             }
-            Ok(diagnose::pods(&seen, key).into_iter().cloned().collect())
+            Ok(diagnose::pods(&View::new(&seen), key).into_iter().cloned().collect())
         }
     }
 }
 
 /// What a namespace holds now of the kinds that make pods, and of `kinds`, written `Kind.group`.
+///
+/// # Errors
+/// When the cluster cannot tell, or one of them may not be listed.
 pub(super) async fn snapshot(core: &Core, namespace: &str, kinds: &[String]) -> Result<watching::Seen, ClusterError> {
-    let mut wanted = Vec::new();
+    let mut seen = watching::Seen::default();
     for (version, kind) in BETWEEN {
-        wanted.extend(super::discover::kind(core, version, kind).await?);
+        if let Some(kind) = super::discover::kind(core, version, kind).await? {
+            take(core, namespace, &kind, &mut seen).await?;
+        }
     }
     for kind in kinds {
-        wanted.extend(super::discover::meant(core, kind).await?.into_iter().filter(|kind| kind.namespaced));
-    }
-    let mut seen = watching::Seen::default();
-    let mut done: BTreeMap<String, ()> = BTreeMap::new();
-    for kind in wanted {
-        let name = watching::name_of(&kind);
-        if done.insert(name.clone(), ()).is_some() {
-            continue;
-        }
-        let list: Value = core.read(&kind.path(namespace, None)).await?.unwrap_or_default();
-        seen.put(&name, &kind, list);
+        snapshot_of(core, namespace, kind, &mut seen).await?;
     }
     Ok(seen)
+}
+
+/// Takes in what a namespace holds now of one kind, written `Kind.group`.
+pub(super) async fn snapshot_of(core: &Core, namespace: &str, written: &str, seen: &mut watching::Seen) -> Result<(), ClusterError> {
+    if written.starts_with("DeploymentConfig.")
+        && let Some(kind) = super::discover::kind(core, "v1", "ReplicationController").await?
+    {
+        take(core, namespace, &kind, seen).await?;
+    }
+    for kind in super::discover::meant(core, written).await?.into_iter().filter(|kind| kind.namespaced) {
+        take(core, namespace, &kind, seen).await?;
+    }
+    Ok(())
+}
+
+async fn take(core: &Core, namespace: &str, kind: &super::Kind, seen: &mut watching::Seen) -> Result<(), ClusterError> {
+    let name = watching::name_of(kind);
+    if !seen.is_listed(&name) {
+        let list: Value = core.read(&kind.path(namespace, None)).await?.unwrap_or_default();
+        seen.put(&name, kind, list);
+    }
+    Ok(())
 }
 
 async fn read(api: Api<Pod>, pod: String, container: String, from: u64, follow: bool, sender: mpsc::Sender<LogChunk>) {

@@ -1,6 +1,6 @@
 //! Kubernetes and OpenShift as a cluster.
 //!
-//! - `connect`: how it is reached; `request`: one request; `discover`: which kinds it has.
+//! - `connect`: how it is reached; `lanes`: its connections; `request` and `turns`: one request; `discover`: which kinds it has.
 //! - `apply`: what is wanted becomes what is there, by server-side apply; `prune`: what is no longer wanted goes.
 //! - `status`: pure: what an object's own fields say of it. `diagnose`: pure: what its pods say.
 //! - `wait`: watches until all is well or cannot become so; `follow`: what jobs print.
@@ -14,6 +14,7 @@ mod events;
 mod examine;
 mod follow;
 pub(crate) mod labels;
+mod lanes;
 mod list;
 mod logs;
 mod prune;
@@ -21,7 +22,10 @@ mod request;
 mod running;
 mod secret;
 pub(crate) mod single;
+mod slim;
 mod status;
+mod turns;
+mod view;
 mod wait;
 pub(crate) mod watching;
 
@@ -31,7 +35,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio::sync::{Mutex, mpsc};
 use towpath_domain::{NamespaceName, RunId, TargetId};
 
 use crate::api::{
@@ -69,7 +73,7 @@ pub(crate) struct Core {
     /// And the token that it was made with.
     client: Mutex<Option<(kube::Client, Option<SecretString>)>>,
     kinds: discover::Kinds,
-    turns: Semaphore,
+    turns: turns::Turns,
 }
 
 impl Core {
@@ -103,7 +107,7 @@ impl KubeCluster {
             connection,
             client: Mutex::new(None),
             kinds: discover::Kinds::default(),
-            turns: Semaphore::new(settings.requests_at_once.max(1)),
+            turns: turns::Turns::new(settings.requests_at_once),
         };
         Self { core: Arc::new(core) }
     }

@@ -3,8 +3,9 @@
 use serde_json::Value;
 use towpath_domain::{Digest, NamespaceName, TargetId};
 
-use super::watching::text;
-use super::{Core, labels, logs, watching};
+use super::view::View;
+use super::watching::{Seen, text};
+use super::{Core, labels, logs};
 use crate::api::{ClusterError, ObjectKey, RunningContainer};
 use crate::spec::key_of;
 
@@ -14,14 +15,14 @@ const SERVING: [&str; 5] =
 
 /// The containers that run now for the target's objects, those of earlier revisions included that still serve.
 pub(super) async fn running(core: &Core, namespace: &NamespaceName, target: &TargetId) -> Result<Vec<RunningContainer>, ClusterError> {
-    let kinds: Vec<String> = SERVING.into_iter().map(str::to_owned).collect();
-    let seen = logs::snapshot(core, namespace.as_str(), &kinds).await?;
+    let seen = snapshot(core, namespace).await?;
+    let view = View::new(&seen);
     let label = labels::target_label(target);
     let mut found = Vec::new();
     for kind in SERVING {
         for object in seen.all(kind).filter(|object| labels::owner_label(object) == Some(label.as_str())) {
             let Ok(key) = key_of(object) else { continue };
-            for pod in below(&seen, object) {
+            for pod in below(&view, object) {
                 found.extend(containers(&key, pod));
             }
         }
@@ -29,19 +30,37 @@ pub(super) async fn running(core: &Core, namespace: &NamespaceName, target: &Tar
     Ok(found)
 }
 
-/// All pods below an object, of whatever revision.
-fn below<'s>(seen: &'s watching::Seen, object: &Value) -> Vec<&'s Value> {
-    let mut ids = vec![text(object, "/metadata/uid").to_owned()];
-    for kind in ["Deployment.apps", "ReplicaSet.apps"] {
-        let more: Vec<String> = seen
-            .all(kind)
-            .filter(|between| ids.iter().any(|id| watching::is_owned_by(between, id)))
-            .map(|between| text(between, "/metadata/uid").to_owned())
-            .collect();
-        ids.extend(more);
+/// What may be listed: whoever may not list a kind has applied none of it either.
+async fn snapshot(core: &Core, namespace: &NamespaceName) -> Result<Seen, ClusterError> {
+    let mut seen = logs::snapshot(core, namespace.as_str(), &[]).await?;
+    for written in SERVING {
+        if seen.is_listed(written) {
+            continue;
+        }
+        match logs::snapshot_of(core, namespace.as_str(), written, &mut seen).await {
+            Ok(()) | Err(ClusterError::Forbidden { .. }) => {}
+            Err(error) => return Err(error),
+        }
     }
-    seen.all("Pod").filter(|pod| ids.iter().any(|id| watching::is_owned_by(pod, id))).collect()
+    Ok(seen)
 }
+
+/// All pods below an object, of whatever revision.
+pub(super) fn below<'s>(view: &View<'s>, object: &Value) -> Vec<&'s Value> {
+    let mut pods = Vec::new();
+    let mut above = vec![text(object, "/metadata/uid")];
+    // Owners are known to form no circle, but nothing says that they cannot.
+    for _ in 0..DEEP {
+        let (found, between): (Vec<&'s Value>, Vec<&'s Value>) =
+            above.iter().flat_map(|uid| view.all_owned_by(uid)).partition(|owned| text(owned, "/kind") == "Pod");
+        pods.extend(found);
+        above = between.into_iter().map(|object| text(object, "/metadata/uid")).collect();
+    }
+    pods
+}
+
+/// How many kinds stand between an object and its pods at most: an operator's object, a deployment and a replica set.
+const DEEP: usize = 4;
 
 /// The pod's containers that run.
 fn containers(key: &ObjectKey, pod: &Value) -> Vec<RunningContainer> {

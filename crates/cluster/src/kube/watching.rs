@@ -1,6 +1,6 @@
 //! What a namespace holds, kept true by watches: resumed after disconnects, begun anew when the server has forgotten where we were.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::{BoxStream, SelectAll, select_all};
@@ -22,7 +22,12 @@ pub(super) struct Seen {
     listed: BTreeSet<String>,
     /// What is being listed anew.
     fresh: BTreeMap<String, BTreeMap<String, Value>>,
+    /// Pods that are no longer there, as they were last, the latest at the end.
+    gone: VecDeque<Value>,
 }
+
+/// How many pods are remembered that are gone.
+const GONE: usize = 100;
 
 impl Seen {
     /// An object.
@@ -35,14 +40,24 @@ impl Seen {
         self.kinds.get(kind).into_iter().flat_map(BTreeMap::values)
     }
 
-    /// Objects of a kind that the object with this id controls.
-    pub(super) fn owned_by<'s>(&'s self, kind: &str, uid: &'s str) -> impl Iterator<Item = &'s Value> {
-        self.all(kind).filter(move |object| is_owned_by(object, uid))
+    /// All objects, each with its kind.
+    pub(super) fn everything(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.kinds.iter().flat_map(|(kind, objects)| objects.values().map(|object| (kind.as_str(), object)))
+    }
+
+    /// Pods that are no longer there, as they were last.
+    pub(super) fn gone(&self) -> impl Iterator<Item = &Value> {
+        self.gone.iter()
     }
 
     /// Whether all of these kinds were listed once.
     pub(super) fn knows(&self, kinds: usize) -> bool {
         self.listed.len() >= kinds
+    }
+
+    /// Whether all objects of a kind are known.
+    pub(super) fn is_listed(&self, kind: &str) -> bool {
+        self.listed.contains(kind)
     }
 
     /// Takes in a list.
@@ -51,6 +66,7 @@ impl Seen {
         let objects = items.into_iter().map(|mut item| {
             item["apiVersion"] = Value::from(kind.api_version());
             item["kind"] = Value::from(kind.kind.as_str());
+            super::slim::slim(name, &mut item);
             (text(&item, "/metadata/name").to_owned(), item)
         });
         self.kinds.insert(name.to_owned(), objects.collect());
@@ -64,25 +80,42 @@ impl Seen {
                 self.fresh.insert(kind.to_owned(), BTreeMap::new());
             }
             watcher::Event::InitApply(object) => {
-                if let Some((name, object)) = slim(object) {
+                if let Some((name, object)) = slim(kind, object) {
                     self.fresh.entry(kind.to_owned()).or_default().insert(name, object);
                 }
             }
             watcher::Event::InitDone => {
                 let fresh = self.fresh.remove(kind).unwrap_or_default();
-                self.kinds.insert(kind.to_owned(), fresh);
+                let before = self.kinds.insert(kind.to_owned(), fresh);
                 self.listed.insert(kind.to_owned());
+                // What ended while nobody could watch.
+                for (name, object) in before.unwrap_or_default() {
+                    if self.get(kind, &name).is_none_or(|now| text(now, "/metadata/uid") != text(&object, "/metadata/uid")) {
+                        self.forget(kind, object);
+                    }
+                }
             }
             watcher::Event::Apply(object) => {
-                if let Some((name, object)) = slim(object) {
+                if let Some((name, object)) = slim(kind, object) {
                     self.kinds.entry(kind.to_owned()).or_default().insert(name, object);
                 }
             }
             watcher::Event::Delete(object) => {
-                if let Some(objects) = self.kinds.get_mut(kind) {
-                    objects.remove(object.metadata.name.as_deref().unwrap_or_default());
+                if let Some((name, object)) = slim(kind, object) {
+                    self.kinds.get_mut(kind).and_then(|objects| objects.remove(&name));
+                    self.forget(kind, object);
                 }
             }
+        }
+    }
+
+    /// An object is gone: of pods, how they were last is what their end is judged by.
+    fn forget(&mut self, kind: &str, object: Value) {
+        if kind == "Pod" {
+            if self.gone.len() >= GONE {
+                self.gone.pop_front();
+            }
+            self.gone.push_back(object);
         }
     }
 }
@@ -92,32 +125,18 @@ pub(crate) fn text<'o>(object: &'o Value, pointer: &str) -> &'o str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Whether the object with this id owns `object`.
-pub(super) fn is_owned_by(object: &Value, uid: &str) -> bool {
+/// The ids of those who own `object`.
+pub(super) fn owners(object: &Value) -> impl Iterator<Item = &str> {
     let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-    !uid.is_empty() && owners.is_some_and(|owners| owners.iter().any(|owner| text(owner, "/uid") == uid))
+    owners.into_iter().flatten().map(|owner| text(owner, "/uid")).filter(|uid| !uid.is_empty())
 }
 
-/// The object without what nobody here reads: many are kept at a time.
-fn slim(mut object: DynamicObject) -> Option<(String, Value)> {
+/// The object's name, and the object without what nobody here reads.
+fn slim(kind: &str, mut object: DynamicObject) -> Option<(String, Value)> {
     object.metadata.managed_fields = None;
-    if let Some(annotations) = &mut object.metadata.annotations {
-        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
-    }
     let name = object.metadata.name.clone()?;
-    let mut value = serde_json::to_value(&object).ok()?;
-    if text(&value, "/kind") == "Pod"
-        && let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut)
-    {
-        spec.retain(|field, _| ["containers", "initContainers", "nodeName", "restartPolicy"].contains(&field.as_str()));
-        for list in ["containers", "initContainers"] {
-            for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
-                if let Some(fields) = container.as_object_mut() {
-                    fields.retain(|field, _| ["name", "image", "resources", "readinessProbe"].contains(&field.as_str()));
-                }
-            }
-        }
-    }
+    let mut value = serde_json::to_value(object).ok()?;
+    super::slim::slim(kind, &mut value);
     Some((name, value))
 }
 

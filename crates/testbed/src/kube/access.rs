@@ -20,7 +20,7 @@ impl Kube {
     }
 
     /// The kubeconfig of a new service account of `namespace` that may do there what `rules` allow, and nothing else: the
-    /// YAML list below `rules:` of a Role. Needs a cluster with controllers.
+    /// YAML list below `rules:` of a Role.
     #[track_caller]
     pub fn limited_kubeconfig(&self, namespace: &str, rules: &str) -> PathBuf {
         let name = self.new_name("limited");
@@ -33,18 +33,24 @@ impl Kube {
              roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: {name}}}\n\
              subjects: [{{kind: ServiceAccount, name: {name}, namespace: {namespace}}}]\n"
         ));
-        let token = self.until("token of a service account", || {
-            let account = self.get(&["-n", namespace, "serviceaccount", &name]);
-            let secret = account["secrets"][0]["name"].as_str()?.to_owned();
-            let template = "go-template={{.data.token | base64decode}}";
-            let out = self.try_kubectl(&["get", "-n", namespace, "secret", &secret, "-o", template]);
-            out.status.success().then(|| String::from_utf8(out.stdout).expect("a token is ASCII"))
-        });
+        let token = self.token(namespace, &name);
         let mut config = self.config();
         config["users"] = json!([{"name": name, "user": {"token": token}}]);
         config["contexts"][0]["context"]["user"] = json!(name);
         config["contexts"][0]["context"]["namespace"] = json!(namespace);
         self.write_config(&format!("{namespace}-{name}"), &config)
+    }
+
+    /// A token of a service account, from the API server itself: no controller needs to make one.
+    #[track_caller]
+    fn token(&self, namespace: &str, account: &str) -> String {
+        let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}});
+        let file = self.started.folder.join(format!("{namespace}-{account}.json"));
+        std::fs::write(&file, request.to_string()).expect("a request can be written");
+        let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token");
+        let answer = self.kubectl(&["create", "--raw", &path, "-f", &file.display().to_string()]);
+        let answer: Value = serde_json::from_str(&answer).expect("the API server answers JSON");
+        answer["status"]["token"].as_str().expect("it makes a token").to_owned()
     }
 
     fn config(&self) -> Value {

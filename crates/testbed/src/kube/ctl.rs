@@ -51,6 +51,16 @@ impl Kube {
         serde_json::from_str(&self.kubectl(&all)).expect("kubectl prints JSON")
     }
 
+    /// Says what a controller would say of the object at `path`: its status becomes `status`.
+    #[track_caller]
+    pub fn set_status(&self, path: &str, status: &Value) {
+        let mut object: Value = serde_json::from_str(&self.kubectl(&["get", "--raw", path])).expect("the API server answers JSON");
+        object["status"] = status.clone();
+        let file = self.started.folder.join(self.new_name("status"));
+        std::fs::write(&file, object.to_string()).expect("a status can be written");
+        self.kubectl(&["replace", "--raw", &format!("{path}/status"), "-f", &file.display().to_string()]);
+    }
+
     /// `kubectl wait …`, for at most two minutes unless the arguments say otherwise.
     #[track_caller]
     pub fn wait(&self, arguments: &[&str]) {

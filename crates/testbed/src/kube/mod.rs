@@ -3,6 +3,7 @@
 mod access;
 mod cache;
 mod ctl;
+mod image;
 mod proxy;
 mod start;
 

@@ -4,13 +4,22 @@ use serde_json::Value;
 
 use crate::kube::labels;
 
+/// Fields whose values are amounts of resources: servers keep them in their shortest form.
+const AMOUNTS: [&str; 8] = ["limits", "requests", "hard", "overhead", "default", "defaultRequest", "max", "min"];
+
+/// Fields that are not kept when they are false, since they cannot be absent. Others, which can, mean something else then.
+const DROPPED_WHEN_FALSE: [&str; 9] =
+    ["hostIPC", "hostNetwork", "hostPID", "paused", "publishNotReadyAddresses", "readOnly", "stdin", "stdinOnce", "tty"];
+
 /// Whether `live` has everything that `wanted` asks for: each field, and each item of a list at its place. What the server or others added
 /// beside it does not count.
 pub(super) fn holds(live: &Value, wanted: &Value) -> bool {
     match (live, wanted) {
         (Value::Object(live), Value::Object(wanted)) => wanted.iter().all(|(name, value)| match live.get(name) {
+            Some(found) if AMOUNTS.contains(&name.as_str()) => holds(found, value) || are_same_amounts(found, value),
+            Some(found) if name == "sizeLimit" => holds(found, value) || is_same_amount(found, value),
             Some(found) => holds(found, value),
-            None => is_nothing(value),
+            None => is_nothing(value) || (*value == Value::Bool(false) && DROPPED_WHEN_FALSE.contains(&name.as_str())),
         }),
         (Value::Array(live), Value::Array(wanted)) => {
             live.len() == wanted.len() && live.iter().zip(wanted).all(|(found, value)| holds(found, value))
@@ -45,9 +54,54 @@ fn is_nothing(value: &Value) -> bool {
         Value::Null => true,
         Value::Object(fields) => fields.values().all(is_nothing),
         Value::Array(items) => items.is_empty(),
-        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        Value::String(text) => text.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
     }
 }
+
+fn are_same_amounts(live: &Value, wanted: &Value) -> bool {
+    let (Value::Object(live), Value::Object(wanted)) = (live, wanted) else { return false };
+    wanted.iter().all(|(name, value)| live.get(name).is_some_and(|found| is_same_amount(found, value)))
+}
+
+/// `1000m` and `1`, `0.5Gi` and `512Mi`.
+fn is_same_amount(live: &Value, wanted: &Value) -> bool {
+    let amount = |value: &Value| match value {
+        Value::String(text) => nanos(text),
+        Value::Number(number) => nanos(&number.to_string()),
+        _ => None,
+    };
+    live == wanted || amount(live).is_some_and(|live| Some(live) == amount(wanted))
+}
+
+/// A quantity in thousand-millionths. <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>
+fn nanos(text: &str) -> Option<i128> {
+    let number = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, suffix) = text.split_at_checked(number)?;
+    let unit: i128 = match suffix {
+        "n" => 1,
+        "u" => 1_000,
+        "m" => 1_000_000,
+        "" => NANOS,
+        "k" => NANOS * 1_000,
+        "M" => NANOS * 1_000_000,
+        "G" => NANOS * 1_000_000_000,
+        "T" => NANOS * 1_000_000_000_000,
+        "Ki" => NANOS << 10,
+        "Mi" => NANOS << 20,
+        "Gi" => NANOS << 30,
+        "Ti" => NANOS << 40,
+        _ => return None,
+    };
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    let digits: i128 = format!("{whole}{part}").parse().ok()?;
+    let scale = 10_i128.checked_pow(u32::try_from(part.len()).ok()?)?;
+    let amount = digits.checked_mul(unit)?;
+    // What is not whole is not compared.
+    (amount % scale == 0).then_some(amount / scale)
+}
+
+const NANOS: i128 = 1_000_000_000;
 
 /// The object without what the server keeps for itself and what differs from run to run: for people's eyes.
 pub(super) fn readable(object: &Value) -> Value {
@@ -130,6 +184,18 @@ mod tests {
         assert!(is_same(&object("1", 1, "x"), &object("2", 1, "x")));
         assert!(!is_same(&object("1", 1, "x"), &object("1", 2, "x")));
         assert!(!is_same(&object("1", 1, "x"), &object("1", 1, "y")));
+    }
+
+    #[test]
+    fn amounts_are_compared_by_what_they_are_where_they_are_amounts() {
+        let resources = |cpu: Value, memory: &str| json!({"limits": {"cpu": cpu, "memory": memory}, "env": [{"value": "1000m"}]});
+        let live = resources(json!("1"), "512Mi");
+        assert!(holds(&live, &resources(json!("1000m"), "0.5Gi")) && holds(&live, &resources(json!(1), "524288Ki")));
+        assert!(!holds(&live, &resources(json!("1001m"), "512Mi")) && !holds(&live, &resources(json!("1"), "512M")));
+        let mut other = live.clone();
+        other["env"][0]["value"] = json!("1");
+        assert!(!holds(&live, &other), "elsewhere a text is a text");
+        assert!(!holds(&json!({}), &json!({"automountServiceAccountToken": false})) && holds(&json!({}), &json!({"hostNetwork": false})));
     }
 
     #[test]

@@ -26,8 +26,20 @@ const LAST: [&[&str]; 2] = [
 
 /// Where an object stands in the order: its wave, then its kind's rank. Objects of equal place are applied at the same time.
 pub(super) fn place(object: &Value) -> (i64, usize) {
-    let wave = labels::annotation(object, labels::WAVE).trim().parse().unwrap_or(0);
+    let wave = wave(object).and_then(Result::ok).unwrap_or_default();
     (wave, rank(object.get("kind").and_then(Value::as_str).unwrap_or_default()))
+}
+
+/// The object's wave, if it names one and it is no number.
+pub(super) fn bad_wave(object: &Value) -> Option<&str> {
+    wave(object).and_then(Result::err)
+}
+
+/// The wave that an object names, or what stands in its place.
+fn wave(object: &Value) -> Option<Result<i64, &str>> {
+    let written = object.pointer("/metadata/annotations")?.get(labels::WAVE)?;
+    let text = written.as_str().unwrap_or("no text");
+    Some(text.trim().parse().map_err(|_| text))
 }
 
 fn rank(kind: &str) -> usize {
@@ -51,7 +63,7 @@ mod tests {
             object("Namespace", "0"),
             object("ConfigMap", "0"),
             object("ClowdApp", "0"),
-            object("Deployment", "nonsense"),
+            object("Deployment", " 0 "),
             object("Route", "0"),
             object("Namespace", "2"),
         ];
@@ -62,5 +74,6 @@ mod tests {
             |objects: &[Value]| objects.iter().map(|o| (place(o), o["kind"].to_string())).map(|(p, k)| (p, k.len())).collect::<Vec<_>>();
         assert_eq!(all.iter().map(place).collect::<Vec<_>>(), wanted.iter().map(place).collect::<Vec<_>>(), "{:?}", kinds(&all));
         assert_eq!(place(&wanted[3]), place(&wanted[4]), "kinds nobody knows go with what runs");
+        assert_eq!((bad_wave(&wanted[0]), bad_wave(&object("Deployment", "first"))), (None, Some("first")));
     }
 }

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use futures_util::future::try_join_all;
 use http::Method;
 use serde_json::Value;
 use towpath_domain::NamespaceName;
 
+use super::order;
 use crate::api::{ClusterError, ObjectKey, Owner, Refusal};
 use crate::kube::discover::{self, Kind};
 use crate::kube::request::Fault;
@@ -27,12 +29,19 @@ pub(super) struct Item {
     pub(super) hash: String,
     /// What is there.
     pub(super) live: Option<Value>,
+    /// Whether its kind is defined by what is applied with it, so that the cluster does not have it yet.
+    pub(super) is_awaited: bool,
 }
 
 impl Item {
+    /// Whether it is of this group and kind.
+    pub(super) fn is(&self, kind: (&str, &str)) -> bool {
+        kind == (self.kind.group.as_str(), self.kind.kind.as_str())
+    }
+
     /// Whether it is something that is done once.
     pub(super) fn is_done_once(&self) -> bool {
-        ONCE.contains(&(self.kind.group.as_str(), self.kind.kind.as_str()))
+        ONCE.iter().any(|kind| self.is(*kind))
     }
 
     /// Whether the object is there as wanted: applied with the same content, and not changed by others since.
@@ -69,8 +78,9 @@ impl Item {
 pub(super) async fn prepare(core: &Core, namespace: &NamespaceName, owner: &Owner, objects: &[Value]) -> Result<Vec<Item>, ClusterError> {
     let mut refusals = Vec::new();
     let mut items = Vec::new();
+    let defined: Vec<Kind> = objects.iter().flat_map(defined).collect();
     for object in objects {
-        match item(core, namespace, owner, object).await? {
+        match item(core, namespace, owner, object, &defined).await? {
             Ok(item) => items.push(item),
             Err(refusal) => refusals.push(refusal),
         }
@@ -82,7 +92,13 @@ pub(super) async fn prepare(core: &Core, namespace: &NamespaceName, owner: &Owne
     if refusals.is_empty() { Ok(items) } else { Err(ClusterError::Refused { refusals }) }
 }
 
-async fn item(core: &Core, namespace: &NamespaceName, owner: &Owner, object: &Value) -> Result<Result<Item, Refusal>, ClusterError> {
+async fn item(
+    core: &Core,
+    namespace: &NamespaceName,
+    owner: &Owner,
+    object: &Value,
+    defined: &[Kind],
+) -> Result<Result<Item, Refusal>, ClusterError> {
     let key = match key_of(object) {
         Ok(key) => key,
         Err(refusal) => return Ok(Err(refusal)),
@@ -92,14 +108,20 @@ async fn item(core: &Core, namespace: &NamespaceName, owner: &Owner, object: &Va
         let why = format!("saas file {} does not manage it; add it to managedResourceTypes (and managedResourceNames)", owner.saas_file);
         return refuse("", why);
     }
+    if let Some(wave) = order::bad_wave(object) {
+        let field = format!("metadata.annotations[{}]", labels::WAVE);
+        return refuse(&field, format!("is {wave:?}, which is no whole number; objects of lower numbers are applied first"));
+    }
     let version = object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
-    let kind = match discover::kind(core, version, &key.kind).await? {
-        Some(kind) => kind,
-        None => {
+    let here = defined.iter().find(|kind| kind.api_version() == version && kind.kind == key.kind);
+    let (kind, is_awaited) = match (discover::kind(core, version, &key.kind).await?, here) {
+        (Some(kind), _) => (kind, false),
+        (None, Some(here)) => (here.clone(), true),
+        (None, None) => {
             // It may have been installed since.
             core.kinds.forget();
             match discover::kind(core, version, &key.kind).await? {
-                Some(kind) => kind,
+                Some(kind) => (kind, false),
                 None => return refuse("apiVersion", missing(core, version, &key).await),
             }
         }
@@ -114,7 +136,28 @@ async fn item(core: &Core, namespace: &NamespaceName, owner: &Owner, object: &Va
     }
     labels::mark(&mut wanted, owner);
     let hash = labels::hash(&wanted);
-    Ok(Ok(Item { key, kind, wanted, hash, live: None }))
+    Ok(Ok(Item { key, kind, wanted, hash, live: None, is_awaited }))
+}
+
+/// The kinds that an object defines, if it is the definition of one.
+fn defined(object: &Value) -> Vec<Kind> {
+    let text = |object: &Value, pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    if text(object, "/kind") != "CustomResourceDefinition" {
+        return Vec::new();
+    }
+    let versions = object.pointer("/spec/versions").and_then(Value::as_array).cloned().unwrap_or_default();
+    let served = versions.iter().filter(|version| version.get("served") != Some(&Value::Bool(false)));
+    let verbs = ["get", "list", "watch", "create", "patch", "update", "delete"];
+    served
+        .map(|version| Kind {
+            group: text(object, "/spec/group"),
+            version: text(version, "/name"),
+            kind: text(object, "/spec/names/kind"),
+            plural: text(object, "/spec/names/plural"),
+            namespaced: text(object, "/spec/scope") == "Namespaced",
+            verbs: verbs.map(str::to_owned).to_vec(),
+        })
+        .collect()
 }
 
 async fn missing(core: &Core, version: &str, key: &ObjectKey) -> String {
@@ -169,32 +212,45 @@ async fn look(core: &Core, namespace: &NamespaceName, owner: &Owner, items: &mut
     for (index, item) in items.iter().enumerate() {
         kinds.entry(item.kind.path(namespace.as_str(), None)).or_default().push(index);
     }
-    for (path, indexes) in kinds {
-        let own = format!("{path}?labelSelector={}%3D{}", labels::TARGET.replace('/', "%2F"), labels::target_label(&owner.target));
-        let mut found = by_name(core, &own, None).await?;
-        if indexes.iter().any(|index| items.get(*index).is_some_and(|item| !found.contains_key(&item.key.name))) {
-            // Objects of others, by their labels only.
-            let accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
-            for (name, object) in by_name(core, &path, Some(accept)).await? {
-                found.entry(name).or_insert(object);
-            }
-        }
+    let looks = kinds.into_iter().map(|(path, indexes)| {
+        let names: Vec<String> = indexes.iter().filter_map(|index| Some(items.get(*index)?.key.name.clone())).collect();
+        async move { there(core, owner, &path, &names).await.map(|found| (indexes, found)) }
+    });
+    for (indexes, mut found) in try_join_all(looks).await? {
         for index in indexes {
             if let Some(item) = items.get_mut(index) {
-                item.live = found.remove(&item.key.name);
+                item.live = found.remove(&item.key.name).map(|mut live| {
+                    // Items of a list do not say themselves what they are.
+                    live["apiVersion"] = item.wanted["apiVersion"].clone();
+                    live["kind"] = item.wanted["kind"].clone();
+                    live
+                });
             }
         }
     }
     Ok(())
 }
 
+/// What is there of one kind, by name: all of it where it is the owner's, else its labels and annotations.
+async fn there(core: &Core, owner: &Owner, path: &str, names: &[String]) -> Result<BTreeMap<String, Value>, ClusterError> {
+    let own = format!("{path}?labelSelector={}%3D{}", labels::TARGET.replace('/', "%2F"), labels::target_label(&owner.target));
+    let mut found = by_name(core, &own, None).await?;
+    if names.iter().any(|name| !found.contains_key(name)) {
+        let accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+        for (name, object) in by_name(core, path, Some(accept)).await? {
+            found.entry(name).or_insert(object);
+        }
+    }
+    Ok(found)
+}
+
 async fn by_name(core: &Core, path: &str, accept: Option<&str>) -> Result<BTreeMap<String, Value>, ClusterError> {
-    let list = match core.send(Method::GET, path, accept, None).await {
+    let mut list = match core.send(Method::GET, path, accept, None).await {
         Ok(list) => list,
         Err(Fault::Refused(status)) if status.code == 404 => return Ok(BTreeMap::new()),
         Err(fault) => return Err(core.error("looking at what is there", fault)),
     };
-    let items = list.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+    let items = list.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
     Ok(items
         .into_iter()
         .filter_map(|object| Some((object.pointer("/metadata/name").and_then(Value::as_str)?.to_owned(), object)))

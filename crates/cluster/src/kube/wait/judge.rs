@@ -7,9 +7,11 @@ use serde_json::Value;
 use towpath_domain::{Digest, FailureClass, RunId};
 
 use crate::api::{ObjectKey, Ready, Reason};
+use crate::kube::diagnose::{self, Finding, container, refused};
 use crate::kube::status::{Status, status};
-use crate::kube::watching::{Seen, text};
-use crate::kube::{diagnose, labels, running};
+use crate::kube::view::View;
+use crate::kube::watching::text;
+use crate::kube::{labels, running};
 
 /// What is to be said of an object now.
 #[derive(Clone, Debug)]
@@ -37,11 +39,13 @@ pub(super) struct Failure {
     pub(super) pod: Option<String>,
     pub(super) container: Option<String>,
     pub(super) restarted: bool,
+    /// It is a test that did not even begin.
+    pub(super) never_ran: bool,
 }
 
 impl Failure {
     fn plain(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), pod: None, container: None, restarted: false }
+        Self { reason, message: message.into(), pod: None, container: None, restarted: false, never_ran: false }
     }
 }
 
@@ -55,18 +59,21 @@ pub(super) fn is_job(key: &ObjectKey) -> bool {
 
 /// Whose fault it is, and how it is told. A test that never ran says nothing of what it was to test.
 pub(super) fn classed(key: &ObjectKey, failure: &Failure) -> (FailureClass, String) {
-    let never_ran = matches!(
-        failure.reason,
-        Reason::ImageMissing
-            | Reason::ImageUnavailable
-            | Reason::Unschedulable
-            | Reason::QuotaExceeded
-            | Reason::PodRejected
-            | Reason::PodLost
-            | Reason::ConfigMissing
-            | Reason::Interrupted
-            | Reason::Unreachable
-    );
+    let never_ran = failure.never_ran
+        || matches!(
+            failure.reason,
+            Reason::ImageMissing
+                | Reason::ImageUnavailable
+                | Reason::Unschedulable
+                | Reason::QuotaExceeded
+                | Reason::PodRejected
+                | Reason::PodLost
+                | Reason::ConfigMissing
+                | Reason::CommandMissing
+                | Reason::Host
+                | Reason::Interrupted
+                | Reason::Unreachable
+        );
     if is_job(key) && never_ran {
         return (FailureClass::Environment, format!("inconclusive: {}", failure.message));
     }
@@ -82,17 +89,35 @@ pub(super) fn gravest(verdicts: &[(ObjectKey, Verdict)]) -> Option<(&ObjectKey, 
     failed.max_by_key(|(_, failure)| failure.pod.is_some())
 }
 
+/// What makes a trouble the same as before: what it is, where, and how far the rest has come meanwhile. Messages tell changing numbers and names.
+type Trouble = (String, String, Option<String>, String);
+
+fn trouble(finding: &Finding, object: Option<&Value>) -> Trouble {
+    let counts = ["updatedReplicas", "readyReplicas", "availableReplicas", "numberReady"].map(|field| {
+        let count = object.and_then(|object| object.pointer(&format!("/status/{field}"))).and_then(Value::as_i64);
+        count.unwrap_or_default().to_string()
+    });
+    // A pod's trouble is its own, however the others do.
+    let progress = if finding.pod.is_empty() { counts.join("/") } else { String::new() };
+    (format!("{:?}", finding.reason), finding.pod.clone(), finding.container.clone(), progress)
+}
+
 /// Looks at what is waited for.
 pub(super) struct Judge {
     keys: Vec<ObjectKey>,
     run: RunId,
     /// Since when something is wrong that a cluster may yet mend.
-    since: BTreeMap<(ObjectKey, String), Instant>,
+    since: BTreeMap<(ObjectKey, Trouble), Instant>,
     /// What an object was applied as when it was first seen.
     applied: BTreeMap<ObjectKey, String>,
     /// Since when an object is ready that no probe vouches for.
     ready_since: BTreeMap<ObjectKey, Instant>,
+    /// Since when a job has failed of which nothing is seen that tells why.
+    unexplained: BTreeMap<ObjectKey, Instant>,
 }
+
+/// How long it is waited for the news that tells why a job failed.
+const EXPLAINED_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long a workload without readiness probes must stay ready: longer than a node takes to say that a container ended.
 const STAYS_FOR: Duration = Duration::from_secs(2);
@@ -103,6 +128,11 @@ fn is_probed(pod: &Value) -> bool {
     containers.is_some_and(|containers| containers.iter().all(|container| container.get("readinessProbe").is_some()))
 }
 
+/// Whether a group is one that an operator brings: those of Kubernetes itself are of no domain, or of its own.
+fn is_of_an_operator(group: &str) -> bool {
+    group.contains('.') && !group.ends_with(".k8s.io")
+}
+
 /// Whether every container runs now.
 fn is_running(pod: &Value) -> bool {
     let containers = pod.pointer("/status/containerStatuses").and_then(Value::as_array);
@@ -111,7 +141,14 @@ fn is_running(pod: &Value) -> bool {
 
 impl Judge {
     pub(super) fn new(keys: Vec<ObjectKey>, run: &RunId) -> Self {
-        Self { keys, run: run.clone(), since: BTreeMap::new(), applied: BTreeMap::new(), ready_since: BTreeMap::new() }
+        Self {
+            keys,
+            run: run.clone(),
+            since: BTreeMap::new(),
+            applied: BTreeMap::new(),
+            ready_since: BTreeMap::new(),
+            unexplained: BTreeMap::new(),
+        }
     }
 
     pub(super) fn keys(&self) -> &[ObjectKey] {
@@ -119,18 +156,18 @@ impl Judge {
     }
 
     /// A verdict for each object.
-    pub(super) fn look(&mut self, seen: &Seen) -> Vec<(ObjectKey, Verdict)> {
+    pub(super) fn look(&mut self, view: &View<'_>) -> Vec<(ObjectKey, Verdict)> {
         let keys = self.keys.clone();
         keys.into_iter()
             .map(|key| {
-                let verdict = self.verdict(seen, &key);
+                let verdict = self.verdict(view, &key);
                 (key, verdict)
             })
             .collect()
     }
 
-    fn verdict(&mut self, seen: &Seen, key: &ObjectKey) -> Verdict {
-        let Some(object) = seen.get(&key.kind_and_group(), &key.name) else {
+    fn verdict(&mut self, view: &View<'_>, key: &ObjectKey) -> Verdict {
+        let Some(object) = view.get(&key.kind_and_group(), &key.name) else {
             return Verdict::Failed(Failure::plain(
                 Reason::Superseded,
                 format!("is no longer there: somebody deleted it since run {} applied it; deploy again", self.run),
@@ -144,27 +181,55 @@ impl Judge {
             self.ready_since.remove(key);
         }
         match status {
-            Status::Current => self.stays(seen, key),
-            Status::Failed { reason, message } => Verdict::Failed(self.with_cause(seen, key, reason, message)),
-            Status::InProgress(message) => match self.cause(seen, key) {
+            Status::Current => self.stays(view, key, object),
+            Status::Failed { reason, message } => self.failed(view, key, object, reason, message),
+            Status::InProgress(_) if key.kind == "PersistentVolumeClaim" && diagnose::waits_for_consumer(view, object) => Verdict::Ready,
+            Status::InProgress(message) => match self.cause(view, key) {
                 Some(failure) => Verdict::Failed(failure),
                 None => Verdict::Waits(message),
             },
         }
     }
 
+    /// What the object says itself that has failed: not all of it is final.
+    fn failed(&mut self, view: &View<'_>, key: &ObjectKey, object: &Value, reason: Reason, message: String) -> Verdict {
+        if matches!(reason, Reason::QuotaExceeded | Reason::PodRejected) {
+            // Its pods were refused: whether that is for good depends on what there is already.
+            let has_others = object.pointer("/status/replicas").and_then(Value::as_i64).unwrap_or_default() > 0;
+            let (reason, mend, after) = refused::why(&message, has_others);
+            let message = format!("{message}; {mend}");
+            let finding = Finding { reason, message: message.clone(), pod: String::new(), container: None, restarted: false, after };
+            return if self.has_lasted(key, &finding, Some(object)) {
+                Verdict::Failed(of_finding(finding))
+            } else {
+                Verdict::Waits(message)
+            };
+        }
+        let failure = self.with_cause(view, key, reason, message);
+        // The news of a job's end may come before the news of its pod's.
+        let is_unexplained = failure.reason == (Reason::JobFailed { exit: None }) && failure.pod.is_none();
+        if is_unexplained {
+            let since = *self.unexplained.entry(key.clone()).or_insert_with(Instant::now);
+            if since.elapsed() < EXPLAINED_WITHIN {
+                return Verdict::Waits(format!("{}; it is looked why", failure.message));
+            }
+        }
+        Verdict::Failed(failure)
+    }
+
     /// Whether what is ready stays so. Where no probe says that a container is ready, it is as soon as it has started, also one that ends right
     /// after: for a moment it is watched.
-    fn stays(&mut self, seen: &Seen, key: &ObjectKey) -> Verdict {
-        let pods = diagnose::pods(seen, key);
-        if is_job(key) || pods.is_empty() || pods.iter().all(|pod| is_probed(pod)) {
+    fn stays(&mut self, view: &View<'_>, key: &ObjectKey, object: &Value) -> Verdict {
+        let pods = diagnose::pods(view, key);
+        let is_silent = pods.is_empty() && object.get("status").is_none() && is_of_an_operator(&key.group);
+        if !is_silent && (is_job(key) || pods.is_empty() || pods.iter().all(|pod| is_probed(pod))) {
             return Verdict::Ready;
         }
         let unsteady = pods.iter().any(|pod| !is_running(pod));
         let since = *self.ready_since.entry(key.clone()).or_insert_with(Instant::now);
         if unsteady {
             self.ready_since.remove(key);
-            return match self.cause(seen, key) {
+            return match self.cause(view, key) {
                 Some(failure) => Verdict::Failed(failure),
                 None => Verdict::Waits("its pods do not stay up".to_owned()),
             };
@@ -185,49 +250,70 @@ impl Judge {
     }
 
     /// What is wrong with the object's pods and has lasted long enough.
-    fn cause(&mut self, seen: &Seen, key: &ObjectKey) -> Option<Failure> {
-        let found = diagnose::findings(seen, key);
-        let here: Vec<String> = found.iter().map(|finding| finding.message.clone()).collect();
-        self.since.retain(|(of, message), _| of != key || here.contains(message));
+    fn cause(&mut self, view: &View<'_>, key: &ObjectKey) -> Option<Failure> {
+        let found = diagnose::findings(view, key);
+        let object = view.get(&key.kind_and_group(), &key.name);
+        let here: Vec<Trouble> = found.iter().map(|finding| trouble(finding, object)).collect();
+        self.since.retain(|(of, trouble), _| of != key || here.contains(trouble));
         found.into_iter().find_map(|finding| {
-            let since = *self.since.entry((key.clone(), finding.message.clone())).or_insert_with(Instant::now);
             // A job tries again by itself, as often as it is allowed to: its own end tells.
-            let own_retry = is_job(key) && matches!(finding.reason, Reason::OutOfMemory | Reason::CrashLoop | Reason::PodLost);
-            (since.elapsed() >= finding.after && !own_retry).then(|| of_finding(finding))
+            let own_retry =
+                is_job(key) && matches!(finding.reason, Reason::OutOfMemory | Reason::CrashLoop | Reason::PodLost | Reason::ProbeFailing);
+            let own_end = own_retry || (is_job(key) && finding.reason == Reason::CommandMissing && finding.restarted);
+            (self.has_lasted(key, &finding, object) && !own_end).then(|| of_finding(finding))
         })
     }
 
+    /// Whether something has been wrong for as long as it must be to count.
+    fn has_lasted(&mut self, key: &ObjectKey, finding: &Finding, object: Option<&Value>) -> bool {
+        let since = *self.since.entry((key.clone(), trouble(finding, object))).or_insert_with(Instant::now);
+        since.elapsed() >= finding.after
+    }
+
     /// A failure that the object tells itself, with what its pods know about it.
-    fn with_cause(&self, seen: &Seen, key: &ObjectKey, reason: Reason, message: String) -> Failure {
-        let told = diagnose::findings(seen, key).into_iter().next().filter(|finding| finding.after == Duration::ZERO);
-        let graver =
-            |reason: &Reason| matches!(reason, Reason::OutOfMemory | Reason::PodLost | Reason::ImageMissing | Reason::ImageUnavailable);
-        match told {
-            Some(finding) if !is_job(key) || graver(&finding.reason) => {
-                let message = format!("{message}; {}", finding.message);
-                Failure { message, ..of_finding(finding) }
-            }
-            _ if matches!(reason, Reason::JobFailed { .. }) => job_failure(seen, key, message),
-            _ => Failure::plain(reason, message),
+    fn with_cause(&self, view: &View<'_>, key: &ObjectKey, reason: Reason, message: String) -> Failure {
+        if is_job(key) {
+            // What became of the last attempt is what became of the job.
+            let graver = |reason: &Reason| !matches!(reason, Reason::CrashLoop | Reason::ProbeFailing | Reason::JobFailed { .. });
+            return match diagnose::last_attempt(view, key).filter(|finding| graver(&finding.reason)) {
+                Some(finding) => Failure { message: format!("{message}; {}", finding.message), ..of_finding(finding) },
+                None if matches!(reason, Reason::JobFailed { .. }) => job_failure(view, key, message),
+                None => {
+                    let last = diagnose::attempts(view, key).pop().map(|pod| text(pod, "/metadata/name").to_owned());
+                    Failure { pod: last, ..Failure::plain(reason, message) }
+                }
+            };
+        }
+        match diagnose::findings(view, key).into_iter().next() {
+            Some(finding) => Failure { message: format!("{message}; {}", finding.message), ..of_finding(finding) },
+            None => Failure::plain(reason, message),
         }
     }
 
     /// The likeliest cause of an object's not being ready in time.
-    pub(super) fn likeliest(&self, seen: &Seen, key: &ObjectKey) -> Failure {
-        match diagnose::findings(seen, key).into_iter().next() {
+    pub(super) fn likeliest(&self, view: &View<'_>, key: &ObjectKey) -> Failure {
+        match diagnose::findings(view, key).into_iter().next() {
             Some(finding) => of_finding(finding),
             None => {
-                let pod = diagnose::pods(seen, key).first().map(|pod| text(pod, "/metadata/name").to_owned());
-                Failure { pod, ..Failure::plain(Reason::DeadlineExceeded, "") }
+                let pods = diagnose::pods(view, key);
+                let pod = pods.first().map(|pod| text(pod, "/metadata/name").to_owned());
+                let began = |pod: &&Value| container::statuses(pod).any(|status| status.pointer("/state/waiting").is_none());
+                let never_ran = is_job(key) && !diagnose::attempts(view, key).iter().any(began);
+                Failure { pod, never_ran, ..Failure::plain(Reason::DeadlineExceeded, "") }
             }
         }
     }
 
     /// What runs, now that all is well.
-    pub(super) fn ready(&self, seen: &Seen) -> Ready {
+    pub(super) fn ready(&self, view: &View<'_>) -> Ready {
         let mut ready = Ready::default();
         for key in &self.keys {
-            for pod in diagnose::pods(seen, key) {
+            let object = view.get(&key.kind_and_group(), &key.name);
+            if object.is_some_and(|object| text(object, "/spec/updateStrategy/type") == "OnDelete") {
+                let note = "its pods are replaced only when somebody deletes them (OnDelete): those that run may be of an earlier revision";
+                ready.notes.push(format!("{}: {note}", key.title()));
+            }
+            for pod in diagnose::pods(view, key) {
                 for (image, digest) in digests(pod) {
                     if let Some(other) = ready.digests.insert(image.clone(), digest)
                         && other != digest
@@ -248,58 +334,29 @@ fn of_finding(finding: diagnose::Finding) -> Failure {
         pod: Some(finding.pod).filter(|pod| !pod.is_empty()),
         container: finding.container,
         restarted: finding.restarted,
+        never_ran: false,
     }
 }
 
 /// A job's failure with the exit code of the attempt that failed last.
-fn job_failure(seen: &Seen, key: &ObjectKey, message: String) -> Failure {
-    let pods = diagnose::pods(seen, key);
-    let last = pods.into_iter().filter_map(bad_end).max_by(|a, b| a.ended.cmp(&b.ended));
-    match last {
-        Some(end) => Failure {
-            reason: Reason::JobFailed { exit: i32::try_from(end.exit).ok() },
-            message: format!("{message}; pod {}, container {}, ended with exit code {}", end.pod, end.container, end.exit),
-            pod: Some(end.pod),
-            container: Some(end.container),
-            restarted: false,
-        },
-        None => Failure::plain(Reason::JobFailed { exit: None }, message),
+fn job_failure(view: &View<'_>, key: &ObjectKey, message: String) -> Failure {
+    let attempts = diagnose::attempts(view, key);
+    let Some((pod, end)) = attempts.iter().rev().find_map(|pod| Some((*pod, container::bad_end(pod)?))) else {
+        return Failure::plain(Reason::JobFailed { exit: None }, message);
+    };
+    let (pod, at, hint) = (text(pod, "/metadata/name"), end.container, container::hint(end.exit));
+    Failure {
+        reason: Reason::JobFailed { exit: i32::try_from(end.exit).ok() },
+        message: format!("{message}; pod {pod}, container {at}, ended with exit code {}{hint}", end.exit),
+        pod: Some(pod.to_owned()),
+        container: Some(at.to_owned()),
+        restarted: end.restarted,
+        never_ran: false,
     }
-}
-
-struct BadEnd {
-    pod: String,
-    container: String,
-    exit: i64,
-    ended: String,
-}
-
-fn bad_end(pod: &Value) -> Option<BadEnd> {
-    ["initContainerStatuses", "containerStatuses"].into_iter().find_map(|list| {
-        let containers = pod.pointer(&format!("/status/{list}")).and_then(Value::as_array);
-        containers.into_iter().flatten().find_map(|container| {
-            let end = container.pointer("/state/terminated").or_else(|| container.pointer("/lastState/terminated"))?;
-            let exit = end.get("exitCode").and_then(Value::as_i64).filter(|exit| *exit != 0)?;
-            Some(BadEnd {
-                pod: text(pod, "/metadata/name").to_owned(),
-                container: text(container, "/name").to_owned(),
-                exit,
-                ended: text(end, "/finishedAt").to_owned(),
-            })
-        })
-    })
 }
 
 /// What a pod's containers run, by how the pod names it.
 fn digests(pod: &Value) -> Vec<(String, Digest)> {
-    let mut found = Vec::new();
-    for list in ["initContainerStatuses", "containerStatuses"] {
-        let containers = pod.pointer(&format!("/status/{list}")).and_then(Value::as_array);
-        for container in containers.into_iter().flatten() {
-            if let Some(digest) = running::digest(text(container, "/imageID")) {
-                found.push((running::image_of(pod, text(container, "/name")).to_owned(), digest));
-            }
-        }
-    }
-    found
+    let digest = |status| Some((running::image_of(pod, text(status, "/name")).to_owned(), running::digest(text(status, "/imageID"))?));
+    container::statuses(pod).filter_map(digest).collect()
 }

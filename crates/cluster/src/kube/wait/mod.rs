@@ -2,25 +2,27 @@
 
 mod judge;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, LogParams};
+use kube::api::{Api, DynamicObject, LogParams};
+use kube::runtime::watcher;
 use tokio::time::{Instant, MissedTickBehavior};
 use towpath_domain::{NamespaceName, RunId};
 
 use super::discover::Kind;
-use super::follow::{Followers, Line};
+use super::follow::{Followers, Line, Place};
+use super::view::View;
 use super::watching::{self, Seen, Watches};
 use super::{Core, diagnose, discover, events, status};
 use crate::api::{ClusterError, LogLine, ObjectKey, Observer, Progress, Ready, Reason, WaitFailure};
 use judge::{Judge, Verdict};
 
 /// How many of a failing container's last lines are told.
-const TAIL_LINES: i64 = 50;
+const TAIL_LINES: usize = 50;
 
 /// How long the last lines may take to come.
 const TAIL_WITHIN: Duration = Duration::from_secs(10);
@@ -33,6 +35,12 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(60);
 
 /// How often it is looked whether something has lasted too long; what happens is told by the watches.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How many times as long as the last look took it is waited at least before the next.
+const REST: u32 = 4;
+
+/// How much of a line is kept to be told of a failure, in bytes.
+const TAIL_BYTES: usize = 4096;
 
 /// Waits.
 pub(super) async fn wait(
@@ -57,6 +65,7 @@ pub(super) async fn wait(
         followers: Followers::new(client.clone(), namespace.to_string()),
         client,
         told: BTreeMap::new(),
+        last: BTreeMap::new(),
         trouble: None,
         observer,
     };
@@ -87,6 +96,9 @@ async fn watched(core: &Core, keys: &[ObjectKey]) -> Result<Vec<Kind>, String> {
     wanted.extend(["Pod", "Event"].map(str::to_owned));
     if has(&["Deployment", "ClowdApp"]) {
         wanted.extend(["ReplicaSet.apps", "Deployment.apps"].map(str::to_owned));
+    }
+    if has(&["DeploymentConfig"]) {
+        wanted.push("ReplicationController".to_owned());
     }
     if has(&["ClowdJobInvocation", "CronJob"]) {
         wanted.push("Job.batch".to_owned());
@@ -121,6 +133,8 @@ struct Waiting<'a> {
     judge: Judge,
     followers: Followers,
     told: BTreeMap<ObjectKey, String>,
+    /// The last lines of the containers of jobs: they may be gone with their pods when they are to be told.
+    last: BTreeMap<Place, VecDeque<String>>,
     /// Why the cluster cannot be looked at, as long as it cannot.
     trouble: Option<String>,
     observer: &'a dyn Observer,
@@ -130,33 +144,35 @@ impl Waiting<'_> {
     async fn go_on(mut self, end: Instant, within: Duration) -> Result<Ready, Box<WaitFailure>> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut look_at = Instant::now();
+        let mut news = false;
         loop {
-            let mut news = false;
             tokio::select! {
                 Some((kind, said)) = self.watches.next() => {
-                    match said {
-                        Ok(event) => {
-                            self.seen.take(&kind, event);
-                            self.trouble = None;
-                            news = true;
-                        }
-                        Err(why) => self.trouble(why),
+                    self.take(&kind, said);
+                    // What else has come is taken in before all is looked at again.
+                    while let Some(Some((kind, said))) = self.watches.next().now_or_never() {
+                        self.take(&kind, said);
                     }
+                    news = true;
                 }
                 Some(line) = self.followers.lines.recv() => self.say(&line),
                 _ = tick.tick() => news = true,
+                () = tokio::time::sleep_until(look_at), if news => {}
                 () = tokio::time::sleep_until(end) => return Err(self.out_of_time(within).await),
             }
-            if !news || !self.seen.knows(self.kinds) {
+            if !news || !self.seen.knows(self.kinds) || Instant::now() < look_at {
                 continue;
             }
+            news = false;
+            let looked = Instant::now();
             self.follow_jobs();
-            let verdicts = self.judge.look(&self.seen);
+            let verdicts = self.judge.look(&View::new(&self.seen));
             self.tell(&verdicts);
             if let Some((key, failure)) = judge::gravest(&verdicts) {
                 self.drain(end).await;
                 // By now its pods were looked at once more: an exit code, or that memory ran out, may be known only since.
-                let (key, failure) = match judge::gravest(&self.judge.look(&self.seen)) {
+                let (key, failure) = match judge::gravest(&self.judge.look(&View::new(&self.seen))) {
                     Some((key, failure)) => (key.clone(), failure),
                     None => (key.clone(), failure),
                 };
@@ -164,8 +180,20 @@ impl Waiting<'_> {
             }
             if verdicts.iter().all(|(_, verdict)| matches!(verdict, Verdict::Ready)) {
                 let unread = self.drain(end).await;
-                return Ok(Ready { unread, ..self.judge.ready(&self.seen) });
+                return Ok(Ready { unread, ..self.judge.ready(&View::new(&self.seen)) });
             }
+            // However many objects there are and however much happens to them, looking leaves time for everything else.
+            look_at = Instant::now() + looked.elapsed() * REST;
+        }
+    }
+
+    fn take(&mut self, kind: &str, said: Result<watcher::Event<DynamicObject>, String>) {
+        match said {
+            Ok(event) => {
+                self.seen.take(kind, event);
+                self.trouble = None;
+            }
+            Err(why) => self.trouble(why),
         }
     }
 
@@ -179,7 +207,12 @@ impl Waiting<'_> {
         self.trouble = Some(why);
     }
 
-    fn say(&self, line: &Line) {
+    fn say(&mut self, line: &Line) {
+        let last = self.last.entry(line.place.clone()).or_default();
+        if last.len() >= TAIL_LINES {
+            last.pop_front();
+        }
+        last.push_back(line.text.chars().take(TAIL_BYTES).collect());
         self.observer.line(LogLine { pod: &line.place.0, container: &line.place.1, text: &line.text });
     }
 
@@ -195,8 +228,9 @@ impl Waiting<'_> {
 
     /// Follows what the pods of jobs print.
     fn follow_jobs(&mut self) {
+        let view = View::new(&self.seen);
         for key in self.judge.keys().iter().filter(|key| judge::is_job(key)) {
-            for pod in diagnose::pods(&self.seen, key) {
+            for pod in diagnose::pods(&view, key) {
                 self.followers.look_at(pod, &|pod, container| self.observer.told(pod, container));
             }
         }
@@ -261,7 +295,7 @@ impl Waiting<'_> {
     }
 
     async fn out_of_time(&mut self, within: Duration) -> Box<WaitFailure> {
-        let verdicts = if self.seen.knows(self.kinds) { self.judge.look(&self.seen) } else { Vec::new() };
+        let verdicts = if self.seen.knows(self.kinds) { self.judge.look(&View::new(&self.seen)) } else { Vec::new() };
         let lacking = verdicts.iter().find(|(_, verdict)| !matches!(verdict, Verdict::Ready));
         let Some((key, verdict)) = lacking else {
             let why = self.trouble.clone().unwrap_or_else(|| "nothing was seen of it".to_owned());
@@ -274,7 +308,7 @@ impl Waiting<'_> {
                 &why,
             );
         };
-        let mut failure = self.judge.likeliest(&self.seen, key);
+        let mut failure = self.judge.likeliest(&View::new(&self.seen), key);
         failure.message = format!(
             "not ready within {} s: {}",
             within.as_secs(),
@@ -291,11 +325,10 @@ impl Waiting<'_> {
 
     /// All that is known of a failure, fetched before it is gone.
     fn failed(&self, key: &ObjectKey, failure: judge::Failure) -> impl Future<Output = Box<WaitFailure>> + Send + use<> {
-        let ids = diagnose::ids(&self.seen, key);
-        let mut told: Vec<_> = self
-            .seen
-            .all("Event")
-            .filter(|event| ids.iter().any(|id| id == watching::text(event, "/involvedObject/uid")))
+        let view = View::new(&self.seen);
+        let mut told: Vec<_> = diagnose::ids(&view, key)
+            .iter()
+            .flat_map(|id| view.events_of(id))
             .map(|event| {
                 (events::at(event).to_owned(), format!("{} {}", watching::text(event, "/involvedObject/name"), events::line(event)))
             })
@@ -303,9 +336,10 @@ impl Waiting<'_> {
         told.sort();
         let events = told.split_off(told.len().saturating_sub(EVENTS)).into_iter().map(|(_, line)| line).collect();
         let (class, message) = judge::classed(key, &failure);
+        let kept = failure.pod.clone().zip(failure.container.clone()).and_then(|place| self.last.get(&place)).cloned().unwrap_or_default();
         let (object, api) = (key.clone(), Api::namespaced(self.client.clone(), self.namespace.as_str()));
         async move {
-            let log_tail = tail(&api, &failure).await;
+            let log_tail = if kept.is_empty() { tail(&api, &failure).await } else { kept.into() };
             Box::new(WaitFailure { class, reason: failure.reason, object, message, log_tail, events })
         }
     }
@@ -316,7 +350,12 @@ async fn tail(api: &Api<Pod>, failure: &judge::Failure) -> Vec<String> {
     let Some(pod) = failure.pod.as_ref().filter(|pod| !pod.is_empty()) else { return Vec::new() };
     // The container before the present one, if that is at fault; else, or when it is gone, the present one.
     for previous in [failure.restarted, !failure.restarted] {
-        let params = LogParams { container: failure.container.clone(), previous, tail_lines: Some(TAIL_LINES), ..LogParams::default() };
+        let params = LogParams {
+            container: failure.container.clone(),
+            previous,
+            tail_lines: i64::try_from(TAIL_LINES).ok(),
+            ..LogParams::default()
+        };
         match tokio::time::timeout(TAIL_WITHIN, api.logs(pod, &params)).await {
             Ok(Ok(text)) if !text.is_empty() => return text.lines().map(str::to_owned).collect(),
             _ => {}

@@ -30,6 +30,8 @@ async fn what_is_applied_is_there_with_where_it_came_from_and_applying_it_again_
     assert_eq!(annotation("ref"), owner("web", "run-1").commit.to_string());
 
     let before = versions(&given);
+    // Old servers write the time of an apply that changes nothing, if that is another second.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     let again = given.apply(&owner("web", "run-2"), &objects).await.unwrap();
     assert_eq!(changes(&again), [Change::Unchanged; 4]);
     assert_eq!(versions(&given), before, "nothing was written");

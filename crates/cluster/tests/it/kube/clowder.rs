@@ -38,13 +38,7 @@ fn owning(types: &[&str]) -> Owner {
 
 /// Says what Clowder would say of an object.
 fn report(given: &Given, plural: &str, name: &str, status: &Value) {
-    let path = format!("/apis/cloud.redhat.com/v1alpha1/namespaces/{}/{plural}/{name}", given.namespace);
-    let mut object: Value = serde_json::from_str(&given.kube.kubectl(&["get", "--raw", &path])).unwrap();
-    object["status"] = status.clone();
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("status.json");
-    std::fs::write(&file, object.to_string()).unwrap();
-    given.kube.kubectl(&["replace", "--raw", &format!("{path}/status"), "-f", file.to_str().unwrap()]);
+    given.report("apis/cloud.redhat.com/v1alpha1", plural, name, status);
 }
 
 #[tokio::test]

@@ -59,6 +59,17 @@ impl Given {
         *self.wait(&owner, objects, PATIENCE, &heard).await.expect_err("it cannot become well")
     }
 
+    /// The cluster as somebody sees it who may do there what `rules` allow, and nothing else.
+    pub fn limited(&self, rules: &str) -> KubeCluster {
+        let path = self.kube.limited_kubeconfig(self.namespace.as_str(), rules);
+        KubeCluster::new("test", Connection::Kubeconfig { path, context: None }, KubeSettings::default())
+    }
+
+    /// Plays a controller that says something of an object, such as `api/v1` `pods` `web-1`.
+    pub fn report(&self, version: &str, plural: &str, name: &str, status: &Value) {
+        self.kube.set_status(&format!("/{version}/namespaces/{}/{plural}/{name}", self.namespace), status);
+    }
+
     pub fn get(&self, what: &[&str]) -> Value {
         let mut arguments = vec!["-n", self.namespace.as_str()];
         arguments.extend(what);

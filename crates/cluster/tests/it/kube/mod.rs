@@ -2,6 +2,11 @@
 
 mod applying;
 mod clowder;
+mod dying;
 mod given;
 mod late;
+mod lost;
+mod proxy;
+mod together;
+mod trouble;
 mod waiting;
