@@ -173,13 +173,18 @@ fn examined(what: &str, examination: Examination) -> Vec<Finding> {
     findings
 }
 
+/// How long a registry may take, for the same reason.
+const REGISTRY_WITHIN: Duration = Duration::from_secs(20);
+
 /// Each registry over the network.
 async fn registries(world: &World) -> Vec<Finding> {
     let looks = world.registry.remotes().map(|registry| async move {
         let what = format!("registry {}", registry.host());
-        match registry.examine().await {
-            Ok(()) => ok(&what, "answers".to_owned()),
-            Err(error) => bad(&what, error.to_string(), "see the message"),
+        const MEND: &str = "correct [registries] in towpath.toml, or make the registry reachable";
+        match tokio::time::timeout(REGISTRY_WITHIN, registry.examine()).await {
+            Ok(Ok(())) => ok(&what, "answers".to_owned()),
+            Ok(Err(error)) => bad(&what, error.to_string(), MEND),
+            Err(_) => bad(&what, format!("did not answer within {} s", REGISTRY_WITHIN.as_secs()), MEND),
         }
     });
     futures_util::future::join_all(looks).await

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use towpath_catalog::SignatureRequirement;
 use towpath_domain::{Digest, ImageRef};
 use towpath_engine::Event;
-use towpath_registry::Registry;
+use towpath_registry::{Registries, Registry as _};
 use towpath_runs::World;
 
 /// How many images are looked at at the same time.
@@ -41,8 +41,7 @@ impl Looking {
         let (own, world) = (self.clone(), Arc::clone(world));
         tokio::spawn(async move {
             let _turn = own.turns.acquire().await;
-            let registry: &dyn Registry = &*world.registry;
-            let looked = match tokio::time::timeout(PATIENCE, look(registry, &image, &requirements)).await {
+            let looked = match tokio::time::timeout(PATIENCE, look(&world.registry, &image, &requirements)).await {
                 Ok(Ok((digest, signed))) => Event::ImageLooked { image: image.clone(), digest, signed, error: None },
                 Ok(Err(error)) => in_vain(&image, error),
                 Err(_) => in_vain(&image, format!("its registry did not answer within {} seconds", PATIENCE.as_secs())),
@@ -69,19 +68,15 @@ type Signed = BTreeMap<String, Option<String>>;
 
 /// The image's digest, and what is missing of each requirement; an error in words for people.
 async fn look(
-    registry: &dyn Registry,
+    registry: &Registries,
     image: &ImageRef,
     requirements: &[Arc<SignatureRequirement>],
 ) -> Result<(Option<Digest>, Signed), String> {
     let Some(digest) = registry.resolve(image).await.map_err(|error| error.to_string())? else { return Ok((None, Signed::new())) };
     let mut signed = Signed::new();
     for required in requirements {
-        signed.insert(required.hash.to_string(), missing(registry, image, digest, required).await?);
+        let missing = registry.missing_signature(image.name(), digest, required).await.map_err(|error| error.to_string())?;
+        signed.insert(required.hash.to_string(), missing);
     }
     Ok((Some(digest), signed))
-}
-
-/// What is missing for `image` to be signed as required; nothing, if it is.
-async fn missing(_: &dyn Registry, _: &ImageRef, _: Digest, _: &SignatureRequirement) -> Result<Option<String>, String> {
-    Err("a policy requires a signature, and this registry is not one whose signatures can be checked".to_owned())
 }

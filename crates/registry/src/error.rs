@@ -79,6 +79,14 @@ pub enum RegistryError {
         /// What is wrong.
         why: String,
     },
+    /// The authorities whose certificates count cannot be read or used.
+    #[error("the trusted root {}: {why}. Correct `trusted_root` under [signatures] in towpath.toml, or get the file anew", path.display())]
+    TrustedRoot {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The tag points to another image already, and moving it was not asked for.
     #[error(
         "tag {tag} of {name} already points to {from} and would move to {to}. \
@@ -200,7 +208,7 @@ impl RegistryError {
         match self {
             Self::Io { .. } | Self::CutShort { .. } | Self::Unreachable { .. } => FailureClass::Environment,
             // A retry reads the same bad bytes; only people can say where they came from.
-            Self::Damaged { .. } | Self::Refused { .. } | Self::Settings { .. } => FailureClass::Unknown,
+            Self::Damaged { .. } | Self::Refused { .. } | Self::Settings { .. } | Self::TrustedRoot { .. } => FailureClass::Unknown,
             Self::Name { .. }
             | Self::Unpinned { .. }
             | Self::NoImage { .. }

@@ -1,4 +1,4 @@
-//! Images: OCI image layouts on disk, the packer, and registries over the network.
+//! Images: OCI image layouts on disk, the packer, registries over the network, and signatures.
 //!
 //! Towpath keeps images as files in the format of the OCI image specification, one image layout per image name, so
 //! that every tool that reads `oci:FOLDER:TAG` reads them too. Nothing here needs a daemon, a network or root.
@@ -7,6 +7,7 @@
 //!   [`Registry`] is what the other parts see of any of them.
 //! - [`pack()`] makes an image of files of a checkout, the same bits for the same commit in every place.
 //! - [`import()`] takes over an image layout that a build command of the user's own left behind.
+//! - [`Registries::missing_signature`] says whether an image is signed as a policy requires.
 //! - [`unpack()`] lays an image's files out in a cache, and [`instantiate()`] makes a private copy to run in.
 //!
 //! The core is synchronous: it is file work, and a lock on a file may be waited for. [`Registry`]'s methods carry it
@@ -28,6 +29,7 @@ mod pack;
 mod registries;
 mod registry;
 mod remote;
+mod signature;
 mod unpack;
 
 pub use error::RegistryError;
@@ -39,4 +41,5 @@ pub use pack::{PackRequest, Packed, pack};
 pub use registries::Registries;
 pub use registry::{Registry, RegistryFuture};
 pub use remote::{Credentials, Password, PasswordSource, RemoteRegistry, RemoteSettings};
+pub use signature::TrustedRoot;
 pub use unpack::{Unpacked, instantiate, unpack};

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use towpath_catalog::Pack;
+use towpath_catalog::{Pack, SignatureRequirement};
 use towpath_domain::{Digest, ImageRef};
 
 use crate::{
     ImageConfig, LayoutRegistry, Manifest, Packed, Registry, RegistryError, RegistryFuture, RemoteRegistry, RemoteSettings, TagMove,
-    Unpacked,
+    TrustedRoot, Unpacked,
 };
 
 /// All registries of this installation.
@@ -17,6 +17,7 @@ use crate::{
 pub struct Registries {
     layout: Arc<LayoutRegistry>,
     remotes: Arc<BTreeMap<String, RemoteRegistry>>,
+    trusted_root: Option<Arc<TrustedRoot>>,
 }
 
 impl Registries {
@@ -27,7 +28,13 @@ impl Registries {
     pub fn new(layout: LayoutRegistry, remotes: Vec<RemoteSettings>) -> Result<Self, RegistryError> {
         let limits = layout.limits().clone();
         let remotes = remotes.into_iter().map(|settings| Ok((settings.host.clone(), RemoteRegistry::new(settings, limits.clone())?)));
-        Ok(Self { layout: Arc::new(layout), remotes: Arc::new(remotes.collect::<Result<_, RegistryError>>()?) })
+        Ok(Self { layout: Arc::new(layout), remotes: Arc::new(remotes.collect::<Result<_, RegistryError>>()?), trusted_root: None })
+    }
+
+    /// The same registries, with the authorities whose certificates count for signatures by identities.
+    #[must_use]
+    pub fn with_trusted_root(self, root: TrustedRoot) -> Self {
+        Self { trusted_root: Some(Arc::new(root)), ..self }
     }
 
     /// The embedded registry.
@@ -80,6 +87,22 @@ impl Registries {
         }
     }
 
+    /// What is missing for the image `name@digest` to be signed as `required`; nothing, if it is. In words for people.
+    ///
+    /// # Errors
+    /// When it cannot be told now: the registry does not answer, or not as it should.
+    pub async fn missing_signature(
+        &self,
+        name: &str,
+        digest: Digest,
+        required: &SignatureRequirement,
+    ) -> Result<Option<String>, RegistryError> {
+        match self.remote(name) {
+            Some(remote) => remote.missing_signature(name, digest, required, self.trusted_root.as_deref()).await,
+            None => Ok(Some(NO_SIGNATURES.to_owned())),
+        }
+    }
+
     /// Whether a node that says `found` runs what is called `wanted` here: the same manifest, or a member of that index.
     ///
     /// # Errors
@@ -92,6 +115,10 @@ impl Registries {
         }
     }
 }
+
+/// What is said of images that are in no registry over the network.
+const NO_SIGNATURES: &str = "it is in the embedded registry, which keeps no signatures: name the image after a registry of [registries] in \
+                             towpath.toml, and sign it there";
 
 impl Registry for Registries {
     fn resolve<'a>(&'a self, image: &'a ImageRef) -> RegistryFuture<'a, Option<Digest>> {

@@ -9,6 +9,7 @@
 // A test that cannot go on says so by panicking; this crate is the tests' own.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod cosign;
 mod http;
 mod keeper;
 mod kube;
@@ -16,6 +17,7 @@ mod missing;
 mod proxy;
 mod registry;
 
+pub use cosign::{Attachment, SigningKey, payload_of, statement_of};
 pub use http::Head;
 pub use kube::{Kube, NODE_ADDRESS, Proxy as KubeProxy};
 pub use proxy::{Fate, Proxy};

@@ -12,13 +12,22 @@ use tokio::time::Instant;
 use super::{RemoteRegistry, words};
 use crate::RegistryError;
 
-/// How long a registry may take to answer, and how long it may say nothing in the middle of an answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// How long a registry is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// Until it answers, and while it says nothing in the middle of an answer.
+    answer: Duration,
+    /// While it takes nothing of what it is sent.
+    stalled: Duration,
+    /// Until it answers when it has taken all: it may have to copy a blob of some gigabytes from one place to another.
+    stored: Duration,
+}
 
-/// How long it may take nothing of what it is sent, and how long until it answers when it has taken all: it may have to copy a
-/// blob of some gigabytes from one place to another.
-const STALLED_AFTER: Duration = Duration::from_secs(60);
-const STORED_WITHIN: Duration = Duration::from_secs(300);
+impl Default for Patience {
+    fn default() -> Self {
+        Self { answer: Duration::from_secs(60), stalled: Duration::from_secs(60), stored: Duration::from_secs(300) }
+    }
+}
 
 /// How often a registry is asked again that is busy, and how long it is waited for in between.
 pub(super) const TRIES: u32 = 4;
@@ -56,7 +65,7 @@ pub(super) struct Ask {
 
 impl RemoteRegistry {
     /// Asks for what is at `path`; `scope` says what it needs to be allowed. Asked again while the registry is busy.
-    pub(super) async fn get(&self, path: &str, scope: &str, headers: HeaderMap) -> Result<Response, RegistryError> {
+    pub(crate) async fn get(&self, path: &str, scope: &str, headers: HeaderMap) -> Result<Response, RegistryError> {
         self.send(Ask { method: Method::GET, url: self.url(path)?, headers, body: Vec::new() }, scope).await
     }
 
@@ -105,12 +114,12 @@ impl RemoteRegistry {
         if !matches!(ask.method, Method::GET | Method::HEAD) {
             request = request.body(ask.body.clone());
         }
-        match tokio::time::timeout(ANSWER_WITHIN, request.send()).await {
+        match tokio::time::timeout(self.patience.answer, request.send()).await {
             Ok(Ok(answer)) => Ok(answer),
             // A connection that broke off, perhaps one that was kept too long: another one may do. One that cannot be made will not.
             Ok(Err(error)) if !error.is_connect() && !error.is_redirect() && !error.is_builder() => Err(Fault::Cut(self.away(&error))),
             Ok(Err(error)) => Err(Fault::Other(self.away(&error))),
-            Err(_) => Err(Fault::Other(self.unreachable(&format!("no answer within {} s", ANSWER_WITHIN.as_secs())))),
+            Err(_) => Err(Fault::Other(self.unreachable(&format!("no answer within {} s", self.patience.answer.as_secs())))),
         }
     }
 
@@ -123,9 +132,13 @@ impl RemoteRegistry {
         content: tokio::fs::File,
         size: u64,
     ) -> Result<Response, RegistryError> {
-        let (moves, mut moved) = watch::channel(Instant::now() + STALLED_AFTER);
-        let mut request =
-            self.client.put(url.clone()).headers(headers).header(CONTENT_LENGTH, size).body(stream(content, size, Arc::new(moves)));
+        let (moves, mut moved) = watch::channel(Instant::now() + self.patience.stalled);
+        let mut request = self.client.put(url.clone()).headers(headers).header(CONTENT_LENGTH, size).body(stream(
+            content,
+            size,
+            self.patience,
+            Arc::new(moves),
+        ));
         if let Some(header) = self.tokens.get(scope).filter(|_| self.is_own(&url)) {
             request = request.header(AUTHORIZATION, header);
         }
@@ -159,14 +172,14 @@ impl RemoteRegistry {
 
     /// The next piece of an answer's content.
     pub(super) async fn chunk(&self, answer: &mut Response) -> Result<Option<impl AsRef<[u8]> + use<>>, RegistryError> {
-        match tokio::time::timeout(ANSWER_WITHIN, answer.chunk()).await {
+        match tokio::time::timeout(self.patience.answer, answer.chunk()).await {
             Ok(chunk) => chunk.map_err(|e| self.away(&e)),
-            Err(_) => Err(self.unreachable(&format!("its answer stands still for {} s", ANSWER_WITHIN.as_secs()))),
+            Err(_) => Err(self.unreachable(&format!("its answer stands still for {} s", self.patience.answer.as_secs()))),
         }
     }
 
     /// The answer's content, which may be no longer than `limit` bytes.
-    pub(super) async fn limited(&self, mut answer: Response, limit: u64, what: &str, place: &str) -> Result<Vec<u8>, RegistryError> {
+    pub(crate) async fn limited(&self, mut answer: Response, limit: u64, what: &str, place: &str) -> Result<Vec<u8>, RegistryError> {
         let mut bytes = Vec::new();
         while let Some(chunk) = self.chunk(&mut answer).await? {
             bytes.extend_from_slice(chunk.as_ref());
@@ -197,7 +210,7 @@ impl RemoteRegistry {
     }
 
     /// An answer that was not expected, as an error.
-    pub(super) async fn unexpected(&self, answer: Response, path: &str) -> RegistryError {
+    pub(crate) async fn unexpected(&self, answer: Response, path: &str) -> RegistryError {
         let status = answer.status();
         let said = self.limited(answer, 64 << 10, "the complaint", path).await.unwrap_or_default();
         let said: String = String::from_utf8_lossy(&said).chars().filter(|c| !c.is_control()).take(COMPLAINT_MAX).collect();
@@ -231,7 +244,7 @@ fn retry_after(answer: &Response) -> Option<Duration> {
 }
 
 /// `size` bytes of a file as a body. `moves` says until when the next piece must have been taken, or after the last one, the answer be there.
-fn stream(content: tokio::fs::File, size: u64, moves: Arc<watch::Sender<Instant>>) -> Body {
+fn stream(content: tokio::fs::File, size: u64, patience: Patience, moves: Arc<watch::Sender<Instant>>) -> Body {
     use tokio::io::AsyncReadExt as _;
     const PIECE: usize = 64 << 10;
     Body::wrap_stream(futures_util::stream::try_unfold((content, size), move |(mut content, left)| {
@@ -242,8 +255,73 @@ fn stream(content: tokio::fs::File, size: u64, moves: Arc<watch::Sender<Instant>
             piece.truncate(count);
             let left = left.saturating_sub(count as u64);
             // Whoever reads this may not come back for the end, knowing the size.
-            moves.send_replace(Instant::now() + if left == 0 { STORED_WITHIN } else { STALLED_AFTER });
+            moves.send_replace(Instant::now() + if left == 0 { patience.stored } else { patience.stalled });
             Ok::<_, std::io::Error>((count > 0).then_some((piece, (content, left))))
         }
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+    use crate::{Limits, RemoteSettings};
+
+    /// Far more than what is under way in sockets.
+    const SIZE: u64 = 64 << 20;
+
+    /// Sends a large file to a server that takes it in at its own pace. It is told when the upload is over.
+    async fn upload(
+        patience: Patience,
+        pace: impl FnOnce(&mut TcpStream, &Receiver<()>) + Send + 'static,
+    ) -> Result<StatusCode, RegistryError> {
+        let _there = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let (over, told) = channel();
+        let serving = std::thread::spawn(move || pace(&mut listener.accept().unwrap().0, &told));
+        let settings = RemoteSettings { host, plain_http: true, ca_file: None, credentials: None };
+        let registry = RemoteRegistry { patience, ..RemoteRegistry::new(settings, Limits::default()).unwrap() };
+        let content = tempfile::tempfile().unwrap();
+        content.set_len(SIZE).unwrap();
+        let content = tokio::fs::File::from_std(content);
+        let answer = registry.upload(registry.url("/x").unwrap(), "", HeaderMap::new(), content, SIZE).await;
+        drop((over, registry));
+        serving.join().unwrap();
+        answer.map(|answer| answer.status())
+    }
+
+    /// Takes in so many bytes, head and all.
+    fn take(stream: &mut TcpStream, bytes: u64) {
+        std::io::copy(&mut stream.take(bytes), &mut std::io::sink()).unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_upload_may_take_longer_than_an_answer_as_long_as_it_moves() {
+        let patience = Patience { answer: Duration::from_millis(200), stalled: Duration::from_secs(5), stored: Duration::from_secs(5) };
+        let status = upload(patience, |stream, _| {
+            for _ in 0..8 {
+                std::thread::park_timeout(Duration::from_millis(100));
+                take(stream, SIZE / 8);
+            }
+            stream.write_all(b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+            // The head's bytes are left over; until the other end has its answer, they stay unread.
+            let _rest = stream.read_to_end(&mut Vec::new());
+        });
+        assert_eq!(status.await.unwrap(), StatusCode::CREATED);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_upload_that_stands_still_is_given_up() {
+        let patience = Patience { answer: Duration::from_secs(60), stalled: Duration::from_millis(300), stored: Duration::from_secs(60) };
+        let error = upload(patience, |stream, over| {
+            take(stream, 1000);
+            let _over = over.recv();
+        });
+        let error = error.await.unwrap_err();
+        assert!(error.to_string().contains("takes nothing more"), "{error}");
+    }
 }

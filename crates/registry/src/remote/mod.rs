@@ -17,7 +17,7 @@ use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use towpath_domain::{Digest, ImageRef};
 
-use crate::image::{ConfigFile, Index, is_index};
+use crate::image::{ConfigFile, Descriptor, Index, is_index};
 use crate::{ImageConfig, Limits, Manifest, Platform, RegistryError};
 
 /// How a registry is reached.
@@ -70,7 +70,7 @@ pub trait PasswordSource: std::fmt::Debug + Send + Sync {
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// A manifest is a list, not content.
-const MANIFEST_BYTES_MAX: u64 = 4 << 20;
+pub(crate) const MANIFEST_BYTES_MAX: u64 = 4 << 20;
 
 /// The kinds of manifest that we understand.
 const MANIFESTS: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
@@ -84,6 +84,7 @@ pub struct RemoteRegistry {
     base: Url,
     client: Client,
     tokens: auth::Tokens,
+    patience: http::Patience,
     limits: Limits,
 }
 
@@ -109,7 +110,7 @@ impl RemoteRegistry {
             client = client.tls_certs_merge(certificates);
         }
         let client = client.build().map_err(|e| wrong(words(&e)))?;
-        Ok(Self { settings, base, client, tokens: auth::Tokens::default(), limits })
+        Ok(Self { settings, base, client, tokens: auth::Tokens::default(), patience: http::Patience::default(), limits })
     }
 
     /// The host, as images' names begin with it.
@@ -180,14 +181,7 @@ impl RemoteRegistry {
     /// [`RegistryError`] when it is not there or cannot be used.
     pub async fn config(&self, name: &str, digest: Digest) -> Result<ImageConfig, RegistryError> {
         let manifest = self.manifest(name, digest).await?;
-        let repository = self.repository(name);
-        let path = format!("/v2/{repository}/blobs/{}", manifest.config.digest);
-        let answer = self.get(&path, &pull_scope(repository), HeaderMap::new()).await?;
-        if !answer.status().is_success() {
-            return Err(self.unexpected(answer, &path).await);
-        }
-        let bytes = self.limited(answer, MANIFEST_BYTES_MAX, "the configuration", name).await?;
-        self.verify(&bytes, manifest.config.digest, "the configuration", name)?;
+        let bytes = self.small_blob(name, &manifest.config, MANIFEST_BYTES_MAX).await?;
         let file: ConfigFile = self.parse(&bytes, "the configuration", name, digest)?;
         Ok(file.into())
     }
@@ -213,6 +207,27 @@ impl RemoteRegistry {
         Ok((member.digest, bytes, manifest))
     }
 
+    /// The bytes of a manifest or index, which are those that `digest` is of.
+    pub(crate) async fn image_bytes(&self, name: &str, digest: Digest) -> Result<Vec<u8>, RegistryError> {
+        self.needed(name, digest).await.map(|(bytes, _)| bytes)
+    }
+
+    /// A blob that is a document of at most `limit` bytes.
+    pub(crate) async fn small_blob(&self, name: &str, descriptor: &Descriptor, limit: u64) -> Result<Vec<u8>, RegistryError> {
+        let repository = self.repository(name);
+        let path = format!("/v2/{repository}/blobs/{}", descriptor.digest);
+        if descriptor.size > limit {
+            return Err(RegistryError::TooLarge { what: "a document".to_owned(), place: path, limit, unit: "bytes" });
+        }
+        let answer = self.get(&path, &pull_scope(repository), HeaderMap::new()).await?;
+        if !answer.status().is_success() {
+            return Err(self.unexpected(answer, &path).await);
+        }
+        let bytes = self.limited(answer, descriptor.size, "a document", &path).await?;
+        self.verify(&bytes, descriptor.digest, "a document", name)?;
+        Ok(bytes)
+    }
+
     async fn needed(&self, name: &str, digest: Digest) -> Result<(Vec<u8>, String), RegistryError> {
         let found = self.manifest_bytes(self.repository(name), &digest.to_string()).await?;
         let (bytes, kind) = found.ok_or_else(|| self.missing(&format!("{name}@{digest}")))?;
@@ -220,7 +235,7 @@ impl RemoteRegistry {
         Ok((bytes, kind))
     }
 
-    async fn manifest_bytes(&self, repository: &str, wanted: &str) -> Result<Option<(Vec<u8>, String)>, RegistryError> {
+    pub(crate) async fn manifest_bytes(&self, repository: &str, wanted: &str) -> Result<Option<(Vec<u8>, String)>, RegistryError> {
         let path = format!("/v2/{repository}/manifests/{wanted}");
         let answer = self.get(&path, &pull_scope(repository), accept()).await?;
         match answer.status() {
@@ -254,7 +269,7 @@ impl RemoteRegistry {
     }
 
     /// The image's name without the registry's.
-    fn repository<'n>(&self, name: &'n str) -> &'n str {
+    pub(crate) fn repository<'n>(&self, name: &'n str) -> &'n str {
         name.strip_prefix(&self.settings.host).map_or(name, |rest| rest.trim_start_matches('/'))
     }
 
@@ -264,7 +279,7 @@ impl RemoteRegistry {
 }
 
 /// What reading a repository needs.
-fn pull_scope(repository: &str) -> String {
+pub(crate) fn pull_scope(repository: &str) -> String {
     format!("repository:{repository}:pull")
 }
 

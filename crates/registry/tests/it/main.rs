@@ -11,7 +11,10 @@ mod layouts;
 mod mutated;
 #[cfg(test)]
 mod packing;
+#[cfg(test)]
 mod remote;
+#[cfg(test)]
+mod signing;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

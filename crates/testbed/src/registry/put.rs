@@ -40,6 +40,29 @@ impl Registry {
         digest
     }
 
+    /// A manifest as it stands in a repository, by tag or digest.
+    #[track_caller]
+    pub fn manifest(&self, repository: &str, reference: &str) -> String {
+        let kinds = "accept: application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
+        let out = self.curl(&["-H", kinds], &format!("/v2/{repository}/manifests/{reference}"));
+        String::from_utf8(out.stdout).expect("a manifest is text")
+    }
+
+    /// The digest that a tag stands for.
+    #[track_caller]
+    pub fn digest(&self, repository: &str, tag: &str) -> String {
+        digest_of(self.manifest(repository, tag).as_bytes())
+    }
+
+    /// The tags of a repository, which must be there.
+    #[track_caller]
+    pub fn tags(&self, repository: &str) -> Vec<String> {
+        let path = format!("/v2/{repository}/tags/list");
+        let out = self.curl(&[], &path);
+        let list: serde_json::Value = serde_json::from_slice(&out.stdout).expect("the list of tags is JSON");
+        list["tags"].as_array().into_iter().flatten().filter_map(|tag| tag.as_str().map(str::to_owned)).collect()
+    }
+
     fn file(&self, content: &[u8]) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new_in(self.dir.path()).expect("a file can be made");
         std::fs::write(file.path(), content).expect("a file can be written");

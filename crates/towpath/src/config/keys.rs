@@ -25,6 +25,7 @@ pub static FILE: Shape = Shape::Table(&[
     ("registry", Shape::Table(&[("directory", Shape::Value)])),
     ("clusters", Shape::Each(&CLUSTER)),
     ("registries", Shape::Each(&REGISTRY)),
+    ("signatures", Shape::Table(&[("trusted_root", Shape::Value)])),
     (
         "secrets",
         Shape::Table(&[

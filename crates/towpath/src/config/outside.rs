@@ -13,6 +13,8 @@ pub struct Outside {
     pub clusters: BTreeMap<String, Cluster>,
     /// Registries by the host that images' names begin with.
     pub registries: BTreeMap<String, Registry>,
+    /// Whose signatures count.
+    pub signatures: Signatures,
     /// Where secret parameters come from.
     pub secrets: Option<Secrets>,
 }
@@ -202,6 +204,13 @@ impl TryFrom<RawRegistry> for Registry {
     }
 }
 
+/// Whose signatures count, beside those of the keys that policies name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Signatures {
+    /// The authorities and logs of certificates, in Sigstore's format. Without it no signature by an identity counts.
+    pub trusted_root: Option<PathBuf>,
+}
+
 /// Where secret parameters come from.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "RawSecrets")]
@@ -337,6 +346,7 @@ impl Outside {
         Self {
             clusters: self.clusters.into_iter().map(|(name, one)| (name, cluster(one))).collect(),
             registries: self.registries.into_iter().map(|(host, one)| (host, registry(one))).collect(),
+            signatures: Signatures { trusted_root: self.signatures.trusted_root.map(at) },
             secrets: self.secrets.map(secrets),
         }
     }

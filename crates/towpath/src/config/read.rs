@@ -55,6 +55,8 @@ struct Raw {
     clusters: BTreeMap<String, outside::Cluster>,
     #[serde(default)]
     registries: BTreeMap<String, outside::Registry>,
+    #[serde(default)]
+    signatures: outside::Signatures,
     secrets: Option<outside::Secrets>,
 }
 
@@ -217,7 +219,8 @@ fn assemble(file: &Path, raw: Raw) -> Result<Config, String> {
         notify: raw.notify.command.map(|program| program.0),
         registry: raw.registry.directory.map_or_else(|| state.join("registry"), |path| folder.join(path)),
         state,
-        outside: Outside { clusters: raw.clusters, registries: raw.registries, secrets: raw.secrets }.from(folder),
+        outside: Outside { clusters: raw.clusters, registries: raw.registries, signatures: raw.signatures, secrets: raw.secrets }
+            .from(folder),
     })
 }
 

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use secrecy::SecretString;
 use towpath_cluster::{Cluster, Connection, KubeCluster, KubeSettings, Token, TokenSource};
 use towpath_domain::ClusterName;
-use towpath_registry::{Credentials, LayoutRegistry, Password, PasswordSource, Registries, RemoteSettings};
+use towpath_registry::{Credentials, LayoutRegistry, Password, PasswordSource, Registries, RemoteSettings, TrustedRoot};
 use towpath_runs::world::Clusters;
 use towpath_secrets::{
     Files, FilesConfig, Kubernetes, KubernetesConfig, KubernetesSecrets, LONGEST_KEPT, Pins, Request, SecretSource, SecretStore, SignIn,
@@ -112,7 +112,7 @@ impl Reached {
     /// The registries: the embedded one, and those that the configuration names.
     ///
     /// # Errors
-    /// When a password cannot be read from its file, or a registry cannot be set up.
+    /// When a password or the trusted root of signatures cannot be read from its file, or a registry cannot be set up.
     pub fn registries(&self, outside: &Outside, embedded: LayoutRegistry) -> anyhow::Result<Registries> {
         let mut remotes = Vec::new();
         for (host, registry) in &outside.registries {
@@ -128,7 +128,11 @@ impl Reached {
             };
             remotes.push(RemoteSettings { host: host.clone(), plain_http: registry.plain_http, ca_file: registry.ca.clone(), credentials });
         }
-        Ok(Registries::new(embedded, remotes)?)
+        let registries = Registries::new(embedded, remotes)?;
+        Ok(match &outside.signatures.trusted_root {
+            Some(file) => registries.with_trusted_root(TrustedRoot::read(file)?),
+            None => registries,
+        })
     }
 }
 

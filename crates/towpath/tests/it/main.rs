@@ -17,6 +17,7 @@ mod policies;
 mod render;
 mod repositories;
 mod served;
+mod signed;
 mod targets;
 mod telling;
 mod trouble;

@@ -3,5 +3,6 @@
 
 mod api;
 mod harness;
+mod hooks;
 mod stopping;
 mod unix;
