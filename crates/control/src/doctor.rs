@@ -52,8 +52,9 @@ impl Control {
             }
         }
         // All at once: what is away costs its own time only.
-        let (clusters, registries, secrets) = tokio::join!(self.clusters(&snapshot.catalog), registries(world), secrets(world));
-        findings.extend(clusters.into_iter().chain(registries).chain(secrets));
+        let (clusters, builders, registries, secrets) =
+            tokio::join!(self.clusters(&snapshot.catalog), builders(world), registries(world), secrets(world));
+        findings.extend(clusters.into_iter().chain(builders).chain(registries).chain(secrets));
         findings.push(disk(world.ledger.file().parent().unwrap_or(Path::new("."))));
         findings
     }
@@ -173,18 +174,26 @@ fn examined(what: &str, examination: Examination) -> Vec<Finding> {
     findings
 }
 
-/// How long a registry may take, for the same reason.
-const REGISTRY_WITHIN: Duration = Duration::from_secs(20);
+/// Where builds are carried out, when it is not this machine.
+async fn builders(world: &World) -> Vec<Finding> {
+    let Some(executor) = world.builders.executor() else { return Vec::new() };
+    let what = format!("builds as {}", executor.place());
+    match tokio::time::timeout(LOOK_WITHIN, executor.examine()).await {
+        Ok(Ok(examination)) => examined(&what, examination),
+        Ok(Err(error)) => vec![unwell(&what, &error)],
+        Err(_) => vec![silent(&what)],
+    }
+}
 
 /// Each registry over the network.
 async fn registries(world: &World) -> Vec<Finding> {
     let looks = world.registry.remotes().map(|registry| async move {
         let what = format!("registry {}", registry.host());
         const MEND: &str = "correct [registries] in towpath.toml, or make the registry reachable";
-        match tokio::time::timeout(REGISTRY_WITHIN, registry.examine()).await {
+        match tokio::time::timeout(LOOK_WITHIN, registry.examine()).await {
             Ok(Ok(())) => ok(&what, "answers".to_owned()),
             Ok(Err(error)) => bad(&what, error.to_string(), MEND),
-            Err(_) => bad(&what, format!("did not answer within {} s", REGISTRY_WITHIN.as_secs()), MEND),
+            Err(_) => bad(&what, format!("did not answer within {} s", LOOK_WITHIN.as_secs()), MEND),
         }
     });
     futures_util::future::join_all(looks).await

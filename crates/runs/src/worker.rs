@@ -20,11 +20,9 @@ const LEASE: Span = Span::from_secs(60);
 /// How long a drain waits for runs before it leaves them to the next start.
 const DRAIN: Duration = Duration::from_secs(20);
 
-/// How many runs of which kinds are carried out at a time.
-///
-/// Builds take this machine's processors, so few of them run side by side. Everything else mostly waits, and a test that takes an hour must
-/// not keep a deploy from being made.
-const LANES: [(&[WorkKind], usize); 2] = [(&[WorkKind::Build], 2), (&[WorkKind::Deploy, WorkKind::Delete, WorkKind::Change], 64)];
+/// How many runs other than builds are carried out at a time. They mostly wait, and a test that takes an hour must not keep a deploy from
+/// being made.
+const LANES: usize = 64;
 
 /// How often the queue is looked at when nothing is said of it: a run whose worker elsewhere died shows only by its lease.
 const LOOK: Duration = Duration::from_secs(5);
@@ -44,7 +42,9 @@ impl Workers {
     /// Works until `shutdown` turns true, then waits a while for runs under way; what is left is taken up at the next start.
     pub async fn run(self, shutdown: watch::Receiver<bool>) {
         let mut groups = JoinSet::new();
-        for (kinds, lanes) in LANES {
+        let lanes: [(&[WorkKind], usize); 2] =
+            [(&[WorkKind::Build], self.world.builders.lanes()), (&[WorkKind::Deploy, WorkKind::Delete, WorkKind::Change], LANES)];
+        for (kinds, lanes) in lanes {
             let (world, name) = (Arc::clone(&self.world), self.name.clone());
             groups.spawn(
                 Group { world, name, kinds, lanes: Arc::new(Semaphore::new(lanes)), under_way: HashSet::new() }.run(shutdown.clone()),
@@ -168,6 +168,10 @@ async fn carry_out(world: Arc<World>, claimed: Claimed) {
             return;
         }
     };
+    // What is cut short here must not go on elsewhere.
+    if matches!(claimed.spec.work, Work::Build { .. }) && !matches!(outcome, Outcome::Built { .. }) {
+        work::build::give_up(&world, &journal).await;
+    }
     journal.note(match &outcome {
         Outcome::Failed { class, message, .. } => format!("failed ({class}): {message}"),
         Outcome::Superseded { by } => format!("superseded: {by}"),

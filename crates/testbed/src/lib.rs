@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod cosign;
+mod git;
 mod http;
 mod keeper;
 mod kube;
@@ -18,6 +19,7 @@ mod proxy;
 mod registry;
 
 pub use cosign::{Attachment, SigningKey, payload_of, statement_of};
+pub use git::GitServer;
 pub use http::Head;
 pub use kube::{Kube, NODE_ADDRESS, Proxy as KubeProxy};
 pub use proxy::{Fate, Proxy};

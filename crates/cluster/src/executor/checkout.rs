@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use towpath_domain::RepoUrl;
 
+use super::names::literal;
 use super::{Checkout, TaskFailure};
 
 /// The container's name.
@@ -24,7 +25,7 @@ const SECRET: &str = "/var/run/towpath/git";
 const SCRIPT: &str = r#"set -eu
 cd "$TOWPATH_WORKSPACE"
 rm -rf source
-git init -q source
+git init -q --template= source
 cd source
 git remote add origin "$TOWPATH_CHECKOUT_URL"
 if [ -f "$TOWPATH_GIT_SECRET/password" ]; then
@@ -33,13 +34,8 @@ fi
 if [ -f "$TOWPATH_GIT_SECRET/ssh-privatekey" ]; then
     export GIT_SSH_COMMAND="ssh -i $TOWPATH_GIT_SECRET/ssh-privatekey -o IdentitiesOnly=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile=$TOWPATH_GIT_SECRET/known_hosts"
 fi
-if [ -n "$TOWPATH_CHECKOUT_DEPTH" ]; then
-    git fetch -q --no-tags --depth "$TOWPATH_CHECKOUT_DEPTH" origin "$TOWPATH_CHECKOUT_COMMIT" \
-        || git fetch -q --no-tags origin '+refs/heads/*:refs/remotes/origin/*'
-else
-    git fetch -q origin '+refs/heads/*:refs/remotes/origin/*'
-    git cat-file -e "$TOWPATH_CHECKOUT_COMMIT^{commit}" || git fetch -q origin "$TOWPATH_CHECKOUT_COMMIT"
-fi
+git fetch -q --no-tags --depth 1 origin "$TOWPATH_CHECKOUT_COMMIT" \
+    || git fetch -q --no-tags origin '+refs/heads/*:refs/remotes/origin/*'
 git -c advice.detachedHead=false checkout -q --detach "$TOWPATH_CHECKOUT_COMMIT"
 git config --remove-section "credential.$TOWPATH_CHECKOUT_HOST" 2>/dev/null || true
 "#;
@@ -47,23 +43,21 @@ git config --remove-section "credential.$TOWPATH_CHECKOUT_HOST" 2>/dev/null || t
 /// Command and environment of the container that clones; the rest of it is as for every container of tasks.
 pub(super) fn container(checkout: &Checkout, has_secret: bool) -> Value {
     let url = checkout.url.expose();
-    let depth = checkout.depth.map(|depth| depth.to_string()).unwrap_or_default();
     let env = [
         ("TOWPATH_WORKSPACE", WORKSPACE),
         ("TOWPATH_GIT_SECRET", SECRET),
         ("TOWPATH_CHECKOUT_URL", url),
         ("TOWPATH_CHECKOUT_HOST", origin(url)),
         ("TOWPATH_CHECKOUT_COMMIT", &checkout.commit.to_string()),
-        ("TOWPATH_CHECKOUT_DEPTH", &depth),
         ("GIT_TERMINAL_PROMPT", "0"),
         ("HOME", "/tmp"),
     ]
-    .map(|(name, value)| json!({"name": name, "value": value}));
+    .map(|(name, value)| json!({"name": name, "value": literal(value)}));
     let mut mounts = Vec::new();
     if has_secret {
         mounts.push(json!({"name": "git-secret", "mountPath": SECRET, "readOnly": true}));
     }
-    json!({"name": CONTAINER, "command": ["sh", "-c", SCRIPT], "env": env, "volumeMounts": mounts})
+    json!({"name": CONTAINER, "command": ["sh", "-c", literal(SCRIPT)], "env": env, "volumeMounts": mounts})
 }
 
 /// `https://git.example.com` of a URL: what credentials are for.

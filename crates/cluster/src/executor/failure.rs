@@ -28,7 +28,7 @@ pub struct TaskFailure {
 pub enum TaskReason {
     /// It needed more memory than its limit.
     OutOfMemory {
-        /// The limit that was, in bytes; none when there was none, and the node had no more.
+        /// The limit that was, in bytes; none when it is not the executor's to say.
         limit: Option<u64>,
     },
     /// It was not done in time.
@@ -69,10 +69,10 @@ impl TaskFailure {
         Self::plain(error.class(), reason, error.to_string())
     }
 
-    /// What waiting found, in the words of tasks. `limit` is the memory limit in bytes.
-    pub(super) fn of_wait(failure: WaitFailure, limit: Option<u64>, heard: &Listening<'_>) -> Box<Self> {
+    /// What waiting found, in the words of tasks.
+    pub(super) fn of_wait(failure: WaitFailure, heard: &Listening<'_>) -> Box<Self> {
         let reason = match failure.reason {
-            Reason::OutOfMemory => TaskReason::OutOfMemory { limit },
+            Reason::OutOfMemory => TaskReason::OutOfMemory { limit: None },
             Reason::DeadlineExceeded => TaskReason::TimedOut,
             Reason::JobFailed { exit } => TaskReason::Failed { exit },
             Reason::CrashLoop | Reason::ProbeFailing | Reason::NothingRan | Reason::ConditionFailed => TaskReason::Failed { exit: None },
@@ -89,10 +89,13 @@ impl TaskFailure {
         };
         // Whoever deleted it wanted another one, or made a mistake: the same is tried again, within bounds.
         let class = if reason == TaskReason::Lost { FailureClass::Environment } else { failure.class };
-        // That is said of tests.
-        let message = failure.message.strip_prefix("inconclusive: ").unwrap_or(&failure.message);
-        let message = format!("{}: {message}", failure.object.title());
+        let message = format!("{}: {}", failure.object.title(), plain(&failure.message));
         let log_tail = if failure.log_tail.is_empty() { heard.tail() } else { failure.log_tail };
         Box::new(Self { class, reason, message, log_tail, events: failure.events })
     }
+}
+
+/// A message of waiting without what is said of tests only.
+pub(super) fn plain(message: &str) -> &str {
+    message.strip_prefix("inconclusive: ").unwrap_or(message)
 }

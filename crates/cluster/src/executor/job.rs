@@ -1,9 +1,10 @@
 //! A task as a Job. Pure.
 
 use serde_json::{Map, Value, json};
+use towpath_domain::ImageRef;
 
 use super::checkout::{self, FOLDER, WORKSPACE};
-use super::names::{MANAGED_BY, RUN, TOWPATH, is_label, run_label};
+use super::names::{MANAGED_BY, RUN, TOWPATH, is_label, literal, run_label};
 use super::{JobSettings, PodSecurity, Task, TaskFailure};
 use crate::kube::labels;
 
@@ -30,6 +31,12 @@ pub(super) fn job(task: &Task, settings: &JobSettings) -> Result<Value, Box<Task
     if let Some(checkout) = &task.checkout {
         checkout::check(&checkout.url)?;
     }
+    let Some(image) = task.image.as_ref().or(settings.image.as_ref()) else {
+        return Err(TaskFailure::refused(
+            "there is no image that its command could run in: name one as the source's `build.image`, or for all sources in towpath.toml \
+             ([builds.kubernetes] image)",
+        ));
+    };
     let (labels, annotations) = marks(task);
     Ok(json!({
         "apiVersion": "batch/v1",
@@ -40,7 +47,7 @@ pub(super) fn job(task: &Task, settings: &JobSettings) -> Result<Value, Box<Task
             "backoffLimit": 0,
             "activeDeadlineSeconds": task.timeout.as_secs().max(1),
             "ttlSecondsAfterFinished": settings.kept_for.as_secs(),
-            "template": {"metadata": {"labels": labels, "annotations": annotations}, "spec": pod(task, settings)},
+            "template": {"metadata": {"labels": labels, "annotations": annotations}, "spec": pod(task, settings, image)},
         },
     }))
 }
@@ -59,17 +66,17 @@ pub(super) fn marks(task: &Task) -> (Map<String, Value>, Map<String, Value>) {
     (marked, annotations)
 }
 
-fn pod(task: &Task, settings: &JobSettings) -> Value {
+fn pod(task: &Task, settings: &JobSettings, image: &ImageRef) -> Value {
     let mut pod = Map::new();
     let mut put = |name: &str, value: Value| pod.insert(name.to_owned(), value);
     put("restartPolicy", json!("Never"));
-    put("automountServiceAccountToken", json!(task.mount_token));
+    put("automountServiceAccountToken", json!(settings.mount_token));
     put("enableServiceLinks", json!(false));
     put("terminationGracePeriodSeconds", json!(GRACE_SECONDS));
     put("securityContext", pod_security(settings));
     put("volumes", volumes(task, settings));
-    put("containers", json!([main(task, settings)]));
-    if let Some(account) = task.service_account.as_ref().or(settings.service_account.as_ref()) {
+    put("containers", json!([main(task, settings, image)]));
+    if let Some(account) = &settings.service_account {
         put("serviceAccountName", json!(account));
     }
     if let Some(secret) = &settings.pull_secret {
@@ -80,14 +87,15 @@ fn pod(task: &Task, settings: &JobSettings) -> Value {
     }
     if let Some(wanted) = &task.checkout {
         let mut container = checkout::container(wanted, settings.git_secret.is_some());
-        dress(&mut container, task, settings, &settings.security.without_extras());
+        let image = settings.git_image.as_ref().unwrap_or(image);
+        dress(&mut container, image, task, settings, &settings.security.without_extras());
         put("initContainers", json!([container]));
     }
     Value::Object(pod)
 }
 
-fn main(task: &Task, settings: &JobSettings) -> Value {
-    let mut env: Vec<Value> = task.env.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+fn main(task: &Task, settings: &JobSettings, image: &ImageRef) -> Value {
+    let mut env: Vec<Value> = task.env.iter().map(|(name, value)| json!({"name": name, "value": literal(value)})).collect();
     let mut add = |name: &str, value: &str| {
         if !task.env.contains_key(name) {
             env.push(json!({"name": name, "value": value}));
@@ -102,16 +110,16 @@ fn main(task: &Task, settings: &JobSettings) -> Value {
     }
     let mut container = json!({"name": CONTAINER, "env": env, "volumeMounts": mounts});
     if !task.command.is_empty() {
-        container["command"] = json!(task.command);
+        container["command"] = task.command.iter().map(|word| literal(word)).collect();
     }
     container["workingDir"] = json!(if task.checkout.is_some() { FOLDER } else { WORKSPACE });
-    dress(&mut container, task, settings, &settings.security);
+    dress(&mut container, image, task, settings, &settings.security);
     container
 }
 
 /// What every container of a task has: image, resources, folders to write to, and as few rights as possible.
-fn dress(container: &mut Value, task: &Task, settings: &JobSettings, rights: &PodSecurity) {
-    container["image"] = Value::from(task.image.to_string());
+fn dress(container: &mut Value, image: &ImageRef, task: &Task, settings: &JobSettings, rights: &PodSecurity) {
+    container["image"] = Value::from(image.to_string());
     container["resources"] = task.resources.or(&settings.resources, task.memory_at_least).to_json();
     container["securityContext"] = container_security(rights);
     if let Some(mounts) = container["volumeMounts"].as_array_mut() {
@@ -141,7 +149,7 @@ fn volumes(task: &Task, settings: &JobSettings) -> Value {
 fn pod_security(settings: &JobSettings) -> Value {
     let security = &settings.security;
     let mut context = Map::new();
-    if !security.seccomp_unconfined && !security.privileged {
+    if security.seccomp && !security.privileged {
         context.insert("seccompProfile".to_owned(), json!({"type": "RuntimeDefault"}));
     }
     if let Some(user) = security.run_as_user {

@@ -11,21 +11,18 @@ use crate::executor::{Amounts, Checkout, TaskReason, TaskResources, task_name};
 pub(crate) fn task() -> Task {
     let run = RunId::new("build-web-5f8f0e1-0123456789").unwrap();
     Task {
-        name: task_name("web", "build", &run, 1),
+        name: task_name("web", "build", &run),
         run,
-        image: "quay.io/builders/go:1".parse().unwrap(),
+        image: Some("quay.io/builders/go:1".parse().unwrap()),
         command: ["sh", "-c", "make it's"].map(str::to_owned).to_vec(),
         env: [("TOWPATH_IMAGE".to_owned(), "quay.io/shop/web".to_owned())].into(),
         checkout: Some(Checkout {
             url: RepoUrl::new("https://git.example.com/web").unwrap(),
             commit: "5f8f0e1d2c3b4a5968778695a4b3c2d1e0f9a8b7".parse().unwrap(),
-            depth: Some(1),
         }),
         resources: TaskResources { limits: Amounts { cpu: None, memory: Some("64Mi".to_owned()) }, ..TaskResources::default() },
         memory_at_least: None,
         timeout: Duration::from_secs(1800),
-        service_account: None,
-        mount_token: false,
         labels: [("towpath.dev/source".to_owned(), "web".to_owned()), ("towpath.dev/why".to_owned(), "a merge, by Ann".to_owned())].into(),
         parameters: [("image".to_owned(), "quay.io/shop/web".to_owned()), ("tag".to_owned(), "5f8f0e1".to_owned())].into(),
     }
@@ -116,4 +113,25 @@ fn a_secret_in_the_address_is_refused_before_anything_is_made() {
     let refused = job(&task, &settings()).unwrap_err();
     assert_eq!(refused.reason, TaskReason::Refused);
     assert!(!format!("{refused:?}").contains("hunter2"), "{refused:?}");
+}
+
+#[test]
+fn a_task_without_an_image_gets_the_executors_and_the_checkout_its_own_one() {
+    let named = |text: &str| Some(text.parse().unwrap());
+    let task = Task { image: None, ..task() };
+    let refused = job(&task, &settings()).unwrap_err();
+    assert!(refused.reason == TaskReason::Refused && refused.message.contains("`build.image`"), "{refused}");
+    let job = job(&task, &JobSettings { image: named("quay.io/a/usual:1"), git_image: named("quay.io/a/git:2"), ..settings() }).unwrap();
+    check(&job, "/spec/template/spec/containers/0/image", json!("quay.io/a/usual:1"));
+    check(&job, "/spec/template/spec/initContainers/0/image", json!("quay.io/a/git:2"));
+}
+
+#[test]
+fn a_dollar_reaches_the_command_as_it_is_written() {
+    let mut task = task();
+    task.command = ["sh", "-c", "echo $$ $(TOWPATH_IMAGE)"].map(str::to_owned).to_vec();
+    task.env.insert("PRICE".to_owned(), "$(HOME)".to_owned());
+    let job = job(&task, &settings()).unwrap();
+    check(&job, "/spec/template/spec/containers/0/command", json!(["sh", "-c", "echo $$$$ $$(TOWPATH_IMAGE)"]));
+    check(&job, "/spec/template/spec/containers/0/env/0", json!({"name": "PRICE", "value": "$$(HOME)"}));
 }

@@ -5,15 +5,17 @@ use std::time::Duration;
 use serde_json::Value;
 use towpath_domain::{FailureClass, RunId};
 
+use super::ends::{BadEnd, bad_end};
+use super::failure::plain;
 use super::listening::Listening;
-use super::names::{MANAGED_BY, RUN, TOWPATH, run_label};
+use super::names::{RUN, run_label};
 use super::{Executor, JobSettings, Task, TaskEnd, TaskFailure, TaskReason, checkout, job};
-use crate::api::{BoxFuture, Cluster as _, ClusterError, ObjectKey, Observer, WaitFailure};
+use crate::api::{BoxFuture, Cluster as _, ClusterError, Examination, ObjectKey, Observer, Progress, Reason, WaitFailure};
+use crate::clock;
 use crate::kube::KubeCluster;
 use crate::kube::labels;
-use crate::kube::single::{Made, has_ended};
+use crate::kube::single::{Made, Need, has_ended, has_label, label_is};
 use crate::kube::watching::text;
-use crate::{clock, spec};
 
 /// How much longer than the Job's own deadline its end is waited for: the cluster keeps the time, and says so.
 const BEYOND_DEADLINE: Duration = Duration::from_secs(60);
@@ -24,6 +26,20 @@ const MADE_WITHIN: Duration = Duration::from_secs(60);
 /// The pause before it is tried again to make it.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// How long a task waits for room, when many are under way: what a cluster has no room for by then is told.
+const ROOM_WITHIN: Duration = Duration::from_secs(600);
+
+/// The pause before it is looked again whether there is room.
+const ROOM_PAUSE: Duration = Duration::from_secs(2);
+
+/// What is needed in the namespace of the Jobs.
+const NEEDS: [Need; 4] = [
+    ("batch", "jobs", &["get", "list", "watch", "create", "delete"]),
+    ("", "pods", &["list", "watch"]),
+    ("", "pods/log", &["get"]),
+    ("", "events", &["list", "watch"]),
+];
+
 /// Carries tasks out as Jobs. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct KubernetesJobs {
@@ -33,9 +49,6 @@ pub struct KubernetesJobs {
 
 impl KubernetesJobs {
     /// Jobs of this cluster. Nothing is sent before a task is to be done.
-    ///
-    /// What it needs in its namespace: for `jobs.batch` the verbs get, list, watch, create and delete; for `pods` and `events` list and
-    /// watch; for `pods/log` get.
     #[must_use]
     pub fn new(cluster: KubeCluster, settings: JobSettings) -> Self {
         Self { cluster, settings }
@@ -49,26 +62,37 @@ impl KubernetesJobs {
     async fn carry_out(&self, task: &Task, observer: &dyn Observer) -> Result<TaskEnd, Box<TaskFailure>> {
         let wanted = job::job(task, &self.settings)?;
         self.remove_old().await;
-        let made = self.make(task, &wanted).await?;
+        self.make(task, &wanted).await?;
         let listening = Listening::to(observer);
         let key = ObjectKey { kind: "Job".to_owned(), group: "batch".to_owned(), name: task.name.clone() };
-        let within = task.timeout + BEYOND_DEADLINE;
-        match self.cluster.wait(&self.settings.namespace, &[key], &task.run, within, &listening).await {
-            Ok(_) => Ok(TaskEnd::default()),
-            Err(failure) => Err(self.failed(task, &made, *failure, &listening).await),
+        let begun = tokio::time::Instant::now();
+        let mut told = String::new();
+        loop {
+            let within = (task.timeout + BEYOND_DEADLINE).saturating_sub(begun.elapsed());
+            match self.cluster.wait(&self.settings.namespace, std::slice::from_ref(&key), &task.run, within, &listening).await {
+                Ok(_) => return Ok(TaskEnd::default()),
+                Err(failure) if has_no_room(&failure) && begun.elapsed() + ROOM_PAUSE < ROOM_WITHIN.min(task.timeout) => {
+                    if failure.message != told {
+                        told.clone_from(&failure.message);
+                        observer.progress(Progress { object: failure.object, message: format!("waits for room: {}", plain(&told)) });
+                    }
+                    tokio::time::sleep(ROOM_PAUSE).await;
+                }
+                Err(failure) => return Err(self.failed(task, *failure, &listening).await),
+            }
         }
     }
 
     /// The Job, made now or before by a worker that had this run.
-    async fn make(&self, task: &Task, wanted: &Value) -> Result<Value, Box<TaskFailure>> {
+    async fn make(&self, task: &Task, wanted: &Value) -> Result<(), Box<TaskFailure>> {
         let (place, path) = (self.jobs(), format!("{}/{}", self.jobs(), task.name));
         let until = tokio::time::Instant::now() + MADE_WITHIN;
         loop {
             let error = match self.cluster.create(&place, wanted).await {
-                Ok(Made::Now(job)) => return Ok(job),
+                Ok(Made::Now) => return Ok(()),
                 Ok(Made::Before) => match self.cluster.at(&path).await {
                     Ok(Some(job)) if job.pointer("/metadata/deletionTimestamp").is_some() => None,
-                    Ok(Some(job)) => return of_the_same_run(task, job),
+                    Ok(Some(job)) => return of_the_same_run(task, &job),
                     Ok(None) => None,
                     Err(error) => Some(error),
                 },
@@ -90,17 +114,11 @@ impl KubernetesJobs {
     }
 
     /// What waiting found, with what the cluster still knows of the task.
-    async fn failed(&self, task: &Task, job: &Value, failure: WaitFailure, listening: &Listening<'_>) -> Box<TaskFailure> {
-        let limit = job.pointer("/spec/template/spec/containers/0/resources/limits/memory").and_then(Value::as_str);
-        let mut failure = TaskFailure::of_wait(failure, limit.and_then(spec::memory_bytes), listening);
-        match failure.reason {
-            TaskReason::OutOfMemory { limit: None } => failure.class = FailureClass::Environment,
-            TaskReason::TimedOut => out_of_time(&mut failure, task, listening),
-            TaskReason::Failed { .. } => {
-                if let Some(exit) = self.checkout_failed(task).await {
-                    no_checkout(&mut failure, exit);
-                }
-            }
+    async fn failed(&self, task: &Task, failure: WaitFailure, listening: &Listening<'_>) -> Box<TaskFailure> {
+        let mut failure = TaskFailure::of_wait(failure, listening);
+        match (failure.reason, self.bad_end(task).await) {
+            (TaskReason::TimedOut, _) => out_of_time(&mut failure, task, listening),
+            (TaskReason::OutOfMemory { .. } | TaskReason::Failed { .. }, Some(end)) => ended_badly(&mut failure, task, &end),
             _ => {}
         }
         // What could still begin would do so when nobody listens any more.
@@ -112,20 +130,16 @@ impl KubernetesJobs {
         failure
     }
 
-    /// The exit code of the checkout, when it was that which failed.
-    async fn checkout_failed(&self, task: &Task) -> Option<i64> {
+    /// How the task's pods say that it ended; nothing when they are gone or the cluster does not answer.
+    async fn bad_end(&self, task: &Task) -> Option<BadEnd> {
         let pods = format!("/api/v1/namespaces/{}/pods", self.settings.namespace);
-        let pods = self.cluster.labelled(&pods, "job-name", &task.name).await.ok()?;
-        pods.iter().find_map(|pod| {
-            let statuses = pod.pointer("/status/initContainerStatuses")?.as_array()?;
-            let own = statuses.iter().find(|status| text(status, "/name") == checkout::CONTAINER)?;
-            own.pointer("/state/terminated/exitCode")?.as_i64().filter(|exit| *exit != 0)
-        })
+        let pods = self.cluster.selected(&pods, &label_is("job-name", &task.name)).await.ok()?;
+        bad_end(&pods)
     }
 
     /// Removes what finished long ago: not every cluster does that by itself. What cannot be removed now will be later.
     async fn remove_old(&self) {
-        let old = match self.cluster.labelled(&self.jobs(), MANAGED_BY, TOWPATH).await {
+        let old = match self.cluster.selected(&self.jobs(), &has_label(RUN)).await {
             Ok(jobs) => jobs.into_iter().filter(|job| is_old(job, self.settings.kept_for)),
             Err(error) => return tracing::debug!(%error, "finished jobs cannot be listed"),
         };
@@ -139,11 +153,13 @@ impl KubernetesJobs {
 
     async fn end(&self, run: &RunId) -> Result<Vec<String>, ClusterError> {
         let mut ended = Vec::new();
-        for job in self.cluster.labelled(&self.jobs(), RUN, &run_label(run)).await? {
+        for mut job in self.cluster.selected(&self.jobs(), &label_is(RUN, &run_label(run))).await? {
+            // Items of a list do not say themselves what they are.
+            job["apiVersion"] = Value::from("batch/v1");
+            job["kind"] = Value::from("Job");
             let name = text(&job, "/metadata/name");
-            let failed = has_failed(&job);
-            // What failed stays for a while, for people to look at.
-            if !failed && self.cluster.delete_at(&format!("{}/{name}", self.jobs())).await? {
+            // What has ended stays for a while, for people to look at.
+            if !has_ended(&job) && self.cluster.delete_at(&format!("{}/{name}", self.jobs())).await? {
                 ended.push(format!("Job/{name}"));
             }
         }
@@ -163,13 +179,22 @@ impl Executor for KubernetesJobs {
     fn abandon<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<Vec<String>, ClusterError>> {
         Box::pin(self.end(run))
     }
+
+    fn examine(&self) -> BoxFuture<'_, Result<Examination, ClusterError>> {
+        Box::pin(self.cluster.examine_for(&self.settings.namespace, &NEEDS))
+    }
+}
+
+/// Whether it only waits until others have ended.
+fn has_no_room(failure: &WaitFailure) -> bool {
+    matches!(failure.reason, Reason::Unschedulable | Reason::QuotaExceeded)
 }
 
 /// A Job of that name that was there before, if it is this run's.
-fn of_the_same_run(task: &Task, job: Value) -> Result<Value, Box<TaskFailure>> {
-    let run = labels::annotation(&job, labels::RUN);
+fn of_the_same_run(task: &Task, job: &Value) -> Result<(), Box<TaskFailure>> {
+    let run = labels::annotation(job, labels::RUN);
     if run == task.run.as_str() {
-        return Ok(job);
+        return Ok(());
     }
     let whose = if run.is_empty() { "was not made by Towpath".to_owned() } else { format!("belongs to run {run}") };
     Err(TaskFailure::refused(format!("Job/{} is there already and {whose}; delete it, or give Towpath a namespace of its own", task.name)))
@@ -189,20 +214,27 @@ fn out_of_time(failure: &mut TaskFailure, task: &Task, listening: &Listening<'_>
     failure.message = format!("Job/{} was given {seconds} s: {what}", task.name);
 }
 
-/// A checkout that failed: the repository or the way to it, unless there is no git at all.
-fn no_checkout(failure: &mut TaskFailure, exit: i64) {
-    failure.reason = TaskReason::NeverStarted;
-    let (class, what) = match exit {
-        126 | 127 => (FailureClass::Own, "the image has no git or no shell; take one that has both"),
-        _ => (FailureClass::Environment, "git could not have the commit; its last lines say why"),
-    };
-    failure.class = class;
-    failure.message = format!("the checkout failed with exit code {exit}: {what}");
-}
-
-fn has_failed(job: &Value) -> bool {
-    let conditions = job.pointer("/status/conditions").and_then(Value::as_array);
-    conditions.into_iter().flatten().any(|condition| text(condition, "/type") == "Failed" && text(condition, "/status") == "True")
+/// What a container of the task says about its end.
+fn ended_badly(failure: &mut TaskFailure, task: &Task, end: &BadEnd) {
+    let name = &task.name;
+    if end.out_of_memory {
+        failure.class = FailureClass::Own;
+        failure.reason = TaskReason::OutOfMemory { limit: end.limit };
+        failure.message = format!("Job/{name}: container {} needed more memory than its limit and was killed", end.container);
+    } else if end.container == checkout::CONTAINER {
+        failure.reason = TaskReason::NeverStarted;
+        // A shell that does not find a program, or may not start it.
+        let (class, what) = match end.exit {
+            126 | 127 => (FailureClass::Own, "its image has no git or no shell; take one that has both, or name one in towpath.toml"),
+            _ => (FailureClass::Environment, "git could not have the commit; its last lines say why"),
+        };
+        failure.class = class;
+        failure.message = format!("Job/{name}: the checkout failed with exit code {}: {what}", end.exit);
+    } else {
+        failure.class = FailureClass::Own;
+        failure.reason = TaskReason::Failed { exit: i32::try_from(end.exit).ok() };
+        failure.message = format!("Job/{name}: its command failed with exit code {}", end.exit);
+    }
 }
 
 /// Whether a Job ended longer ago than `kept_for`.
@@ -238,8 +270,8 @@ mod tests {
     fn a_job_of_another_run_is_not_taken_for_ours() {
         let task = crate::executor::job::tests::task();
         let job = |run: &str| json!({"metadata": {"annotations": {"towpath.dev/run": run}}});
-        assert!(of_the_same_run(&task, job(task.run.as_str())).is_ok());
-        assert!(of_the_same_run(&task, job("other-1")).unwrap_err().message.contains("belongs to run other-1"));
-        assert!(of_the_same_run(&task, json!({})).unwrap_err().message.contains("was not made by Towpath"));
+        assert!(of_the_same_run(&task, &job(task.run.as_str())).is_ok());
+        assert!(of_the_same_run(&task, &job("other-1")).unwrap_err().message.contains("belongs to run other-1"));
+        assert!(of_the_same_run(&task, &json!({})).unwrap_err().message.contains("was not made by Towpath"));
     }
 }

@@ -1,5 +1,4 @@
-//! Where the work of runs is carried out when one machine is not enough: builds and checks as Jobs of a cluster, or as runs of a Tekton
-//! pipeline.
+//! Where builds are carried out when one machine is not enough: as Jobs of a cluster, or as runs of a Tekton pipeline.
 //!
 //! - [`Task`]: what is to be done. Its name derives from the run, so that doing it again finds it done.
 //! - [`Executor`]: what does it. [`KubernetesJobs`] makes Jobs, [`Tekton`] makes `PipelineRun`s.
@@ -8,6 +7,7 @@
 //! A worker that watches a task may die: the next one asks for the same task, finds what was made, and goes on where the log ends.
 
 mod checkout;
+mod ends;
 mod failure;
 mod job;
 mod jobs;
@@ -28,7 +28,7 @@ pub use tekton::Tekton;
 
 use towpath_domain::RunId;
 
-use crate::api::{BoxFuture, ClusterError, Observer};
+use crate::api::{BoxFuture, ClusterError, Examination, Observer};
 
 /// Carries tasks out, away from this machine.
 pub trait Executor: Send + Sync {
@@ -45,11 +45,15 @@ pub trait Executor: Send + Sync {
     /// [`TaskFailure`] when it was refused, could not begin, failed, or was not done in time.
     fn execute<'a>(&'a self, task: &'a Task, observer: &'a dyn Observer) -> BoxFuture<'a, Result<TaskEnd, Box<TaskFailure>>>;
 
-    /// Ends what is still under way for a run, and removes what nobody needs any more. Answers with the names of what was ended or removed.
-    ///
-    /// For runs that were cancelled, and for those whose end is written down.
+    /// Ends what is still under way for a run that nobody wants any more. Answers with the names of what was ended.
     ///
     /// # Errors
     /// When the cluster cannot be asked, or refuses.
     fn abandon<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<Vec<String>, ClusterError>>;
+
+    /// Whether the place is reached, and which of the permissions are missing that tasks need there.
+    ///
+    /// # Errors
+    /// When it is not reached.
+    fn examine(&self) -> BoxFuture<'_, Result<Examination, ClusterError>>;
 }

@@ -14,19 +14,18 @@ const HASH_LEN: usize = 8;
 
 /// The label that says of which run something was made.
 pub(super) const RUN: &str = "towpath.dev/task-of";
-/// The label that says by whom it was made.
+/// The label that says who looks after it.
 pub(super) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Its value.
 pub(super) const TOWPATH: &str = "towpath";
 
 /// The name of a task: `{what}-{place}-{id}`, as people know it from app-interface's deploys, where the id is the end of the run's own.
-/// Attempts after the first end in `-2`, `-3`, ….
+/// Each attempt is a run of its own, and so has a name of its own.
 ///
 /// A label of DNS: at most 63 characters; what had to be cut ends in a hash of the whole.
 #[must_use]
-pub fn task_name(what: &str, place: &str, run: &RunId, attempt: u32) -> String {
-    let id = id(run);
-    let end = if attempt > 1 { format!("-{id}-{attempt}") } else { format!("-{id}") };
+pub fn task_name(what: &str, place: &str, run: &RunId) -> String {
+    let end = format!("-{}", id(run));
     let readable = format!("{what}-{place}");
     let mut name = slug(&readable);
     let room = NAME_MAX - end.len();
@@ -76,6 +75,11 @@ pub(super) fn is_label(text: &str) -> bool {
     (1..=NAME_MAX).contains(&text.len()) && text.chars().all(inner) && text.starts_with(edge) && text.ends_with(edge)
 }
 
+/// A text as a container is told it: the cluster would read `$(NAME)` and `$$` in commands and environments as its own.
+pub(super) fn literal(text: &str) -> String {
+    text.replace('$', "$$")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,26 +91,24 @@ mod tests {
     #[test]
     fn a_name_says_what_and_where_and_ends_in_the_runs_own_hash() {
         let id = run("build-web-5f8f0e1-0123456789");
-        assert_eq!(task_name("web", "build", &id, 1), "web-build-0123456789");
-        assert_eq!(task_name("web", "build", &id, 2), "web-build-0123456789-2");
-        assert_eq!(task_name("Web_API", "insights stage", &id, 1), "web-api-insights-stage-0123456789");
-        assert_eq!(task_name("web", "build", &run("run-1"), 1).len(), "web-build-".len() + 10);
+        assert_eq!(task_name("web", "build", &id), "web-build-0123456789");
+        assert_eq!(task_name("Web_API", "insights stage", &id), "web-api-insights-stage-0123456789");
+        assert_eq!(task_name("web", "build", &run("run-1")).len(), "web-build-".len() + 10);
     }
 
     #[test]
     fn long_names_are_labels_and_differ_where_what_was_cut_differs() {
         let (id, long) = (run("build-x-5f8f0e1-0123456789"), "a".repeat(80));
         let names = [
-            task_name(&long, "stage", &id, 1),
-            task_name(&long, "production", &id, 1),
-            task_name(&long, "production", &id, 2),
-            task_name(&long, "production", &run("build-x-5f8f0e1-0123456780"), 1),
+            task_name(&long, "stage", &id),
+            task_name(&long, "production", &id),
+            task_name(&long, "production", &run("build-x-5f8f0e1-0123456780")),
         ];
         for (at, name) in names.iter().enumerate() {
             assert!(name.len() <= 63 && is_label(name), "{name}");
             assert!(!names[..at].contains(name), "{name}");
         }
-        assert!(is_label(&task_name("…", "…", &id, 1)));
+        assert!(is_label(&task_name("…", "…", &id)));
     }
 
     #[test]

@@ -33,7 +33,8 @@ impl TaskResources {
     /// These, with what they leave open taken from `usual`, and a memory limit no lower than `memory_at_least` bytes.
     ///
     /// A usual request that is beyond the limit comes down to it: a cluster refuses the rest.
-    pub(super) fn or(&self, usual: &Self, memory_at_least: Option<u64>) -> Self {
+    #[must_use]
+    pub fn or(&self, usual: &Self, memory_at_least: Option<u64>) -> Self {
         let mut limits = Amounts {
             cpu: self.limits.cpu.clone().or_else(|| fitting(&usual.limits.cpu, &self.requests.cpu, cpu_millis, true)),
             memory: self.limits.memory.clone().or_else(|| fitting(&usual.limits.memory, &self.requests.memory, memory_bytes, true)),

@@ -3,17 +3,23 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use towpath_domain::NamespaceName;
+use towpath_domain::{ImageRef, NamespaceName};
 
 use super::TaskResources;
 
 /// How tasks are made into Jobs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobSettings {
     /// The namespace of the Jobs.
     pub namespace: NamespaceName,
+    /// The image of tasks that name none.
+    pub image: Option<ImageRef>,
+    /// The image that clones the commit: one with `git` and `sh`. The task's own when none is named.
+    pub git_image: Option<ImageRef>,
     /// The service account that they run as; the namespace's default one when none is named.
     pub service_account: Option<String>,
+    /// Whether the token of the service account is mounted.
+    pub mount_token: bool,
     /// The `Secret` that images are pulled with.
     pub pull_secret: Option<String>,
     /// A `Secret` of type `kubernetes.io/dockerconfigjson` that commands push images with: they find it as `REGISTRY_AUTH_FILE` (buildah,
@@ -40,7 +46,10 @@ impl JobSettings {
     pub fn new(namespace: NamespaceName) -> Self {
         Self {
             namespace,
+            image: None,
+            git_image: None,
             service_account: None,
+            mount_token: false,
             pull_secret: None,
             push_secret: None,
             git_secret: None,
@@ -66,14 +75,14 @@ pub struct PodSecurity {
     pub privileged: bool,
     /// The user that containers run as; the image's own when none is named.
     pub run_as_user: Option<u32>,
-    /// System calls are not filtered.
-    pub seccomp_unconfined: bool,
+    /// The runtime's own filter of system calls is asked for. Not every cluster lets a pod say so.
+    pub seccomp: bool,
 }
 
 impl PodSecurity {
     /// For what needs nothing beyond the usual: the same user, and no more rights than everybody.
     pub(super) fn without_extras(&self) -> Self {
-        Self { run_as_user: self.run_as_user, seccomp_unconfined: self.seccomp_unconfined, ..Self::default() }
+        Self { run_as_user: self.run_as_user, seccomp: self.seccomp, ..Self::default() }
     }
 }
 
@@ -85,13 +94,13 @@ impl Default for PodSecurity {
             privilege_escalation: false,
             privileged: false,
             run_as_user: None,
-            seccomp_unconfined: false,
+            seccomp: true,
         }
     }
 }
 
 /// How tasks are made into runs of a Tekton pipeline.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TektonSettings {
     /// The namespace of the pipeline and its runs.
     pub namespace: NamespaceName,

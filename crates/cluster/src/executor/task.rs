@@ -14,8 +14,8 @@ pub struct Task {
     pub name: String,
     /// The run it is done for.
     pub run: RunId,
-    /// The image that it runs in.
-    pub image: ImageRef,
+    /// The image that it runs in; the executor's own when none is named.
+    pub image: Option<ImageRef>,
     /// Program and arguments; the image's own when it is empty.
     pub command: Vec<String>,
     /// Its environment. No secrets: everybody who may see the task sees them.
@@ -28,10 +28,6 @@ pub struct Task {
     pub memory_at_least: Option<u64>,
     /// How long it may take, from when it is begun.
     pub timeout: Duration,
-    /// The service account it runs as; that of the executor's settings when none is named.
-    pub service_account: Option<String>,
-    /// Whether the token of the service account is mounted.
-    pub mount_token: bool,
     /// Labels of what is made, beside Towpath's own.
     pub labels: BTreeMap<String, String>,
     /// What a pipeline is told, by name.
@@ -43,10 +39,8 @@ pub struct Task {
 pub struct Checkout {
     /// The repository. The executor clones it by itself, so it must be reachable from there, and hold no credentials.
     pub url: RepoUrl,
-    /// The commit.
+    /// The commit. It comes without history where the server gives single commits.
     pub commit: CommitId,
-    /// How many commits of history are fetched; all when nothing is said.
-    pub depth: Option<u32>,
 }
 
 /// A task that came to a good end.

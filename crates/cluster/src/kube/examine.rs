@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use towpath_domain::NamespaceName;
 
 use super::request::{Body, Fault, JSON};
+use super::single::Need;
 use super::{Core, discover};
 use crate::api::{BoxFuture, ClusterError, Examination, MissingPermission};
 
@@ -28,15 +29,7 @@ const AT_ONCE: usize = 8;
 
 /// Looks at the cluster.
 pub(super) async fn examine(core: &Core, namespaces: &[(NamespaceName, Vec<String>)]) -> Result<Examination, ClusterError> {
-    // Whoever looks at a cluster that is away wants to know it soon.
-    let info: Option<Info> = match core.send_once(Method::GET, "/version").await {
-        Ok(answer) => serde_json::from_value(answer).ok(),
-        Err(Fault::Refused(status)) if status.code == 404 => None,
-        Err(fault) => return Err(core.error("asking for the version", fault)),
-    };
-    let version =
-        info.map_or_else(|| "a cluster that does not tell its version".to_owned(), |info| format!("Kubernetes {}", info.git_version));
-    let mut examination = Examination { version, ..Examination::default() };
+    let mut examination = Examination { version: version(core).await?, ..Examination::default() };
     let mut looks: Vec<BoxFuture<'_, _>> = Vec::new();
     for (namespace, types) in namespaces {
         looks.push(Box::pin(look(core, namespace, types)));
@@ -58,7 +51,6 @@ struct Found {
 
 /// Looks at what is needed in one namespace, and what is allowed there.
 async fn look(core: &Core, namespace: &NamespaceName, types: &[String]) -> Result<Found, ClusterError> {
-    let rules = rules(core, namespace).await?;
     let mut notes = Vec::new();
     let mut needs: Vec<(String, String, &[&str])> =
         LOOKING.iter().map(|(group, resource, verbs)| ((*group).to_owned(), (*resource).to_owned(), *verbs)).collect();
@@ -69,12 +61,39 @@ async fn look(core: &Core, namespace: &NamespaceName, types: &[String]) -> Resul
         }
         needs.extend(kinds.into_iter().map(|kind| (kind.group, kind.plural, APPLYING.as_slice())));
     }
-    let mut missing = missing(namespace, &rules.given, &needs);
-    if rules.incomplete && !missing.is_empty() {
+    Ok(Found { missing: lacking(core, namespace, &needs).await?, notes })
+}
+
+/// Looks at the cluster for those who need exactly this in one namespace.
+pub(super) async fn examine_for(core: &Core, namespace: &NamespaceName, needs: &[Need]) -> Result<Examination, ClusterError> {
+    let version = version(core).await?;
+    let needs: Vec<_> = needs.iter().map(|(group, resource, verbs)| ((*group).to_owned(), (*resource).to_owned(), *verbs)).collect();
+    Ok(Examination { version, missing: lacking(core, namespace, &needs).await?, notes: Vec::new() })
+}
+
+/// What of the needed permissions is not given.
+async fn lacking(
+    core: &Core,
+    namespace: &NamespaceName,
+    needs: &[(String, String, &[&str])],
+) -> Result<Vec<MissingPermission>, ClusterError> {
+    let rules = rules(core, namespace).await?;
+    let suspected = missing(namespace, &rules.given, needs);
+    if rules.incomplete && !suspected.is_empty() {
         // Some authorizer decides without a list of rules, such as a webhook: then each has to be asked for.
-        missing = confirmed(core, namespace, missing).await?;
+        return confirmed(core, namespace, suspected).await;
     }
-    Ok(Found { missing, notes })
+    Ok(suspected)
+}
+
+async fn version(core: &Core) -> Result<String, ClusterError> {
+    // Whoever looks at a cluster that is away wants to know it soon.
+    let info: Option<Info> = match core.send_once(Method::GET, "/version").await {
+        Ok(answer) => serde_json::from_value(answer).ok(),
+        Err(Fault::Refused(status)) if status.code == 404 => None,
+        Err(fault) => return Err(core.error("asking for the version", fault)),
+    };
+    Ok(info.map_or_else(|| "a cluster that does not tell its version".to_owned(), |info| format!("Kubernetes {}", info.git_version)))
 }
 
 /// What the cluster says that Towpath may do in a namespace.

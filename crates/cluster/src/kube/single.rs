@@ -2,19 +2,23 @@
 
 use http::Method;
 use serde_json::{Value, json};
+use towpath_domain::NamespaceName;
 
 use super::discover::{self, Kind};
 use super::request::{Body, Fault, JSON};
-use super::{KubeCluster, status};
-use crate::api::{ClusterError, ObjectKey};
+use super::{KubeCluster, examine, status};
+use crate::api::{ClusterError, Examination, ObjectKey};
 
 /// A patch whose fields replace those of the object.
 const MERGE: &str = "application/merge-patch+json";
 
+/// What an executor needs of a resource in its namespace: group, resource, verbs.
+pub(crate) type Need = (&'static str, &'static str, &'static [&'static str]);
+
 /// What became of an object that was to be made.
 pub(crate) enum Made {
-    /// It was not there.
-    Now(Value),
+    /// It was not there, and is now.
+    Now,
     /// There is one of that name.
     Before,
 }
@@ -33,7 +37,7 @@ impl KubeCluster {
     /// Makes an object below `place`, the path of its kind.
     pub(crate) async fn create(&self, place: &str, object: &Value) -> Result<Made, ClusterError> {
         match self.core.send(Method::POST, place, None, Some(Body { kind: JSON, value: object })).await {
-            Ok(made) => Ok(Made::Now(made)),
+            Ok(_) => Ok(Made::Now),
             Err(Fault::Refused(status)) if status.reason == "AlreadyExists" => Ok(Made::Before),
             Err(fault) => Err(self.core.error(&format!("making {}", title(object)), fault)),
         }
@@ -44,11 +48,15 @@ impl KubeCluster {
         self.core.read(path).await
     }
 
-    /// Objects of a kind in a namespace that carry a label.
-    pub(crate) async fn labelled(&self, place: &str, label: &str, value: &str) -> Result<Vec<Value>, ClusterError> {
-        let path = format!("{place}?labelSelector={}%3D{value}", label.replace('/', "%2F"));
-        let list: Option<Value> = self.core.read(&path).await?;
+    /// Objects of a kind in a namespace that a selector picks; see [`label_is`] and [`has_label`].
+    pub(crate) async fn selected(&self, place: &str, selector: &str) -> Result<Vec<Value>, ClusterError> {
+        let list: Option<Value> = self.core.read(&format!("{place}?labelSelector={selector}")).await?;
         Ok(list.and_then(|mut list| list["items"].as_array_mut().map(std::mem::take)).unwrap_or_default())
+    }
+
+    /// Whether the cluster is reached, and what is missing of what an executor needs in a namespace.
+    pub(crate) async fn examine_for(&self, namespace: &NamespaceName, needs: &[Need]) -> Result<Examination, ClusterError> {
+        examine::examine_for(&self.core, namespace, needs).await
     }
 
     /// Deletes what is at `path`, and then what it made. Whether anything was there.
@@ -69,6 +77,16 @@ impl KubeCluster {
             Err(fault) => Err(self.core.error(&format!("changing {path}"), fault)),
         }
     }
+}
+
+/// The selector of objects whose label has this value.
+pub(crate) fn label_is(label: &str, value: &str) -> String {
+    format!("{}%3D{value}", has_label(label))
+}
+
+/// The selector of objects that have this label.
+pub(crate) fn has_label(label: &str) -> String {
+    label.replace('/', "%2F")
 }
 
 /// Whether an object has come to its end, good or bad, by its own word.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests are tests")]
 
 mod deployments;
+mod executor;
 mod jobs;
 mod kube;
 mod objects;

@@ -5,4 +5,5 @@ pub(crate) mod change;
 pub(crate) mod delete;
 pub(crate) mod deploy;
 mod edits;
+mod memory;
 mod process;

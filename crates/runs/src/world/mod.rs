@@ -1,5 +1,6 @@
 //! Everything that runs reach for: the ledger, repositories, images, clusters, and where files are kept.
 
+mod builders;
 mod catalogs;
 mod clock;
 mod images;
@@ -21,6 +22,7 @@ use towpath_secrets::SecretStore;
 use crate::journal::Stop;
 use crate::render::{Secrets, Surroundings};
 
+pub use builders::Builders;
 pub use catalogs::{CatalogError, Catalogs, Snapshot};
 pub use clock::Clock;
 pub use images::Images;
@@ -47,7 +49,11 @@ pub struct World {
     pub secrets: Arc<dyn SecretStore>,
     /// What time it is.
     pub clock: Clock,
-    /// Where builds work: one folder a run, deleted with the run.
+    /// Where builds are carried out.
+    pub builders: Builders,
+    /// The most memory, in bytes, that a run is given which ran out of it before.
+    pub memory_max: u64,
+    /// Where builds on this machine work: one folder a run, deleted with the run.
     pub builds: PathBuf,
     /// Where logs of runs are kept.
     pub logs: Logs,

@@ -87,6 +87,20 @@ impl Kube {
         name
     }
 
+    /// Sees to it that [`NODE_ADDRESS`](crate::NODE_ADDRESS) is there, which a node has from its first pod on.
+    #[track_caller]
+    pub fn bridge(&self) {
+        static THERE: std::sync::Once = std::sync::Once::new();
+        THERE.call_once(|| {
+            let namespace = self.namespace("bridge");
+            self.kubectl(&["run", "first", "-n", &namespace, "--image=registry.local/pause:1.0", "--restart=Never", "--", "echo", "first"]);
+            self.until("first pod", || {
+                let out = self.try_kubectl(&["get", "pod", "first", "-n", &namespace, "-o", "jsonpath={.status.phase}"]);
+                (out.stdout == b"Succeeded").then_some(())
+            });
+        });
+    }
+
     /// `prefix` with a number that nothing else in this cluster has.
     pub fn new_name(&self, prefix: &str) -> String {
         format!("{prefix}-{}", self.names.fetch_add(1, Ordering::Relaxed))

@@ -6,6 +6,7 @@ mod ctl;
 mod image;
 mod proxy;
 mod start;
+mod tekton;
 
 use std::path::PathBuf;
 use std::sync::OnceLock;

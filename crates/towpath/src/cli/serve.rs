@@ -38,7 +38,16 @@ All of it, with what is usual:
   [notify]
   command = [\"/usr/local/bin/tell\"] # gets each message as JSON on standard input
   [registry]
-  directory = \".towpath/registry\"")]
+  directory = \".towpath/registry\"
+  [runs]
+  memory_max = \"16Gi\"              # what ran out of memory is given twice as much, up to this
+
+What pushes its image itself may be built on a cluster, rather than on this machine:
+  [builds.kubernetes]               # as Jobs; or [builds.tekton] with a pipeline
+  cluster = \"hub\"                   # one of [clusters]
+  namespace = \"builds\"
+  image = \"registry.example.com/builders/go:1\"   # of sources that name no image
+  push_secret = \"push\"              # a Secret that images are pushed with")]
 pub(crate) struct Args {}
 
 pub(super) fn run(context: &Context, _args: &Args) -> Result<Exit, Failure> {

@@ -23,6 +23,23 @@ pub static FILE: Shape = Shape::Table(&[
     ("poll", Shape::Table(&[("local", Shape::Value), ("remote", Shape::Value)])),
     ("notify", Shape::Table(&[("command", Shape::Value)])),
     ("registry", Shape::Table(&[("directory", Shape::Value)])),
+    ("runs", Shape::Table(&[("memory_max", Shape::Value)])),
+    (
+        "builds",
+        Shape::Table(&[
+            ("kubernetes", JOBS),
+            (
+                "tekton",
+                Shape::Table(&[
+                    ("cluster", Shape::Value),
+                    ("namespace", Shape::Value),
+                    ("pipeline", Shape::Value),
+                    ("service_account", Shape::Value),
+                    ("workspace_size", Shape::Value),
+                ]),
+            ),
+        ]),
+    ),
     ("clusters", Shape::Each(&CLUSTER)),
     ("registries", Shape::Each(&REGISTRY)),
     ("signatures", Shape::Table(&[("trusted_root", Shape::Value)])),
@@ -46,6 +63,36 @@ pub static FILE: Shape = Shape::Table(&[
             ("kubernetes", Shape::Table(&[("cluster", Shape::Value)])),
         ]),
     ),
+]);
+
+const AMOUNTS: Shape = Shape::Table(&[("cpu", Shape::Value), ("memory", Shape::Value)]);
+
+const JOBS: Shape = Shape::Table(&[
+    ("cluster", Shape::Value),
+    ("namespace", Shape::Value),
+    ("image", Shape::Value),
+    ("git_image", Shape::Value),
+    ("service_account", Shape::Value),
+    ("mount_token", Shape::Value),
+    ("pull_secret", Shape::Value),
+    ("push_secret", Shape::Value),
+    ("git_secret", Shape::Value),
+    ("requests", AMOUNTS),
+    ("limits", AMOUNTS),
+    (
+        "security",
+        Shape::Table(&[
+            ("read_only_root", Shape::Value),
+            ("capabilities", Shape::Value),
+            ("privilege_escalation", Shape::Value),
+            ("privileged", Shape::Value),
+            ("run_as_user", Shape::Value),
+            ("seccomp", Shape::Value),
+        ]),
+    ),
+    ("node_selector", Shape::Each(&Shape::Value)),
+    ("workspace_size", Shape::Value),
+    ("kept_for", Shape::Value),
 ]);
 
 static CLUSTER: Shape = Shape::Table(&[

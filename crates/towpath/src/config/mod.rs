@@ -1,5 +1,6 @@
 //! `towpath.toml`: this installation. What is wanted where is not said here, but in the config repository.
 
+pub mod builds;
 mod find;
 mod keys;
 pub mod outside;
@@ -39,6 +40,10 @@ pub struct Config {
     pub registry: PathBuf,
     /// Clusters, registries and secret stores that Towpath reaches for.
     pub outside: outside::Outside,
+    /// Where builds are carried out that push their images themselves; on this machine when nothing is said.
+    pub builds: Option<builds::Builds>,
+    /// The most memory, in bytes, that a run is given which ran out of it before.
+    pub memory_max: u64,
 }
 
 /// The config repository.

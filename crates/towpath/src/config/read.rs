@@ -10,7 +10,7 @@ use towpath_domain::{BranchName, RepoUrl, Span};
 use towpath_web::Endpoint;
 
 use super::outside::{self, Outside};
-use super::{Config, Identity, Poll, Repository, keys};
+use super::{Config, Identity, Poll, Repository, builds, keys};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -51,6 +51,10 @@ struct Raw {
     notify: RawNotify,
     #[serde(default)]
     registry: Directory,
+    #[serde(default)]
+    runs: RawRuns,
+    #[serde(default)]
+    builds: builds::Raw,
     #[serde(default)]
     clusters: BTreeMap<String, outside::Cluster>,
     #[serde(default)]
@@ -135,6 +139,33 @@ impl TryFrom<String> for Pause {
 }
 
 #[derive(Deserialize, Default)]
+struct RawRuns {
+    memory_max: Option<Memory>,
+}
+
+/// An amount of memory, in bytes.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct Memory(u64);
+
+/// The least that a bound of memory may be: less than this and no program of today's starts.
+const MEMORY_MIN: u64 = 16 << 20;
+
+/// The usual bound of memory: what is doubled beyond it is a leak more often than not.
+const MEMORY_MAX: u64 = 16 << 30;
+
+impl TryFrom<String> for Memory {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let amount: towpath_catalog::Quantity = text.parse().map_err(|error: towpath_catalog::QuantityError| error.to_string())?;
+        match amount.units() {
+            bytes if bytes < MEMORY_MIN => Err(format!("{text} is too little: at least {}Mi", MEMORY_MIN >> 20)),
+            bytes => Ok(Self(bytes)),
+        }
+    }
+}
+
+#[derive(Deserialize, Default)]
 struct RawNotify {
     command: Option<Program>,
 }
@@ -189,27 +220,41 @@ pub fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
         };
         at(error.span(), message, help.to_owned())
     })?;
-    let config = assemble(file, raw).map_err(|message| at(None, message, "use shorter, plain paths".to_owned()))?;
+    let config = assemble(file, raw).map_err(|(span, message)| {
+        let help = match span {
+            Some(_) => "correct the value; `towpath serve --help` shows an example of the file",
+            None => "use shorter, plain paths",
+        };
+        at(span, message, help.to_owned())
+    })?;
     config.outside.consistent().map_err(|message| at(None, message, "docs/operate.md shows where credentials may stand".to_owned()))?;
     Ok(config)
 }
 
-fn assemble(file: &Path, raw: Raw) -> Result<Config, String> {
+/// What is wrong with the file as a whole, and where in the text if that can be told.
+pub(super) type Wrong = (Option<Range<usize>>, String);
+
+fn assemble(file: &Path, raw: Raw) -> Result<Config, Wrong> {
+    let anywhere = |message: String| (None, message);
     let folder = file.parent().unwrap_or(Path::new("."));
     let state = folder.join(raw.state.directory.unwrap_or_else(|| ".towpath".into()));
     let name = |part: Option<IdentityPart>, usual: &str| part.map_or_else(|| usual.to_owned(), |part| part.0);
     let branch = match raw.config.branch {
         Some(branch) => branch,
-        None => BranchName::new("main").map_err(|error| error.to_string())?,
+        None => BranchName::new("main").map_err(|error| anywhere(error.to_string()))?,
     };
     let listen = match raw.server.listen {
         Some(Endpoint::Unix(path)) => Endpoint::Unix(folder.join(path)),
         Some(tcp) => tcp,
-        None => "127.0.0.1:0".parse().map_err(|error: towpath_web::EndpointError| error.to_string())?,
+        None => "127.0.0.1:0".parse().map_err(|error: towpath_web::EndpointError| anywhere(error.to_string()))?,
     };
+    let url = RepoUrl::new(absolute(folder, &raw.config.url.0)).map_err(|error| anywhere(error.to_string()))?;
+    let outside =
+        Outside { clusters: raw.clusters, registries: raw.registries, signatures: raw.signatures, secrets: raw.secrets }.from(folder);
+    let builds = raw.builds.place(&outside)?;
     Ok(Config {
         file: file.to_owned(),
-        repository: Repository { url: RepoUrl::new(absolute(folder, &raw.config.url.0)).map_err(|error| error.to_string())?, branch },
+        repository: Repository { url, branch },
         listen,
         identity: Identity { name: name(raw.identity.name, "Towpath"), email: name(raw.identity.email, "towpath@localhost") },
         poll: Poll {
@@ -219,8 +264,9 @@ fn assemble(file: &Path, raw: Raw) -> Result<Config, String> {
         notify: raw.notify.command.map(|program| program.0),
         registry: raw.registry.directory.map_or_else(|| state.join("registry"), |path| folder.join(path)),
         state,
-        outside: Outside { clusters: raw.clusters, registries: raw.registries, signatures: raw.signatures, secrets: raw.secrets }
-            .from(folder),
+        outside,
+        builds,
+        memory_max: raw.runs.memory_max.map_or(MEMORY_MAX, |memory| memory.0),
     })
 }
 

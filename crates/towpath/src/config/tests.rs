@@ -1,4 +1,8 @@
+use towpath_cluster::JobSettings;
+use towpath_domain::NamespaceName;
+
 use super::super::Identity;
+use super::super::builds::Builds;
 use super::*;
 
 fn read(text: &str) -> Result<Config, ConfigError> {
@@ -16,6 +20,7 @@ fn the_shortest_file_names_the_config_repository_and_the_rest_is_usual() {
     assert_eq!(config.identity, Identity { name: "Towpath".into(), email: "towpath@localhost".into() });
     assert_eq!((config.poll.local, config.poll.remote), (Span::from_millis(50), Span::from_secs(30)));
     assert_eq!(config.notify, None);
+    assert_eq!(config.memory_max, 16 << 30);
 }
 
 #[test]
@@ -29,6 +34,7 @@ fn every_key_is_read() {
         poll = { local = "1s", remote = "2m" }
         notify.command = ["notify-send", "towpath"]
         registry.directory = "images"
+        runs.memory_max = "4Gi"
         "#,
     )
     .unwrap();
@@ -40,6 +46,47 @@ fn every_key_is_read() {
     assert_eq!((config.poll.local, config.poll.remote), (Span::from_secs(1), Span::from_secs(120)));
     assert_eq!(config.notify.unwrap(), ["notify-send", "towpath"]);
     assert_eq!(config.registry, Path::new("/srv/delivery/images"));
+    assert_eq!(config.memory_max, 4 << 30);
+}
+
+/// An installation whose builds are carried out on its cluster `hub`.
+fn builds(how: &str, more: &str) -> String {
+    format!(
+        "[config]\nurl = \"config\"\n[clusters.hub]\nin_cluster = true\n[builds.{how}]\ncluster = \"hub\"\nnamespace = \"ci\"\n{more}\n"
+    )
+}
+
+#[test]
+fn builds_are_carried_out_where_the_file_says_with_the_usual_settings_for_the_rest() {
+    assert_eq!(read("[config]\nurl = \"config\"\n").unwrap().builds, None);
+    let Some(Builds::Kubernetes { cluster, settings }) = read(&builds("kubernetes", "")).unwrap().builds else { panic!("Jobs") };
+    assert_eq!((cluster.as_str(), &*settings), ("hub", &JobSettings::new(NamespaceName::new("ci").unwrap())));
+
+    let all = r#"
+        image = "quay.io/builders/go:1"
+        git_image = "quay.io/tools/git:2"
+        service_account = "builder"
+        mount_token = true
+        pull_secret = "pull"
+        push_secret = "push"
+        git_secret = "git"
+        requests = { cpu = "500m" }
+        limits = { memory = "4Gi" }
+        security = { read_only_root = false, capabilities = ["SETUID", "SETGID"], run_as_user = 1000, seccomp = false }
+        node_selector = { builds = "yes" }
+        workspace_size = "10Gi"
+        kept_for = "1h"
+    "#;
+    let Some(Builds::Kubernetes { settings, .. }) = read(&builds("kubernetes", all)).unwrap().builds else { panic!("Jobs") };
+    assert_eq!(settings.image.unwrap().to_string(), "quay.io/builders/go:1");
+    assert_eq!((settings.push_secret.as_deref(), settings.git_secret.as_deref(), settings.mount_token), (Some("push"), Some("git"), true));
+    assert_eq!((settings.resources.requests.cpu.as_deref(), settings.resources.requests.memory.as_deref()), (Some("500m"), Some("256Mi")));
+    assert_eq!(settings.resources.limits.memory.as_deref(), Some("4Gi"));
+    assert_eq!((settings.security.read_only_root, settings.security.seccomp, settings.security.run_as_user), (false, false, Some(1000)));
+    assert_eq!(settings.kept_for.as_secs(), 3600);
+
+    let Some(Builds::Tekton { settings, .. }) = read(&builds("tekton", "pipeline = \"build\"")).unwrap().builds else { panic!("Tekton") };
+    assert_eq!((settings.pipeline.as_str(), settings.workspace_size.as_str()), ("build", "1Gi"));
 }
 
 #[test]
@@ -92,6 +139,35 @@ fn what_is_wrong_is_told_with_its_place_and_mend() {
         (&with("[identity]\nname = \"a\\nb\""), (4, 8), "cannot be part of a Git identity", "correct"),
         (&with("branch = \"\""), (3, 10), "cannot be empty", "correct"),
         ("[config]\nurl = \"--upload-pack=x\"", (2, 7), "cannot be", "correct"),
+        (&with("[runs]\nmemory_max = \"1Mi\""), (4, 14), "too little: at least 16Mi", "correct"),
+        (&with("[runs]\nmemory_max = \"much\""), (4, 14), "no amount", "correct"),
+        (&with("[builds.kubernets]\n"), (3, 9), "`builds.kubernets` is not known", "did you mean `kubernetes`?"),
+        (&builds("kubernetes", "image = \"a b\""), (8, 9), "\"a b\"", "correct"),
+        (&builds("kubernetes", "").replace("\"ci\"", "\"Ci\""), (7, 13), "no name of a namespace", "correct"),
+        (&builds("kubernetes", "pull_secret = \"Pull\""), (8, 15), "no name of an object", "correct"),
+        (&builds("kubernetes", "kept_for = \"1m\""), (8, 12), "too short: at least 10m", "correct"),
+        (&builds("kubernetes", "limits = {memory = \"1GiB\"}"), (8, 20), "no amount", "correct"),
+        (&builds("kubernetes", "security = {capabilities = [\"CAP_SETUID\"]}"), (8, 28), "write it as SETUID", "correct"),
+        (
+            &builds("kubernetes", "requests = {cpu = \"2\"}\nlimits = {cpu = \"1\"}"),
+            (5, 1),
+            "requests more cpu (2) than its limit (1)",
+            "correct",
+        ),
+        (
+            &builds("kubernetes", "").replace("cluster = \"hub\"", "cluster = \"hob\""),
+            (6, 11),
+            "the cluster hob is none of [clusters]",
+            "correct",
+        ),
+        (&builds("kubernetes", "").replace("in_cluster", "embedded"), (6, 11), "hub is the embedded runtime", "correct"),
+        (&builds("tekton", ""), (5, 1), "missing field `pipeline`", "correct"),
+        (
+            &builds("kubernetes", "[builds.tekton]\ncluster = \"hub\"\nnamespace = \"ci\"\npipeline = \"build\""),
+            (8, 1),
+            "one place: write `kubernetes` or `tekton`",
+            "correct",
+        ),
     ] {
         let error = read(text).unwrap_err();
         assert_eq!((error.line, error.column), place, "{text}\n{error}");
@@ -128,7 +204,7 @@ proptest::proptest! {
     /// Any key that is not known is refused, and told by its name.
     #[test]
     fn no_unknown_key_is_passed_over(key in "[a-z]{1,12}") {
-        proptest::prop_assume!(!["config", "state", "server", "identity", "poll", "notify", "registry"].contains(&key.as_str()));
+        proptest::prop_assume!(!["config", "state", "server", "identity", "poll", "notify", "registry", "runs", "builds"].contains(&key.as_str()));
         let error = read(&format!("[config]\nurl = \"c\"\n[{key}]\nx = 1\n")).unwrap_err();
         proptest::prop_assert_eq!((error.line, error.message), (3, format!("the key `{key}` is not known")));
     }

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use secrecy::SecretString;
-use towpath_cluster::{Cluster, Connection, KubeCluster, KubeSettings, Token, TokenSource};
+use towpath_cluster::{Cluster, Connection, Executor, KubeCluster, KubeSettings, KubernetesJobs, Tekton, Token, TokenSource};
 use towpath_domain::ClusterName;
 use towpath_registry::{Credentials, LayoutRegistry, Password, PasswordSource, Registries, RemoteSettings, TrustedRoot};
 use towpath_runs::world::Clusters;
@@ -18,6 +18,7 @@ use towpath_secrets::{
     Stores, Vault, VaultConfig, VersionKey,
 };
 
+use crate::config::builds::Builds;
 use crate::config::outside::{self, Credential, Outside, Secrets, Way};
 
 /// Everything outside: clusters that are connected to when first needed, and the store of secrets, which may be in one of them.
@@ -83,6 +84,23 @@ impl Reached {
     /// The clusters over the network, by name.
     pub fn kubernetes(&self) -> impl Iterator<Item = (&str, &KubeCluster)> {
         self.kubernetes.iter().map(|(name, cluster)| (name.as_str(), cluster))
+    }
+
+    /// What carries builds out elsewhere, where the configuration says so.
+    ///
+    /// # Errors
+    /// When it names a cluster that is not reached.
+    pub fn executor(&self, builds: Option<&Builds>) -> anyhow::Result<Option<Arc<dyn Executor>>> {
+        let on = |name: &str| {
+            let cluster =
+                self.kubernetes.get(name).with_context(|| format!("[builds] names the cluster {name}, which is none of [clusters]"));
+            cluster.cloned()
+        };
+        Ok(match builds {
+            None => None,
+            Some(Builds::Kubernetes { cluster, settings }) => Some(Arc::new(KubernetesJobs::new(on(cluster)?, (**settings).clone()))),
+            Some(Builds::Tekton { cluster, settings }) => Some(Arc::new(Tekton::new(on(cluster)?, settings.clone()))),
+        })
     }
 
     /// The store of secret parameters; without one, each is refused.

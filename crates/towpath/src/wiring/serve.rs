@@ -15,7 +15,7 @@ use towpath_ledger::logs::{Limits, Logs};
 use towpath_notify::sinks::{CommandSink, LogSink};
 use towpath_notify::{Settings as TellSettings, Sink};
 use towpath_registry::LayoutRegistry;
-use towpath_runs::world::{Catalogs, Clock, ConfigRepository, Current, Images, Mirrors};
+use towpath_runs::world::{Builders, Catalogs, Clock, ConfigRepository, Current, Images, Mirrors};
 use towpath_runs::{Workers, World};
 use towpath_web::Listener;
 
@@ -75,6 +75,8 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         clusters: outside.clusters(&cluster)?,
         secrets: outside.secrets(),
         clock: Clock::system(),
+        builders: Builders::new(outside.executor(config.builds.as_ref())?),
+        memory_max: config.memory_max,
         builds: config.state.join("builds"),
         logs: logs(&config.state),
         host_env: around.host_env,

@@ -1,8 +1,8 @@
 //! Tasks as runs of a Tekton pipeline, for those who have Tekton.
 //!
-//! The pipeline is the installation's own. It is told, as far as it declares the parameters: `url`, `revision` (the commit), `image` (the
-//! name without a tag), `tag`, `command`, and whatever else a task's parameters say. A pipeline that builds tells what it pushed in the
-//! result `IMAGE_DIGEST`.
+//! The pipeline is the installation's own. It is told, as far as it declares the parameters: `url`, `revision` (the commit), `command`,
+//! `builder` (the image that the command is to run in), and what the task's own parameters say, such as `image` (the name without a tag)
+//! and `tag`. A pipeline that builds tells what it pushed in the result `IMAGE_DIGEST`.
 
 mod run;
 
@@ -11,13 +11,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use towpath_domain::{FailureClass, RunId};
 
+use super::ends::{BadEnd, bad_end};
 use super::listening::Listening;
 use super::names::{RUN, run_label};
 use super::{Executor, Task, TaskEnd, TaskFailure, TaskReason, TektonSettings};
-use crate::api::{BoxFuture, Cluster as _, ClusterError, ObjectKey, Observer, WaitFailure};
+use crate::api::{BoxFuture, Cluster as _, ClusterError, Examination, ObjectKey, Observer, WaitFailure};
 use crate::kube::KubeCluster;
 use crate::kube::labels;
-use crate::kube::single::{Made, has_ended};
+use crate::kube::single::{Made, Need, has_ended, label_is};
 use crate::kube::watching::text;
 
 /// How much longer than the run's own time its end is waited for: Tekton keeps the time, and says so.
@@ -25,6 +26,15 @@ const BEYOND_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Tekton's group.
 const GROUP: &str = "tekton.dev";
+
+/// What is needed in the namespace of the pipeline.
+const NEEDS: [Need; 5] = [
+    (GROUP, "pipelineruns", &["get", "list", "watch", "create", "patch"]),
+    (GROUP, "pipelines", &["get"]),
+    ("", "pods", &["list", "watch"]),
+    ("", "pods/log", &["get"]),
+    ("", "events", &["list", "watch"]),
+];
 
 /// Carries tasks out as runs of a pipeline. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -35,9 +45,6 @@ pub struct Tekton {
 
 impl Tekton {
     /// Runs of a pipeline of this cluster. Nothing is sent before a task is to be done.
-    ///
-    /// What it needs in its namespace: for `pipelineruns.tekton.dev` the verbs get, list, watch, create and patch; for `pipelines.tekton.dev`
-    /// get; for `pods` and `events` list and watch; for `pods/log` get.
     #[must_use]
     pub fn new(cluster: KubeCluster, settings: TektonSettings) -> Self {
         Self { cluster, settings }
@@ -106,7 +113,11 @@ impl Tekton {
         there: Option<Value>,
         listening: &Listening<'_>,
     ) -> Box<TaskFailure> {
-        let mut failure = TaskFailure::of_wait(failure, None, listening);
+        let mut failure = TaskFailure::of_wait(failure, listening);
+        let is_plain = matches!(failure.reason, TaskReason::Failed { .. });
+        if is_plain && self.bad_end(task).await.is_some_and(|end| end.out_of_memory) {
+            failure.reason = TaskReason::OutOfMemory { limit: None };
+        }
         let reason = there.as_ref().map(run::reason).unwrap_or_default();
         let has_begun = listening.has_begun(|_| true);
         match failure.reason {
@@ -134,11 +145,17 @@ impl Tekton {
         failure
     }
 
+    /// How the run's pods say that they ended; nothing when they are gone or the cluster does not answer.
+    async fn bad_end(&self, task: &Task) -> Option<BadEnd> {
+        let pods = format!("/api/v1/namespaces/{}/pods", self.settings.namespace);
+        bad_end(&self.cluster.selected(&pods, &label_is("tekton.dev/pipelineRun", &task.name)).await.ok()?)
+    }
+
     async fn end(&self, run: &RunId) -> Result<Vec<String>, ClusterError> {
         let Some(kind) = self.cluster.kind(&format!("PipelineRun.{GROUP}")).await? else { return Ok(Vec::new()) };
         let namespace = self.settings.namespace.as_str();
         let mut ended = Vec::new();
-        for mut there in self.cluster.labelled(&kind.path(namespace, None), RUN, &run_label(run)).await? {
+        for mut there in self.cluster.selected(&kind.path(namespace, None), &label_is(RUN, &run_label(run))).await? {
             // Items of a list do not say themselves what they are.
             there["apiVersion"] = Value::from(kind.api_version());
             there["kind"] = Value::from(kind.kind.as_str());
@@ -164,6 +181,10 @@ impl Executor for Tekton {
 
     fn abandon<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<Vec<String>, ClusterError>> {
         Box::pin(self.end(run))
+    }
+
+    fn examine(&self) -> BoxFuture<'_, Result<Examination, ClusterError>> {
+        Box::pin(self.cluster.examine_for(&self.settings.namespace, &NEEDS))
     }
 }
 

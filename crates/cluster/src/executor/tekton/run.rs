@@ -34,7 +34,7 @@ pub(super) fn pipeline_run(
     if !workspaces.is_empty() {
         spec.insert("workspaces".to_owned(), Value::Array(workspaces));
     }
-    if let Some(account) = task.service_account.as_ref().or(settings.service_account.as_ref()) {
+    if let Some(account) = &settings.service_account {
         if api_version.ends_with("/v1beta1") {
             spec.insert("serviceAccountName".to_owned(), json!(account));
         } else {
@@ -111,6 +111,9 @@ fn known(task: &Task) -> BTreeMap<String, Told> {
     if let Some(wanted) = &task.checkout {
         known.insert("url".to_owned(), Told::Text(wanted.url.expose().to_owned()));
         known.insert("revision".to_owned(), Told::Text(wanted.commit.to_string()));
+    }
+    if let Some(image) = &task.image {
+        known.insert("builder".to_owned(), Told::Text(image.to_string()));
     }
     if !task.command.is_empty() {
         known.insert("command".to_owned(), Told::Words(task.command.clone()));

@@ -2,6 +2,7 @@
 
 mod bits;
 mod listen;
+mod memory;
 pub(crate) mod preview;
 mod secrets;
 
@@ -11,14 +12,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use towpath_catalog::{Catalog, Target};
-use towpath_cluster::{ObjectKey, Owner, Scope, WaitFailure};
+use towpath_cluster::{ObjectKey, Owner, Reason, Scope, WaitFailure};
 use towpath_domain::{CommitId, Digest, FailureClass, ImageRef, RunId, Span, TargetId, Timestamp};
-use towpath_engine::{DeployWork, Event, Outcome, RenderOutcome};
+use towpath_engine::{DeployWork, Event, Outcome, RenderOutcome, Subject};
 use towpath_secrets::SecretValue;
 use towpath_template::Recorded;
 
 use crate::journal::{Journal, Stop};
 use crate::render;
+use crate::work::memory::{amount, ran_out};
 use crate::world::{Snapshot, World};
 
 /// What the first step finds: values are drawn once a run, and kept.
@@ -39,6 +41,9 @@ struct Made {
 struct Applied {
     /// When all was applied: the time that a deploy may take counts from here, also for a worker that takes it over.
     at: Timestamp,
+    /// What the containers of jobs were given at least, in bytes: what is known when a later worker asks may be more.
+    #[serde(default)]
+    memory: Option<u64>,
 }
 
 /// Carries a deploy out.
@@ -59,9 +64,10 @@ pub(crate) async fn run(world: &World, journal: &Journal, work: &DeployWork) -> 
     let keys = keys(&pinned)?;
     journal.step("gate", || gate(world, &target, work)).await?;
     let applied: Option<Applied> = journal.step("apply", || apply(world, journal, &target, work, &pinned)).await?;
+    let given = given(&target, work, &pinned, applied.as_ref().and_then(|applied| applied.memory));
     let since = applied.map(|applied| applied.at);
-    let running =
-        journal.step(listen::STEP, || wait(world, journal, &target, work, Waiting { keys: &keys, digests: &digests, since })).await?;
+    let waiting = Waiting { keys: &keys, digests: &digests, objects: &given, since };
+    let running = journal.step(listen::STEP, || wait(world, journal, &target, work, waiting)).await?;
     journal.step("prune", || prune(world, journal, &target, work, &keys)).await?;
     Ok(Outcome::Deployed { digests: running })
 }
@@ -134,6 +140,15 @@ async fn gate(world: &World, target: &Arc<Target>, work: &DeployWork) -> Result<
     }
 }
 
+/// The objects as they are applied: jobs with what they may use.
+fn given(target: &Target, work: &DeployWork, objects: &[Value], memory: Option<u64>) -> Vec<Value> {
+    let mut objects = objects.to_vec();
+    if work.only_jobs {
+        memory::provide(&mut objects, target.saas_file.deploy_resources.as_ref(), memory);
+    }
+    objects
+}
+
 async fn apply(
     world: &World,
     journal: &Journal,
@@ -143,6 +158,11 @@ async fn apply(
 ) -> Result<Option<Applied>, Stop> {
     bits::are_under_test(world, work).await?;
     let snapshot = world.snapshot().await?;
+    let memory = world.ledger.facts().memory.get(&Subject::Target(target.id.clone())).copied().filter(|_| work.only_jobs);
+    if let Some(bytes) = memory {
+        journal.note(format!("jobs get at least {} of memory, since an earlier one ran out of less", amount(bytes)));
+    }
+    let objects = &given(target, work, objects, memory);
     let cluster = world.clusters.get(&target.cluster);
     let stop = |e: towpath_cluster::ClusterError| Stop::failed(e.class(), e);
     let there = cluster.list(Some(&target.namespace)).await.map_err(stop)?;
@@ -166,7 +186,7 @@ async fn apply(
     for note in applied.notes {
         journal.note(note);
     }
-    Ok(Some(Applied { at: world.clock.now() }))
+    Ok(Some(Applied { at: world.clock.now(), memory }))
 }
 
 /// Who a target is to its cluster, for a run that deploys `commit`.
@@ -206,6 +226,8 @@ fn predecessors<'a>(snapshot: &Snapshot, target: &Target, owners: impl Iterator<
 struct Waiting<'a> {
     keys: &'a [ObjectKey],
     digests: &'a BTreeMap<ImageRef, Digest>,
+    /// As they were applied.
+    objects: &'a [Value],
     /// When it was applied; none in the journal of an older version.
     since: Option<Timestamp>,
 }
@@ -226,7 +248,17 @@ async fn wait(
     if let Some(reports) = &reports {
         journal.note(&reports.text);
     }
-    let ready = waited.map_err(|failure| failed(journal, &failure, reports.as_ref()))?;
+    let ready = match waited {
+        Ok(ready) => ready,
+        Err(failure) => {
+            let stop = failed(journal, &failure, reports.as_ref());
+            let limit = memory::limit(waiting.objects, &failure.object.name);
+            return Err(match limit.filter(|_| work.only_jobs && failure.reason == Reason::OutOfMemory) {
+                Some(limit) => ran_out(world, journal, Subject::Target(target.id.clone()), limit, &failure.object).await,
+                None => stop,
+            });
+        }
+    };
     for note in &ready.notes {
         journal.note(note);
     }

@@ -1,4 +1,7 @@
-//! Turns one source commit into one image.
+//! Turns one source commit into one image: on this machine, or where an executor says.
+
+mod away;
+mod telling;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +12,8 @@ use towpath_domain::{CommitId, Digest, FailureClass, ImageRef, SourceName, Times
 use towpath_engine::Outcome;
 use towpath_git::OutsideLinks;
 use towpath_registry::{ImportRequest, PackRequest, Platform, Registry as _, TagMove};
+
+pub(crate) use away::give_up;
 
 use super::process::{self, Program};
 use crate::journal::{Journal, Stop};
@@ -26,6 +31,23 @@ pub(crate) async fn run(world: &World, journal: &Journal, name: &SourceName, com
         return Err(Stop::Superseded { by: "the source is no longer in the config repository".to_owned() });
     };
     let image = ImageRef::tagged(&source.image, &commit.short(source.hash_length)).map_err(Stop::own)?;
+    if let Some(executor) = world.builders.executor() {
+        if source.build.push {
+            let pushed = away::make(world, journal, executor, &source, commit, &image).await?;
+            return Ok(Outcome::Built { image, digest: pushed.digest });
+        }
+        journal.note(format!(
+            "built on this machine and not by {}: Towpath packs this image itself, since its build has no `push: true`",
+            executor.place()
+        ));
+    }
+    let _place = match world.builders.try_here() {
+        Some(place) => Some(place),
+        None => {
+            journal.note("waits until another build on this machine has ended");
+            world.builders.here().await
+        }
+    };
     let dir = world.builds.join(journal.run().as_str());
     let result = make(world, journal, &source, commit, &image, &dir).await;
     // What a build leaves is thrown away whether it went well or not; its log and image stay.
@@ -111,17 +133,23 @@ async fn export(world: &World, source: &Source, commit: CommitId, dir: &Path, ch
     mirror.export(commit, checkout, OutsideLinks::Refuse).await.map_err(|e| Stop::failed(e.class(), e))
 }
 
-/// What a build's command finds in its environment; nothing else of Towpath's own.
+/// What a build's command finds in its environment on this machine; nothing else of Towpath's own.
 fn environment(world: &World, source: &Source, commit: CommitId, image: &ImageRef, layout: &Path) -> Vec<(String, String)> {
     let mut env = world.host_env.clone();
-    env.extend([
+    env.extend(told(source, commit, image, &layout.display().to_string()));
+    env
+}
+
+/// What a build's command is told, wherever it runs: by Towpath, and by the source.
+fn told(source: &Source, commit: CommitId, image: &ImageRef, layout: &str) -> Vec<(String, String)> {
+    let mut env = vec![
         ("TOWPATH_SOURCE".to_owned(), source.name.to_string()),
         ("TOWPATH_COMMIT".to_owned(), commit.to_string()),
         ("TOWPATH_BRANCH".to_owned(), source.branch.to_string()),
         ("TOWPATH_IMAGE".to_owned(), image.name().to_owned()),
         ("TOWPATH_IMAGE_TAG".to_owned(), image.tag().unwrap_or_default().to_owned()),
-        ("TOWPATH_IMAGE_LAYOUT".to_owned(), layout.display().to_string()),
-    ]);
+        ("TOWPATH_IMAGE_LAYOUT".to_owned(), layout.to_owned()),
+    ];
     env.extend(source.build.env.iter().map(|(name, value)| (name.clone(), value.clone())));
     env
 }
@@ -138,7 +166,7 @@ async fn push(
     committed: Timestamp,
 ) -> Result<Pushed, Stop> {
     if source.build.push {
-        return pushed(world, journal, image).await;
+        return pushed(world, journal, image, None).await;
     }
     let registry = Arc::clone(world.registry.layout());
     let request = match &source.build.pack {
@@ -174,8 +202,8 @@ async fn push(
     Ok(Pushed { digest: packed.digest })
 }
 
-/// What the source's own command pushed: the tag as a digest, right after it was pushed.
-async fn pushed(world: &World, journal: &Journal, image: &ImageRef) -> Result<Pushed, Stop> {
+/// What the source's own command pushed: the tag as a digest, right after it was pushed. `told` is what whoever pushed it says that it is.
+async fn pushed(world: &World, journal: &Journal, image: &ImageRef, told: Option<Digest>) -> Result<Pushed, Stop> {
     let found = world.registry.resolve(image).await.map_err(|e| Stop::failed(e.class(), e))?;
     let Some(digest) = found else {
         return Err(Stop::own(format!(
@@ -183,6 +211,12 @@ async fn pushed(world: &World, journal: &Journal, image: &ImageRef) -> Result<Pu
              TOWPATH_IMAGE_TAG itself"
         )));
     };
+    if let Some(told) = told.filter(|told| *told != digest) {
+        return Err(Stop::own(format!(
+            "the pipeline pushed {told}, but {image} is {digest}: somebody moved the tag meanwhile, or IMAGE_DIGEST is of another image; build a \
+             new commit, or correct the pipeline"
+        )));
+    }
     journal.note(format!("the command pushed {image} as {digest}"));
     Ok(Pushed { digest })
 }

@@ -1,0 +1,6 @@
+//! Tasks carried out on a real Kubernetes.
+
+mod given;
+mod jobs;
+mod permissions;
+mod tekton;
