@@ -8,7 +8,8 @@
 //! - [`image`]: how the runtime asks for the content of an image.
 //! - [`spec`]: what it reads of Kubernetes objects.
 //! - [`kube`]: Kubernetes and OpenShift.
-//! - [`executor`]: work carried out away from this machine, as Jobs or by Tekton. No run uses it yet.
+//! - [`artifacts`]: reports that tests leave in volumes.
+//! - [`executor`]: where the work of runs is carried out, away from this machine.
 //! - [`local`]: the runtime: objects on disk, controllers, waiting, logs.
 //! - [`shim`]: the process that looks after one pod and survives Towpath.
 //!
@@ -28,6 +29,7 @@
 //! - All pods of a new revision start at once; the service switches when all of them are ready, and only then the old ones go.
 
 pub mod api;
+pub mod artifacts;
 pub mod executor;
 pub mod image;
 pub mod kube;

@@ -1,6 +1,7 @@
 //! Real servers for tests of Towpath; only ever a dev-dependency.
 //!
-//! Nothing here pretends: [`Kube`] is a real Kubernetes, [`Registry`] a real registry of images; [`Proxy`] makes the way to one a bad one.
+//! Nothing here pretends: [`Kube`] is a real Kubernetes, [`Registry`] a real registry of images, `S3` (feature `s3`) a real S3-compatible server;
+//! [`Proxy`] makes the way to one a bad one.
 //!
 //! What is missing on a machine makes the start return `None` after a line `SKIPPED: …`; with `CI` set it panics, so that
 //! no check is left out unseen. What is there and does not start always panics: that is a failure, not a lack.
@@ -17,6 +18,8 @@ mod kube;
 mod missing;
 mod proxy;
 mod registry;
+#[cfg(feature = "s3")]
+mod s3;
 
 pub use cosign::{Attachment, SigningKey, payload_of, statement_of};
 pub use git::GitServer;
@@ -24,6 +27,8 @@ pub use http::Head;
 pub use kube::{Kube, NODE_ADDRESS, Proxy as KubeProxy};
 pub use proxy::{Fate, Proxy};
 pub use registry::{REGISTRY_PASSWORD, REGISTRY_USER, Registry};
+#[cfg(feature = "s3")]
+pub use s3::S3;
 
 /// Chooses the TLS provider for this process, once; whoever makes a `kube::Client` in a test calls this first.
 pub fn init() {

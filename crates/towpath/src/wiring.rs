@@ -1,5 +1,6 @@
 //! The parts put together.
 
+mod artifacts;
 mod brain;
 mod names;
 mod offline;

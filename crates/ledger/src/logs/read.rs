@@ -11,9 +11,12 @@ use super::write::MAX_LINE_BYTES;
 use super::{Line, Logs, Stream};
 use crate::error::{Error, Result};
 
-/// The most bytes read at once; more than the longest stored line, so that each read gets on.
+/// The most bytes read at once, but for a line that is longer.
 const MAX_READ_BYTES: u64 = 1024 * 1024;
 const MIN_READ_BYTES: u64 = 4 * MAX_LINE_BYTES as u64;
+
+/// The longest line that is read: pods say longer ones than programs may, and a run may say no more than this in all.
+const LONGEST_LINE_BYTES: u64 = 32 * 1024 * 1024;
 
 /// How often a log is looked at that another process may write to.
 const POLL: Duration = Duration::from_millis(500);
@@ -53,7 +56,11 @@ impl Logs {
         let length = file.metadata().map_err(failed)?.len();
         file.seek(SeekFrom::Start(from)).map_err(failed)?;
         let mut bytes = Vec::new();
-        file.take(limit.clamp(MIN_READ_BYTES, MAX_READ_BYTES)).read_to_end(&mut bytes).map_err(failed)?;
+        (&mut file).take(limit.clamp(MIN_READ_BYTES, MAX_READ_BYTES)).read_to_end(&mut bytes).map_err(failed)?;
+        if !bytes.contains(&b'\n') {
+            // Each read gets on, whatever the line's length.
+            BufReader::new(file.take(LONGEST_LINE_BYTES)).read_until(b'\n', &mut bytes).map_err(failed)?;
+        }
         let mut lines = Vec::new();
         let mut next = from;
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {

@@ -130,6 +130,31 @@ async fn who_follows_a_log_sees_each_line_once_and_in_order() {
     assert_eq!(seen, expected);
 }
 
+#[tokio::test]
+async fn a_line_of_a_pod_that_is_longer_than_what_is_read_at_once_holds_up_no_reader() {
+    let (_directory, logs) = logs(Limits::default());
+    let mut step = logs.run(&run(), Masker::default()).unwrap().step("wait").unwrap();
+    let long = "x".repeat(3 << 20);
+    for text in ["before", &long, "after"] {
+        step.line(Stream::Out, at(1), text).unwrap();
+    }
+    let (mut from, mut read) = (0, Vec::new());
+    loop {
+        let chunk = logs.read(&run(), "wait", from, u64::MAX).unwrap();
+        read.extend(chunk.lines.into_iter().map(|line| line.text.len()));
+        from = chunk.next;
+        if chunk.end {
+            break;
+        }
+    }
+    assert_eq!(read, [6, long.len(), 5]);
+    let mut follow = logs.follow(&run(), "wait", 0);
+    let mut followed = 0;
+    while followed < 3 {
+        followed += follow.next().await.unwrap().lines.len();
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -85,23 +85,37 @@ impl LogSink {
         said.into_iter().rev().take(count).rev().collect()
     }
 
+    /// Tells who said something in a step, each line anew: pods' containers, as `POD/CONTAINER`.
+    pub(crate) fn speakers(&self, step: &str, told: &mut dyn FnMut(&str)) {
+        self.each_said(step, &mut |text| {
+            if let Some((speaker, _)) = text.strip_prefix('[').and_then(|text| text.split_once("] ")) {
+                told(speaker);
+            }
+        });
+    }
+
     /// Tells the lines of this pod's container that the step's log holds already.
     pub(crate) fn said(&self, step: &str, pod: &str, told: &mut dyn FnMut(&str)) {
+        let start = format!("[{pod}] ");
+        self.each_said(step, &mut |text| {
+            if let Some(text) = text.strip_prefix(&start) {
+                told(text);
+            }
+        });
+    }
+
+    /// Tells every line that a program or pod said in a step, with who said it.
+    fn each_said(&self, step: &str, told: &mut dyn FnMut(&str)) {
         if let Some(open) = self.lock().as_mut() {
             // What is still in memory counts, too.
             open.steps.remove(step);
         }
-        let start = format!("[{pod}] ");
         let mut from = 0;
         while let Ok(chunk) = self.logs.read(&self.run, step, from, u64::MAX)
             && chunk.next > from
         {
             from = chunk.next;
-            for line in chunk.lines.iter().filter(|line| line.stream == Stream::Out) {
-                if let Some(text) = line.text.strip_prefix(&start) {
-                    told(text);
-                }
-            }
+            chunk.lines.iter().filter(|line| line.stream == Stream::Out).for_each(|line| told(&line.text));
         }
     }
 

@@ -1,5 +1,6 @@
 //! Everything that runs reach for: the ledger, repositories, images, clusters, and where files are kept.
 
+mod artifacts;
 mod builders;
 mod catalogs;
 mod clock;
@@ -22,6 +23,7 @@ use towpath_secrets::SecretStore;
 use crate::journal::Stop;
 use crate::render::{Secrets, Surroundings};
 
+pub use artifacts::{Artifacts, TestArtifacts};
 pub use builders::Builders;
 pub use catalogs::{CatalogError, Catalogs, Snapshot};
 pub use clock::Clock;
@@ -45,6 +47,8 @@ pub struct World {
     pub registry: Arc<Registries>,
     /// Where objects run.
     pub clusters: Clusters,
+    /// Where their tests leave reports beside the log.
+    pub artifacts: Artifacts,
     /// Where secret values are.
     pub secrets: Arc<dyn SecretStore>,
     /// What time it is.

@@ -105,6 +105,7 @@ static CLUSTER: Shape = Shape::Table(&[
     ("token_file", Shape::Value),
     ("token", SECRET),
     ("requests_at_once", Shape::Value),
+    ("artifacts", super::artifacts::SHAPE),
 ]);
 
 static REGISTRY: Shape = Shape::Table(&[

@@ -1,5 +1,6 @@
 //! `towpath.toml`: this installation. What is wanted where is not said here, but in the config repository.
 
+pub mod artifacts;
 pub mod builds;
 mod find;
 mod keys;

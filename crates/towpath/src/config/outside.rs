@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::artifacts::Artifacts;
+
 /// Clusters, registries and secret stores.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outside {
@@ -27,6 +29,8 @@ pub struct Cluster {
     pub way: Way,
     /// How many requests are under way at the same time, at most.
     pub requests_at_once: Option<usize>,
+    /// Where its tests leave reports beside their logs.
+    pub artifacts: Option<Artifacts>,
 }
 
 /// How a cluster is reached.
@@ -130,6 +134,7 @@ struct RawCluster {
     token_file: Option<PathBuf>,
     token: Option<SecretRef>,
     requests_at_once: Option<usize>,
+    artifacts: Option<Artifacts>,
 }
 
 impl TryFrom<RawCluster> for Cluster {
@@ -160,7 +165,10 @@ impl TryFrom<RawCluster> for Cluster {
             (None, None) if raw.in_cluster == Some(true) => Way::InCluster,
             (None, None) => Way::Embedded,
         };
-        Ok(Self { way, requests_at_once: raw.requests_at_once.filter(|count| *count > 0) })
+        if way == Way::Embedded && raw.artifacts.as_ref().is_some_and(|artifacts| artifacts.volumes.is_some()) {
+            return Err("volumes of the embedded runtime cannot be read for reports; take `artifacts.volumes` away".to_owned());
+        }
+        Ok(Self { way, requests_at_once: raw.requests_at_once.filter(|count| *count > 0), artifacts: raw.artifacts })
     }
 }
 
@@ -323,6 +331,7 @@ impl Outside {
                 Way::Server { url, ca, token } => Way::Server { url, ca: ca.map(at), token: token.from(folder) },
                 way @ (Way::Embedded | Way::InCluster) => way,
             },
+            artifacts: cluster.artifacts.map(|artifacts| artifacts.from(folder)),
             ..cluster
         };
         let registry = |registry: Registry| Registry {

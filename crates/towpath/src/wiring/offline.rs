@@ -31,7 +31,7 @@ pub async fn clusters(config: &Config) -> Result<Vec<Finding>, Failure> {
     // Nothing is kept of what is looked at.
     let scratch = tempfile::Builder::new().prefix("towpath-doctor-").tempdir().map_err(anyhow::Error::from)?;
     let reached = super::outside::Reached::new(&config.outside, scratch.path())?;
-    let looks = reached.kubernetes().map(|(name, cluster)| towpath_control::look_at_cluster(name, cluster, &[]));
+    let looks = reached.each_kubernetes().map(|(name, cluster)| towpath_control::look_at_cluster(name, cluster, &[]));
     Ok(futures_util::future::join_all(looks).await.into_iter().flatten().collect())
 }
 

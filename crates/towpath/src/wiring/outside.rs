@@ -82,8 +82,13 @@ impl Reached {
     }
 
     /// The clusters over the network, by name.
-    pub fn kubernetes(&self) -> impl Iterator<Item = (&str, &KubeCluster)> {
+    pub fn each_kubernetes(&self) -> impl Iterator<Item = (&str, &KubeCluster)> {
         self.kubernetes.iter().map(|(name, cluster)| (name.as_str(), cluster))
+    }
+
+    /// The cluster of this name, where it is Kubernetes.
+    pub fn kubernetes(&self, name: &str) -> Option<&KubeCluster> {
+        self.kubernetes.get(name)
     }
 
     /// What carries builds out elsewhere, where the configuration says so.

@@ -17,8 +17,10 @@ use towpath_notify::{Settings as TellSettings, Sink};
 use towpath_registry::LayoutRegistry;
 use towpath_runs::world::{Builders, Catalogs, Clock, ConfigRepository, Current, Images, Mirrors};
 use towpath_runs::{Workers, World};
+use towpath_secrets::SecretStore;
 use towpath_web::Listener;
 
+use super::artifacts::artifacts;
 use super::brain::Wired;
 use super::names::CatalogNames;
 use super::outside::Reached;
@@ -65,6 +67,8 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
     let forge_mirror = mirrors.get(&config.repository.url).await?;
     let forge = PlainGit::new((*forge_mirror).clone(), config.repository.branch.clone());
     let cluster: Arc<dyn Cluster> = Arc::new(local);
+    let secrets: Arc<dyn SecretStore> = outside.secrets();
+    let artifacts = artifacts(&config.outside, |name| outside.kubernetes(name), &secrets)?;
     let world = Arc::new(World {
         current: Current::default(),
         ledger: ledger.clone(),
@@ -73,7 +77,8 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         catalogs: Catalogs::default(),
         registry,
         clusters: outside.clusters(&cluster)?,
-        secrets: outside.secrets(),
+        artifacts,
+        secrets,
         clock: Clock::system(),
         builders: Builders::new(outside.executor(config.builds.as_ref())?),
         memory_max: config.memory_max,

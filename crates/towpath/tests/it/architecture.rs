@@ -5,9 +5,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The parts from the ground up: each may use those before it.
-const ORDER: [&str; 16] = [
-    "domain", "catalog", "template", "junit", "engine", "ledger", "git", "forge", "registry", "cluster", "notify", "secrets", "runs",
-    "control", "web", "towpath",
+const ORDER: [&str; 17] = [
+    "domain",
+    "catalog",
+    "template",
+    "junit",
+    "engine",
+    "ledger",
+    "git",
+    "forge",
+    "registry",
+    "cluster",
+    "notify",
+    "secrets",
+    "artifacts",
+    "runs",
+    "control",
+    "web",
+    "towpath",
 ];
 
 /// Crates that are no part of the product: what tests stand on.
@@ -118,9 +133,10 @@ fn only_the_binary_prints_reads_the_environment_and_parses_arguments() {
 }
 
 #[test]
-fn only_the_cluster_names_kubernetes_client_and_only_registry_and_secrets_speak_http_to_others() {
+fn only_the_cluster_names_kubernetes_client_and_only_three_parts_speak_http_to_others() {
     only_in(&["cluster"], &["k8s_openapi", "use kube::", "kube::Client"]);
-    only_in(&["registry", "secrets"], &["reqwest"]);
+    only_in(&["registry", "secrets", "artifacts"], &["reqwest"]);
+    only_in(&["artifacts"], &["rusty_s3"]);
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod offline;
 mod people;
 mod policies;
 mod render;
+mod reports;
 mod repositories;
 mod served;
 mod signed;

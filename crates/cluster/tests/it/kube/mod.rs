@@ -9,4 +9,5 @@ mod lost;
 mod proxy;
 mod together;
 mod trouble;
+mod volumes;
 mod waiting;

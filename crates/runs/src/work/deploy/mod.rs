@@ -1,9 +1,11 @@
 //! Deploys a target at a commit, or runs its jobs: render, gate, images, apply, wait, prune.
 
+mod artifacts;
 mod bits;
 mod listen;
 mod memory;
 pub(crate) mod preview;
+mod reports;
 mod secrets;
 
 use std::collections::BTreeMap;
@@ -62,11 +64,12 @@ pub(crate) async fn run(world: &World, journal: &Journal, work: &DeployWork) -> 
     let digests = journal.step("images", || bits::images(world, journal, &target, work, &objects)).await?;
     let pinned = bits::pin(objects, &digests);
     let keys = keys(&pinned)?;
+    let expected = artifacts::expected(world, &target, work, &pinned)?;
     journal.step("gate", || gate(world, &target, work)).await?;
     let applied: Option<Applied> = journal.step("apply", || apply(world, journal, &target, work, &pinned)).await?;
     let given = given(&target, work, &pinned, applied.as_ref().and_then(|applied| applied.memory));
     let since = applied.map(|applied| applied.at);
-    let waiting = Waiting { keys: &keys, digests: &digests, objects: &given, since };
+    let waiting = Waiting { keys: &keys, digests: &digests, objects: &given, since, expected: &expected };
     let running = journal.step(listen::STEP, || wait(world, journal, &target, work, waiting)).await?;
     journal.step("prune", || prune(world, journal, &target, work, &keys)).await?;
     Ok(Outcome::Deployed { digests: running })
@@ -114,15 +117,14 @@ async fn render_once(
 }
 
 fn keys(objects: &[Value]) -> Result<Vec<ObjectKey>, Stop> {
-    objects
-        .iter()
-        .map(|object| {
-            let text = |at: &str| object.pointer(at).and_then(Value::as_str).unwrap_or_default();
-            let group = text("/apiVersion").split_once('/').map_or("", |(group, _)| group);
-            let kind = if group.is_empty() { text("/kind").to_owned() } else { format!("{}.{group}", text("/kind")) };
-            format!("{kind}/{}", text("/metadata/name")).parse().map_err(Stop::own)
-        })
-        .collect()
+    objects.iter().map(key).collect()
+}
+
+fn key(object: &Value) -> Result<ObjectKey, Stop> {
+    let text = |at: &str| object.pointer(at).and_then(Value::as_str).unwrap_or_default();
+    let group = text("/apiVersion").split_once('/').map_or("", |(group, _)| group);
+    let kind = if group.is_empty() { text("/kind").to_owned() } else { format!("{}.{group}", text("/kind")) };
+    format!("{kind}/{}", text("/metadata/name")).parse().map_err(Stop::own)
 }
 
 /// The gate once more, right before anything is touched, with what is known now.
@@ -230,6 +232,8 @@ struct Waiting<'a> {
     objects: &'a [Value],
     /// When it was applied; none in the journal of an older version.
     since: Option<Timestamp>,
+    /// What the tests leave beside their logs.
+    expected: &'a artifacts::Expected,
 }
 
 async fn wait(
@@ -244,9 +248,15 @@ async fn wait(
     let spent = waiting.since.map_or(Span::from_secs(0), |since| world.clock.now().since(since));
     let within = target.saas_file.timeout.to_std().saturating_sub(spent.to_std());
     let waited = cluster.wait(&target.namespace, waiting.keys, journal.run(), within, &listener).await;
-    let reports = listener.reports();
-    if let Some(reports) = &reports {
-        journal.note(&reports.text);
+    // Whatever is of another run is that one's to look at.
+    let is_ours = waited.as_ref().err().is_none_or(|failure| failure.reason != Reason::Superseded);
+    let found = match is_ours {
+        true => artifacts::collect(world, journal, target, waiting.expected, &listener).await,
+        false => artifacts::Found::default(),
+    };
+    let reports = reports::Reports::of(listener.printed(), found, waiting.expected.required);
+    for line in reports.iter().flat_map(|reports| &reports.lines) {
+        journal.note(line);
     }
     let ready = match waited {
         Ok(ready) => ready,
@@ -266,19 +276,21 @@ async fn wait(
     if work.only_jobs {
         still_what_was_tested(world, work)?;
         bits::are_under_test(world, work).await?;
-        if let Some(bad) = reports.and_then(|reports| reports.verdict) {
-            return Err(bad);
-        }
-        if let Some(unread) = ready.unread.first() {
-            let text = format!("inconclusive: it ended well, but a report may be missing: {unread} could not be read");
-            return Err(Stop::failed(FailureClass::Environment, text));
-        }
+    }
+    if let Some(bad) = reports.and_then(|reports| reports.verdict) {
+        return Err(bad);
+    }
+    if work.only_jobs
+        && let Some(unread) = ready.unread.first()
+    {
+        let text = format!("inconclusive: it ended well, but a report may be missing: {unread} could not be read");
+        return Err(Stop::failed(FailureClass::Environment, text));
     }
     Ok(running)
 }
 
 /// What did not become well, as the run's end; what the cluster knows of it goes into the log before anything is gone.
-fn failed(journal: &Journal, failure: &WaitFailure, reports: Option<&listen::Reports>) -> Stop {
+fn failed(journal: &Journal, failure: &WaitFailure, reports: Option<&reports::Reports>) -> Stop {
     for event in &failure.events {
         journal.note(format!("event: {event}"));
     }

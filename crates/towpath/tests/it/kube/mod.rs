@@ -6,3 +6,4 @@ mod doctor;
 mod given;
 mod journey;
 mod pipelines;
+mod reports;
