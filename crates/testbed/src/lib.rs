@@ -25,6 +25,7 @@ pub use cosign::{Attachment, SigningKey, payload_of, statement_of};
 pub use git::GitServer;
 pub use http::Head;
 pub use kube::{Kube, NODE_ADDRESS, Proxy as KubeProxy};
+pub use missing::{missing_program, shared, skipped};
 pub use proxy::{Fate, Proxy};
 pub use registry::{REGISTRY_PASSWORD, REGISTRY_USER, Registry};
 #[cfg(feature = "s3")]

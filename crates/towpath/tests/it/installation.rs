@@ -170,6 +170,17 @@ impl Installation {
         Other { server, end_services }
     }
 
+    /// For an installation that several tests share, and that is never dropped: a shell ends its server and removes its folder as soon as this
+    /// process is gone, however that ends.
+    pub fn outlives_its_test(&self) {
+        static SHELLS: std::sync::Mutex<Vec<Child>> = std::sync::Mutex::new(Vec::new());
+        let server = self.server.as_ref().unwrap().id().to_string();
+        let mut shell = Command::new("setsid");
+        shell.args(["sh", "-c", "read -r end; kill -9 \"$1\"; rm -rf \"$2\"", "sh", &server]).arg(self.dir.path());
+        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        SHELLS.lock().unwrap().push(shell.spawn().unwrap());
+    }
+
     /// Whether the server has ended.
     pub fn has_ended(&mut self) -> bool {
         let Some(server) = self.server.as_mut() else { return true };

@@ -5,9 +5,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use towpath_testbed::Kube;
+use towpath_testbed::{Kube, REGISTRY_PASSWORD, REGISTRY_USER, Registry};
 
-use super::given::Registry;
 use crate::installation::Installation;
 
 /// What the limited account may do: some of what is needed, in each way in which rules can be written.
@@ -143,12 +142,11 @@ fn each_cluster_is_reached_or_it_is_said_why_not_and_exactly_the_missing_permiss
 
 #[test]
 fn a_registrys_password_may_stand_in_the_secret_store_and_another_one_is_noticed() {
-    let locked = "auth: {htpasswd: {realm: registry, path: '@DIR@/users'}}\n";
-    let Some(registry) = Registry::start_with(locked) else { return };
+    let Some(registry) = Registry::basic() else { return };
     let mut it = Installation::new();
     let host = &registry.host;
     let config = it.read("towpath.toml");
-    let credentials = "username = \"ci\"\npassword = {secret = \"ci/registry\", field = \"password\"}\n";
+    let credentials = format!("username = {REGISTRY_USER:?}\npassword = {{secret = \"ci/registry\", field = \"password\"}}\n");
     it.write(
         "towpath.toml",
         &format!("{config}[registries.\"{host}\"]\nplain_http = true\n{credentials}[secrets.files]\ndirectory = \"vault\"\n"),
@@ -167,7 +165,7 @@ fn a_registrys_password_may_stand_in_the_secret_store_and_another_one_is_noticed
     std::fs::remove_file(it.path("vault/ci/registry.yaml")).unwrap();
     let gone = of_registry(&mut it);
     assert!(gone["text"].as_str().unwrap().contains("its password cannot be had: secret `ci/registry`"), "{gone}");
-    it.write("vault/ci/registry.yaml", "password: letmein-towpath\n");
+    it.write("vault/ci/registry.yaml", &format!("password: {REGISTRY_PASSWORD}\n"));
     let good = it.until("the registry to take the password", |it| Some(of_registry(it)).filter(|found| found["level"] == "ok"));
     assert_eq!(good["text"], "answers");
 }

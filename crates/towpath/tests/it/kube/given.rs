@@ -1,75 +1,25 @@
 //! An installation whose cluster is a real one, whose images are in a real registry.
 
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
 use serde_json::Value;
-use tempfile::TempDir;
-use towpath_testbed::Kube;
+use towpath_testbed::{Kube, Registry, skipped};
 
 use crate::installation::Installation;
 
-/// Who a registry knows: `ci` with the password `letmein-towpath`, in bcrypt.
-const USERS: &str = "ci:$2b$05$GaKMY0YjBKCJz0hYqkduf.PDUZNwFPX7p1BzcaDxEXjvCA24M6WYG\n";
-
-/// Debian's registry on a port of its own; it ends with the test.
-pub struct Registry {
-    pub host: String,
-    process: Child,
-    _dir: TempDir,
+/// A cluster with a node, and a busybox to make images of. `None` where either is missing; told loudly.
+pub fn node() -> Option<&'static Kube> {
+    if !std::path::Path::new("/bin/busybox").exists() {
+        return skipped("/bin/busybox is not there (Debian: busybox-static)");
+    }
+    Kube::node()
 }
 
-impl Registry {
-    pub fn start() -> Option<Self> {
-        Self::start_with("")
-    }
+/// A build's command that makes `bin`, the programs of an image.
+pub const BUSYBOX: &str = "mkdir bin && cp /bin/busybox bin/ && for a in sh cat grep sleep; do ln -s busybox bin/$a; done";
 
-    /// With more lines of its configuration; `@DIR@` is a folder of its own.
-    pub fn start_with(more: &str) -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let config = dir.path().join("config.yml");
-        let storage = dir.path().join("data");
-        let text = format!(
-            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n",
-            storage.display()
-        );
-        std::fs::write(dir.path().join("users"), USERS).unwrap();
-        std::fs::write(&config, text + &more.replace("@DIR@", &dir.path().display().to_string())).unwrap();
-        // It ends with this process, however that ends.
-        let started = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "docker-registry", "serve"])
-            .arg(&config)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let Ok(process) = started else {
-            assert!(std::env::var_os("CI").is_none(), "docker-registry is not installed");
-            eprintln!("SKIPPED: docker-registry or setpriv is not installed");
-            return None;
-        };
-        let mut registry = Self { host: format!("localhost:{port}"), process, _dir: dir };
-        let begun = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let ended = registry.process.try_wait().unwrap();
-            assert!(ended.is_none_or(|_| std::env::var_os("CI").is_none()), "docker-registry does not run");
-            if ended.is_some() {
-                eprintln!("SKIPPED: docker-registry does not run");
-                return None;
-            }
-            assert!(begun.elapsed() < Duration::from_secs(60), "docker-registry does not answer");
-            std::thread::park_timeout(Duration::from_millis(20));
-        }
-        Some(registry)
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ended = self.process.kill();
-        let _reaped = self.process.wait();
-    }
+/// Puts what one tag of a repository names under another tag.
+pub fn move_tag(registry: &Registry, repository: &str, from: &str, to: &str) {
+    let manifest = registry.manifest(repository, from);
+    registry.put_manifest(repository, Some(to), "application/vnd.oci.image.manifest.v1+json", &manifest);
 }
 
 /// An installation on a real cluster, with the titles of its targets.
@@ -84,13 +34,8 @@ pub struct OnKube {
 impl OnKube {
     /// Nothing runs yet. `None` where there is no cluster, registry or busybox; told loudly.
     pub fn new() -> Option<Self> {
-        if !std::path::Path::new("/bin/busybox").exists() {
-            assert!(std::env::var_os("CI").is_none(), "busybox is not installed");
-            eprintln!("SKIPPED: /bin/busybox is not there (Debian: busybox-static)");
-            return None;
-        }
-        let kube = Kube::node()?;
-        let registry = Registry::start()?;
+        let kube = node()?;
+        let registry = Registry::plain()?;
         let it = Installation::new();
         let (stage, production) = (kube.namespace("web-stage"), kube.namespace("web-production"));
         let it = Self { it, kube, registry, stage, production };
@@ -106,9 +51,7 @@ impl OnKube {
         it.replace("web/production.yml", "name: web-production", &format!("name: {}", self.production));
         it.replace("web/source.yml", "image: localhost/web", &format!("image: {image}"));
         // The pods' file system is busybox, put together by the build.
-        let command =
-            "command: mkdir bin && cp /bin/busybox bin/ && cp verdict built && for a in sh cat grep sleep; do ln -s busybox bin/$a; done";
-        it.replace("web/source.yml", "command: cp verdict built", command);
+        it.replace("web/source.yml", "command: cp verdict built", &format!("command: {BUSYBOX} && cp verdict built"));
         it.replace("web/source.yml", "files: [{from: built", "files: [{from: bin, to: /bin}, {from: built");
         for file in ["web/deploy.yml", "web/test.yml"] {
             it.replace(file, "imagePatterns: [localhost/web]", &format!("imagePatterns: [{image}]"));

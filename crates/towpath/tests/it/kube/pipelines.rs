@@ -3,10 +3,9 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use towpath_testbed::{GitServer, Kube};
+use towpath_testbed::{GitServer, Kube, Registry};
 
 use super::builds::BUILD;
-use super::given::Registry;
 use crate::installation::Installation;
 
 /// An installation whose builds are runs of a pipeline.
@@ -21,7 +20,7 @@ struct Piped {
 impl Piped {
     fn new() -> Option<Self> {
         let kube = Kube::api()?;
-        let registry = Registry::start()?;
+        let registry = Registry::plain()?;
         kube.install_tekton();
         let (it, namespace) = (Installation::new(), kube.namespace("pipelines"));
         let metadata = json!({"name": "build", "namespace": namespace});
