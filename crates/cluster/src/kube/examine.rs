@@ -152,21 +152,22 @@ async fn is_allowed(core: &Core, namespace: &NamespaceName, resource: &str, verb
 fn missing(namespace: &NamespaceName, rules: &[Value], needs: &[(String, String, &[&str])]) -> Vec<MissingPermission> {
     let mut found: Vec<MissingPermission> = Vec::new();
     for (group, resource, verbs) in needs {
-        let mut lacking: Vec<String> = verbs
+        let lacking: Vec<String> = verbs
             .iter()
             .filter(|verb| !rules.iter().any(|rule| gives(rule, group, resource, verb)))
             .map(|verb| (*verb).to_owned())
             .collect();
-        lacking.sort();
         let name = if group.is_empty() { resource.clone() } else { format!("{resource}.{group}") };
         if lacking.is_empty() {
             continue;
         }
         match found.iter_mut().find(|known| known.resource == name) {
             Some(known) => {
-                known.verbs.extend(lacking);
-                known.verbs.sort();
-                known.verbs.dedup();
+                for verb in lacking {
+                    if !known.verbs.contains(&verb) {
+                        known.verbs.push(verb);
+                    }
+                }
             }
             None => found.push(MissingPermission { namespace: Some(namespace.to_string()), resource: name, verbs: lacking }),
         }
