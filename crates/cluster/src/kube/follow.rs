@@ -38,6 +38,14 @@ struct Followed {
     whole: bool,
 }
 
+/// The container's own name in a [`Place`], and which start of it is meant, from 0.
+pub(super) fn start_of(shown: &str) -> (&str, i64) {
+    match shown.split_once('#').and_then(|(container, start)| Some((container, start.parse::<i64>().ok()?))) {
+        Some((container, start)) => (container, start - 1),
+        None => (shown, 0),
+    }
+}
+
 /// A line of a container.
 pub(super) struct Line {
     pub(super) place: Place,

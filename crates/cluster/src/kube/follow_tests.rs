@@ -47,3 +47,8 @@ async fn a_line_without_an_end_costs_no_more_than_a_long_one() {
     }
     assert_eq!(read, [(Read::Line, LINE_BYTES_MAX), (Read::Line, 7), (Read::Line, 1), (Read::Rest, 4)]);
 }
+
+#[test]
+fn a_start_is_told_by_its_name() {
+    assert_eq!([start_of("smoke"), start_of("smoke#2"), start_of("smoke#12")], [("smoke", 0), ("smoke", 1), ("smoke", 11)]);
+}

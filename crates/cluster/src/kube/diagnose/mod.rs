@@ -163,12 +163,14 @@ pub(super) fn findings(view: &View<'_>, key: &ObjectKey) -> Vec<Finding> {
     found
 }
 
-/// What the last attempt of a job that failed says of why: that it was no fault of its own, or that it could not even begin.
-pub(super) fn last_attempt(view: &View<'_>, key: &ObjectKey) -> Option<Finding> {
+/// What the last attempt of a job that failed says of why: that it was no fault of its own, or that it could not even begin. A job that took too
+/// long deletes its pods itself.
+pub(super) fn last_attempt(view: &View<'_>, key: &ObjectKey, took_too_long: bool) -> Option<Finding> {
     let last = attempts(view, key).pop()?;
     let is_deleted = last.pointer("/metadata/deletionTimestamp").is_some();
+    let outside = if took_too_long { pod::lost(last) } else { pod::ended_from_outside(last) };
     // One that failed before it was deleted is told by its containers.
-    pod::ended_from_outside(last).or_else(|| if is_deleted { container::of_containers(view, last) } else { pod::of_pod(view, last) })
+    outside.or_else(|| if is_deleted { container::of_containers(view, last) } else { pod::of_pod(view, last) })
 }
 
 /// Whether a claim waits for the first pod that uses it, and none does: then it is as wanted.

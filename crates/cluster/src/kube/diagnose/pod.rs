@@ -55,7 +55,7 @@ pub(super) fn of_pod(view: &View<'_>, pod: &Value) -> Option<Finding> {
 }
 
 /// A pod that was rejected by its node, evicted or lost. For those who make another in its place it is over; for a job it was an attempt.
-fn lost(pod: &Value) -> Option<Finding> {
+pub(super) fn lost(pod: &Value) -> Option<Finding> {
     let (reason, said) = (text(pod, "/status/reason"), text(pod, "/status/message"));
     let by_status = LOST.contains(&reason) || reason.starts_with("OutOf");
     let failed = text(pod, "/status/phase") == "Failed";

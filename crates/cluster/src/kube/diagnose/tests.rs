@@ -216,7 +216,7 @@ fn a_job_is_judged_by_its_last_attempt_also_when_that_is_gone() {
         failed["status"]["phase"] = json!("Failed");
         failed
     };
-    let lost = |objects: &[Value]| last_attempt(&View::new(&seen(objects)), &key()).map(|finding| finding.reason);
+    let lost = |objects: &[Value]| last_attempt(&View::new(&seen(objects)), &key(), false).map(|finding| finding.reason);
     assert_eq!(lost(&[job(), evicted("pod-1"), failed("pod-2")]), None, "the second came to an end of its own");
     assert_eq!(lost(&[job(), failed("pod-1"), evicted("pod-2")]), Some(Reason::PodLost));
 
@@ -232,7 +232,8 @@ fn a_job_is_judged_by_its_last_attempt_also_when_that_is_gone() {
         merge(&mut gone, &json!({"metadata": {"deletionTimestamp": deleted, "deletionGracePeriodSeconds": 5}}));
         let mut seen = seen(&[job(), gone.clone()]);
         delete(&mut seen, &gone);
-        assert_eq!(last_attempt(&View::new(&seen), &key()).map(|finding| finding.reason), expected, "{finished} {exit}");
+        assert_eq!(last_attempt(&View::new(&seen), &key(), false).map(|finding| finding.reason), expected, "{finished} {exit}");
+        assert_eq!(last_attempt(&View::new(&seen), &key(), true), None, "a job that took too long deletes its pods itself");
     }
 }
 

@@ -275,12 +275,14 @@ impl Judge {
         if is_job(key) {
             // What became of the last attempt is what became of the job.
             let graver = |reason: &Reason| !matches!(reason, Reason::CrashLoop | Reason::ProbeFailing | Reason::JobFailed { .. });
-            return match diagnose::last_attempt(view, key).filter(|finding| graver(&finding.reason)) {
+            let took_too_long = reason == Reason::DeadlineExceeded;
+            return match diagnose::last_attempt(view, key, took_too_long).filter(|finding| graver(&finding.reason)) {
                 Some(finding) => Failure { message: format!("{message}; {}", finding.message), ..of_finding(finding) },
                 None if matches!(reason, Reason::JobFailed { .. }) => job_failure(view, key, message),
                 None => {
                     let last = diagnose::attempts(view, key).pop().map(|pod| text(pod, "/metadata/name").to_owned());
-                    Failure { pod: last, ..Failure::plain(reason, message) }
+                    let never_ran = took_too_long && never_began(view, key);
+                    Failure { pod: last, never_ran, ..Failure::plain(reason, message) }
                 }
             };
         }
@@ -297,8 +299,7 @@ impl Judge {
             None => {
                 let pods = diagnose::pods(view, key);
                 let pod = pods.first().map(|pod| text(pod, "/metadata/name").to_owned());
-                let began = |pod: &&Value| container::statuses(pod).any(|status| status.pointer("/state/waiting").is_none());
-                let never_ran = is_job(key) && !diagnose::attempts(view, key).iter().any(began);
+                let never_ran = is_job(key) && never_began(view, key);
                 Failure { pod, never_ran, ..Failure::plain(Reason::DeadlineExceeded, "") }
             }
         }
@@ -325,6 +326,13 @@ impl Judge {
         }
         ready
     }
+}
+
+/// Whether no container of any attempt of a job began.
+fn never_began(view: &View<'_>, key: &ObjectKey) -> bool {
+    let began = |pod: &&Value| container::statuses(pod).any(|status| status.pointer("/state/waiting").is_none());
+    // A pipeline's pods are its tasks', and those that are gone are not known.
+    key.group != "tekton.dev" && !diagnose::attempts(view, key).iter().any(began)
 }
 
 fn of_finding(finding: diagnose::Finding) -> Failure {

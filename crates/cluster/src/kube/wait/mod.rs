@@ -14,7 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use towpath_domain::{NamespaceName, RunId};
 
 use super::discover::Kind;
-use super::follow::{Followers, Line, Place};
+use super::follow::{Followers, Line, Place, start_of};
 use super::view::View;
 use super::watching::{self, Seen, Watches};
 use super::{Core, diagnose, discover, events, status};
@@ -26,6 +26,9 @@ const TAIL_LINES: usize = 50;
 
 /// How long the last lines may take to come.
 const TAIL_WITHIN: Duration = Duration::from_secs(10);
+
+/// How a node begins its answer when the container is gone, which it says in the place of its log.
+const GONE: &str = "unable to retrieve container logs for ";
 
 /// How many events are told of a failure.
 const EVENTS: usize = 20;
@@ -323,6 +326,23 @@ impl Waiting<'_> {
         self.failed(&key, failure).await
     }
 
+    /// The last lines of the container at fault, as far as they were heard; of the pod's first one when none is known to be at fault.
+    fn heard(&self, view: &View<'_>, failure: &judge::Failure) -> Option<&VecDeque<String>> {
+        let name = failure.pod.as_deref()?;
+        let pod = view.get("Pod", name).or_else(|| self.seen.gone().find(|pod| watching::text(pod, "/metadata/name") == name))?;
+        let at = failure.container.as_deref().unwrap_or_else(|| watching::text(pod, "/spec/containers/0/name"));
+        let runs = diagnose::container::statuses(pod)
+            .any(|status| watching::text(status, "/name") == at && status.pointer("/state/running").is_some());
+        let starts = self.last.iter().filter(|((of, shown), _)| of == name && start_of(shown).0 == at);
+        let mut starts: Vec<_> = starts.map(|((_, shown), lines)| (start_of(shown).1, lines)).collect();
+        starts.sort_by_key(|(start, _)| *start);
+        if failure.restarted && runs {
+            // It was started again: what it says now is not why it ended.
+            starts.pop();
+        }
+        starts.pop().map(|(_, lines)| lines)
+    }
+
     /// All that is known of a failure, fetched before it is gone.
     fn failed(&self, key: &ObjectKey, failure: judge::Failure) -> impl Future<Output = Box<WaitFailure>> + Send + use<> {
         let view = View::new(&self.seen);
@@ -336,7 +356,7 @@ impl Waiting<'_> {
         told.sort();
         let events = told.split_off(told.len().saturating_sub(EVENTS)).into_iter().map(|(_, line)| line).collect();
         let (class, message) = judge::classed(key, &failure);
-        let kept = failure.pod.clone().zip(failure.container.clone()).and_then(|place| self.last.get(&place)).cloned().unwrap_or_default();
+        let kept = self.heard(&view, &failure).cloned().unwrap_or_default();
         let (object, api) = (key.clone(), Api::namespaced(self.client.clone(), self.namespace.as_str()));
         async move {
             let log_tail = if kept.is_empty() { tail(&api, &failure).await } else { kept.into() };
@@ -357,7 +377,7 @@ async fn tail(api: &Api<Pod>, failure: &judge::Failure) -> Vec<String> {
             ..LogParams::default()
         };
         match tokio::time::timeout(TAIL_WITHIN, api.logs(pod, &params)).await {
-            Ok(Ok(text)) if !text.is_empty() => return text.lines().map(str::to_owned).collect(),
+            Ok(Ok(text)) if !text.is_empty() && !text.starts_with(GONE) => return text.lines().map(str::to_owned).collect(),
             _ => {}
         }
     }
