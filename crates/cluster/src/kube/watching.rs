@@ -63,10 +63,12 @@ impl Seen {
     /// Takes in a list.
     pub(super) fn put(&mut self, name: &str, kind: &Kind, list: Value) {
         let items = list.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+        let before = self.kinds.remove(name).unwrap_or_default();
         let objects = items.into_iter().map(|mut item| {
             item["apiVersion"] = Value::from(kind.api_version());
             item["kind"] = Value::from(kind.kind.as_str());
             super::slim::slim(name, &mut item);
+            remember(name, before.get(text(&item, "/metadata/name")), &mut item);
             (text(&item, "/metadata/name").to_owned(), item)
         });
         self.kinds.insert(name.to_owned(), objects.collect());
@@ -96,8 +98,10 @@ impl Seen {
                 }
             }
             watcher::Event::Apply(object) => {
-                if let Some((name, object)) = slim(kind, object) {
-                    self.kinds.entry(kind.to_owned()).or_default().insert(name, object);
+                if let Some((name, mut object)) = slim(kind, object) {
+                    let known = self.kinds.entry(kind.to_owned()).or_default();
+                    remember(kind, known.get(&name), &mut object);
+                    known.insert(name, object);
                 }
             }
             watcher::Event::Delete(object) => {
@@ -118,6 +122,31 @@ impl Seen {
             self.gone.push_back(object);
         }
     }
+}
+
+/// A container that waits for the next try to pull its image says no more what went wrong with the last one, and the event that does may come late:
+/// what it said before is kept.
+fn remember(kind: &str, before: Option<&Value>, now: &mut Value) {
+    let Some(before) = before.filter(|before| kind == "Pod" && text(before, "/metadata/uid") == text(now, "/metadata/uid")) else { return };
+    for list in ["/status/initContainerStatuses", "/status/containerStatuses"] {
+        let known = before.pointer(list).and_then(Value::as_array);
+        for container in now.pointer_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            let waits = text(container, "/state/waiting/reason") == "ImagePullBackOff" && waits_for_a_try(container);
+            let same = |one: &&Value| text(one, "/name") == text(container, "/name");
+            let said = known
+                .and_then(|known| known.iter().find(same))
+                .filter(|one| ["ErrImagePull", "ImagePullBackOff"].contains(&text(one, "/state/waiting/reason")) && !waits_for_a_try(one));
+            if let Some(said) = said.filter(|_| waits).map(|one| text(one, "/state/waiting/message").to_owned()) {
+                container["state"]["waiting"]["message"] = Value::from(said);
+            }
+        }
+    }
+}
+
+/// Whether all that is said of a container's image is that it is pulled again later.
+fn waits_for_a_try(container: &Value) -> bool {
+    let said = text(container, "/state/waiting/message");
+    said.is_empty() || said.starts_with("Back-off")
 }
 
 /// The text at a pointer; empty when there is none.
@@ -182,4 +211,33 @@ pub(super) fn watch(client: &kube::Client, namespace: &str, kinds: &[Kind]) -> W
 /// A kind's name in [`Seen`].
 pub(super) fn name_of(kind: &Kind) -> String {
     if kind.group.is_empty() { kind.kind.clone() } else { format!("{}.{}", kind.kind, kind.group) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(uid: &str, reason: &str, message: &str) -> watcher::Event<DynamicObject> {
+        let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "uid": uid}, "status": {"containerStatuses": [
+            {"name": "main", "state": {"waiting": {"reason": reason, "message": message}}}]}});
+        watcher::Event::Apply(serde_json::from_value(object).unwrap())
+    }
+
+    #[test]
+    fn why_an_image_could_not_be_pulled_is_known_also_while_its_pod_waits_for_the_next_try() {
+        let mut seen = Seen::default();
+        let mut said = |uid: &str, reason: &str, message: &str| {
+            seen.take("Pod", pod(uid, reason, message));
+            text(seen.get("Pod", "a").unwrap(), "/status/containerStatuses/0/state/waiting/message").to_owned()
+        };
+        said("1", "ErrImagePull", "pull access denied");
+        assert_eq!(said("1", "ImagePullBackOff", "Back-off pulling image"), "pull access denied");
+        assert_eq!(said("1", "ImagePullBackOff", "Back-off pulling image"), "pull access denied", "still");
+        assert_eq!(said("1", "ErrImagePull", "no route to host"), "no route to host");
+        assert_eq!(said("1", "CrashLoopBackOff", "Back-off restarting"), "Back-off restarting");
+        said("1", "ErrImagePull", "pull access denied");
+        assert_eq!(said("2", "ImagePullBackOff", "Back-off pulling image"), "Back-off pulling image", "that is another pod");
+    }
 }
