@@ -10,10 +10,12 @@ mod error;
 mod forge;
 mod model;
 mod plain;
+mod review;
 
 pub use error::ForgeError;
 pub use forge::{Answer, Forge};
 pub use model::{Change, CloseOutcome, MergeOrder, MergeOutcome, MergeResult, Proposal, Proposed};
 pub use plain::PlainGit;
+pub use review::{Abilities, Budget, Comment, FoundStatus, Number, Opinion, Protection, Pull, PullState, Review, Status, StatusState};
 // What a proposal is made of.
 pub use towpath_git::{Edit, Identity};
