@@ -17,6 +17,9 @@ const RESTARTS: i64 = 2;
 const PROBES: i64 = 10;
 const PROBES_AFTER: Duration = Duration::from_secs(30);
 
+/// How long it is waited for the news of why an image could not be pulled: until after the second try, which comes ten seconds after the first.
+const PULL_EXPLAINED_WITHIN: Duration = Duration::from_secs(40);
+
 /// Both lists of a pod's container statuses, in the order in which they run.
 pub(in crate::kube) fn statuses(pod: &Value) -> impl Iterator<Item = &Value> {
     ["/status/initContainerStatuses", "/status/containerStatuses"]
@@ -126,7 +129,10 @@ fn image_missing(view: &View<'_>, pod: &Value, container: &Value, image: &str) -
         return ill(Reason::ImageMissing, format!("the image {image} cannot be had: {said}; push it, or let the cluster read it"));
     }
     let again = text(container, "/state/waiting/reason") == "ImagePullBackOff";
-    again.then(|| ill(Reason::ImageUnavailable, format!("the image {image} could not be had: {said}"))).flatten()
+    // As long as nobody says what went wrong, it may be an image that is not there: the next try, or a late event, tells.
+    let after = if said.starts_with("Back-off") { PULL_EXPLAINED_WITHIN } else { Duration::ZERO };
+    let unavailable = ill(Reason::ImageUnavailable, format!("the image {image} could not be had: {said}"));
+    unavailable.filter(|_| again).map(|found| Ill { after, ..found })
 }
 
 /// How often a probe of this kind failed, and what was said.

@@ -153,6 +153,8 @@ fn what_keeps_a_container_from_starting_is_told_by_its_reason() {
     }
     assert!(found(waiting("ErrImagePull", "connection refused"), &[]).is_none(), "the first try may fail");
     let pulled = event("uid-pod-1", "Failed", "Failed to pull image \"quay.io/a/b:1\": not found", 1);
+    let unexplained = seen(&[job(), pod("pod-1", waiting("ImagePullBackOff", "Back-off pulling image"))]);
+    assert_eq!(findings(&View::new(&unexplained), &key())[0].after, Duration::from_secs(40), "nobody has said yet what went wrong");
     check(waiting("ImagePullBackOff", "Back-off pulling image"), &[pulled], &Reason::ImageMissing, &["not found"]);
     let start =
         json!({"state": {"terminated": {"reason": "StartError", "exitCode": 128, "message": "exec: \"nope\": not found in $PATH"}}});
