@@ -3,6 +3,7 @@
 //! Keys are not asked for in an encoded form (`encoding-type`): some servers then say that they are encoded, and they are not.
 
 use quick_xml::Reader;
+use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::Event;
 
 /// How deep elements may be nested: those of a listing are nested four deep.
@@ -114,9 +115,10 @@ fn each_text(xml: &str, root: &str, told: &mut dyn FnMut(&[&str], Option<&str>))
             Ok(Event::Text(more)) => more.into_inner().to_string(),
             Ok(Event::CData(more)) => more.into_inner().to_string(),
             // Nothing but XML's own references is known, so nothing can expand to much.
-            Ok(Event::GeneralRef(name)) => match reference(&name.into_inner()) {
-                Some(char) => char.to_string(),
-                None => return Err("it refers to something that is not in it"),
+            Ok(Event::GeneralRef(name)) => match (name.resolve_char_ref(), resolve_xml_entity(&name)) {
+                (Ok(Some(char)), _) => char.to_string(),
+                (Ok(None), Some(text)) => text.to_owned(),
+                _ => return Err("it refers to something that is not in it"),
             },
             Ok(Event::DocType(_)) => return Err("it declares a document type"),
             Ok(Event::Decl(_) | Event::PI(_) | Event::Comment(_)) => continue,
@@ -130,24 +132,6 @@ fn each_text(xml: &str, root: &str, told: &mut dyn FnMut(&[&str], Option<&str>))
         }
         text.push_str(&more);
     }
-}
-
-fn reference(name: &str) -> Option<char> {
-    Some(match name {
-        "lt" => '<',
-        "gt" => '>',
-        "amp" => '&',
-        "quot" => '"',
-        "apos" => '\'',
-        _ => {
-            let number = name.strip_prefix('#')?;
-            let code = match number.strip_prefix('x') {
-                Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-                None => number.parse().ok()?,
-            };
-            char::from_u32(code)?
-        }
-    })
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use reqwest::{Certificate, Client, Response, StatusCode, Url, redirect};
 use rusty_s3::{Method, signing};
+use towpath_domain::with_causes;
 
-use crate::error::{BucketError, BucketErrorKind};
+use crate::error::{BucketError, BucketErrorKind, shown};
 use crate::keys::Pair;
 use crate::limits::Limits;
 use crate::listing;
@@ -66,7 +67,7 @@ impl Wire {
             }
             builder = builder.tls_certs_only(certificates);
         }
-        let client = builder.build().map_err(|error| cannot(format!("no TLS client can be made: {}", chain(&error))))?;
+        let client = builder.build().map_err(|error| cannot(format!("no TLS client can be made: {}", shown(&with_causes(&error)))))?;
         Ok(Self { client, region: settings.region.clone(), limits: settings.limits })
     }
 
@@ -155,20 +156,9 @@ fn unreached(error: reqwest::Error) -> BucketError {
     if error.is_timeout() {
         return away("the server does not answer in time");
     }
-    away(format!("the server is not reached, or cut the answer short: {}", chain(&error.without_url())))
+    away(format!("the server is not reached, or cut the answer short: {}", shown(&with_causes(&error.without_url()))))
 }
 
 fn away(why: impl Into<String>) -> BucketError {
     BucketError::new(BucketErrorKind::Away, why, "look whether it runs and is reached from here")
-}
-
-/// An error and what caused it, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    crate::error::shown(&text)
 }

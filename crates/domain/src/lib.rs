@@ -3,6 +3,7 @@
 //! Every part of Towpath speaks in these types. They are plain data: cheap to clone, ordered, serialised as
 //! the strings that people write, and refused at the door when a value is not what its type says.
 
+mod causes;
 mod digest;
 mod duration;
 mod failure;
@@ -10,6 +11,7 @@ mod git;
 mod name;
 mod time;
 
+pub use causes::with_causes;
 pub use digest::{Digest, DigestError, ImageRef, ImageRefError};
 pub use duration::{Span, SpanError};
 pub use failure::FailureClass;

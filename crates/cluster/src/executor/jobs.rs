@@ -237,7 +237,7 @@ fn ended_badly(failure: &mut TaskFailure, task: &Task, end: &BadEnd) {
     }
 }
 
-/// Whether a Job ended longer ago than `kept_for`.
+/// Whether a Job ended `kept_for` ago, or longer.
 fn is_old(job: &Value, kept_for: Duration) -> bool {
     let conditions = job.pointer("/status/conditions").and_then(Value::as_array);
     let mut ends = conditions
@@ -246,7 +246,7 @@ fn is_old(job: &Value, kept_for: Duration) -> bool {
         .filter(|condition| matches!(text(condition, "/type"), "Complete" | "Failed") && text(condition, "/status") == "True");
     let Some(ended) = ends.find_map(|end| text(end, "/lastTransitionTime").parse::<jiff::Timestamp>().ok()) else { return false };
     let age = clock::now().as_millis().saturating_sub(ended.as_millisecond());
-    u128::try_from(age).is_ok_and(|age| age > kept_for.as_millis())
+    u128::try_from(age).is_ok_and(|age| age >= kept_for.as_millis())
 }
 
 #[cfg(test)]

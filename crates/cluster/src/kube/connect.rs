@@ -103,7 +103,7 @@ pub(super) async fn client(connection: &Connection, token: Option<&SecretString>
         let host = proxy.host().unwrap_or_default();
         return Err(format!("it is to be reached through the proxy {host}, which Towpath cannot do; give it a direct way"));
     }
-    assembled(&config).map_err(|e| super::request::words(&e))
+    assembled(&config).map_err(|e| towpath_domain::with_causes(&e))
 }
 
 /// The client over its connections. Asking again is left to [`super::request`], which knows whose turn it is.

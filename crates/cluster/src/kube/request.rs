@@ -9,7 +9,7 @@ use kube::core::response::StatusDetails;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
-use towpath_domain::FailureClass;
+use towpath_domain::{FailureClass, with_causes};
 
 use super::Core;
 use crate::api::ClusterError;
@@ -134,7 +134,7 @@ fn build(method: &Method, path: &str, accept: Option<&str>, body: Option<&Body<'
 
 /// What the server says.
 async fn answer(client: &kube::Client, request: Request<Content>) -> Result<Value, Fault> {
-    let away = |error: kube::Error| Fault::Away(words(&error));
+    let away = |error: kube::Error| Fault::Away(with_causes(&error));
     let (head, body) = client.send(request).await.map_err(away)?.into_parts();
     let bytes = body.collect_bytes().await.map_err(away)?;
     if !(head.status.is_client_error() || head.status.is_server_error()) {
@@ -190,18 +190,4 @@ fn patience(fault: &Fault, pause: Duration, asked_for: Duration) -> Option<Durat
         // Whatever is asked may be asked twice: what was made before is found made.
         Fault::Away(_) => (asked_for < AWAY_AFTER).then_some(pause),
     }
-}
-
-/// An error with what caused it: the outermost alone says little.
-pub(super) fn words(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        source = cause.source();
-    }
-    text
 }

@@ -202,7 +202,7 @@ pub(super) fn watch(client: &kube::Client, namespace: &str, kinds: &[Kind]) -> W
                     }
                     event
                 });
-                (name.clone(), typed.map_err(|error| super::request::words(&error)))
+                (name.clone(), typed.map_err(|error| towpath_domain::with_causes(&error)))
             })
             .boxed()
     }))

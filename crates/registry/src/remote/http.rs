@@ -8,8 +8,9 @@ use reqwest::redirect::Policy;
 use reqwest::{Body, Method, Response, StatusCode, Url};
 use tokio::sync::watch;
 use tokio::time::Instant;
+use towpath_domain::with_causes;
 
-use super::{RemoteRegistry, words};
+use super::RemoteRegistry;
 use crate::RegistryError;
 
 /// How long a registry is waited for.
@@ -192,7 +193,7 @@ impl RemoteRegistry {
 
     pub(super) fn away(&self, error: &reqwest::Error) -> RegistryError {
         // An address may hold a signature that lets whoever has it read: it is for no message.
-        let mut text = words(error);
+        let mut text = with_causes(error);
         if let Some(url) = error.url() {
             let mut shown = url.clone();
             shown.set_query(None);

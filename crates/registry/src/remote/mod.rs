@@ -15,7 +15,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, StatusCode, Url};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
-use towpath_domain::{Digest, ImageRef};
+use towpath_domain::{Digest, ImageRef, with_causes};
 
 use crate::image::{ConfigFile, Descriptor, Index, is_index};
 use crate::{ImageConfig, Limits, Manifest, Platform, RegistryError};
@@ -109,7 +109,7 @@ impl RemoteRegistry {
             let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| wrong(format!("{}: {e}", file.display())))?;
             client = client.tls_certs_merge(certificates);
         }
-        let client = client.build().map_err(|e| wrong(words(&e)))?;
+        let client = client.build().map_err(|e| wrong(with_causes(&e)))?;
         Ok(Self { settings, base, client, tokens: auth::Tokens::default(), patience: http::Patience::default(), limits })
     }
 
@@ -289,15 +289,4 @@ fn accept() -> HeaderMap {
 
 fn digest_of(bytes: &[u8]) -> Digest {
     Digest::from_bytes(Sha256::digest(bytes).into())
-}
-
-/// An error with what caused it: the outermost alone says little.
-fn words(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -10,6 +10,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Client, Method, Response, StatusCode, Url, redirect};
 use secrecy::zeroize::Zeroizing;
 use serde::de::DeserializeOwned;
+use towpath_domain::with_causes;
 
 use super::answers::Errors;
 use super::config::VaultConfig;
@@ -101,9 +102,9 @@ impl Wire {
             }
             builder = builder.tls_certs_only(certificates);
         }
-        let client = builder
-            .build()
-            .map_err(|error| setup(&format!("no TLS client can be made: {}", chain(&error)), "look at the system's certificates"))?;
+        let client = builder.build().map_err(|error| {
+            setup(&format!("no TLS client can be made: {}", clean(&with_causes(&error))), "look at the system's certificates")
+        })?;
         Ok(Self { client, base, address: address.to_owned(), sent: Mutex::default() })
     }
 
@@ -170,7 +171,7 @@ impl Wire {
         let what = if error.is_timeout() {
             "does not answer in time".to_owned()
         } else {
-            format!("is not reached: {}", chain(&error.without_url()))
+            format!("is not reached: {}", clean(&with_causes(&error.without_url())))
         };
         let why = format!("Vault at {} {what}", self.address);
         SecretError::new(SecretErrorKind::Unreachable, why, "look whether it runs and is reached from here; it is tried again")
@@ -201,17 +202,6 @@ fn check_address(address: &str, allow_plain_http: bool) -> Result<Url, SecretErr
         )),
         _ => Err(setup("the Vault address is neither https nor http", mend)),
     }
-}
-
-/// An error and what caused it, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    clean(&text)
 }
 
 #[cfg(test)]

@@ -113,8 +113,18 @@ impl Kube {
         static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
         let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let folder = shared().join("crds");
-        self.kubectl(&[OsStr::new("apply"), OsStr::new("-f"), folder.as_os_str()]);
-        self.wait(&["--for=condition=Established", "crd", "--all"]);
+        let applied = self.kubectl(&[OsStr::new("apply"), OsStr::new("-o"), OsStr::new("name"), OsStr::new("-f"), folder.as_os_str()]);
+        applied.lines().for_each(|definition| self.established(definition));
+    }
+
+    /// Waits until objects of a defined kind can be made. `kubectl wait` stumbles over a definition that has no conditions yet.
+    #[track_caller]
+    pub(super) fn established(&self, definition: &str) {
+        self.until(&format!("word that {definition} is established"), || {
+            let conditions = self.get(&[definition])["status"]["conditions"].take();
+            let is = |condition: &Value| condition["type"] == "Established" && condition["status"] == "True";
+            conditions.as_array().is_some_and(|conditions| conditions.iter().any(is)).then_some(())
+        });
     }
 
     /// Asks again and again until there is an answer, for at most a minute: for what `kubectl` cannot wait for.

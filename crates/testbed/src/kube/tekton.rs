@@ -27,7 +27,7 @@ impl Kube {
             let version = "apiextensions.k8s.io/v1";
             let definition = json!({"apiVersion": version, "kind": "CustomResourceDefinition", "metadata": {"name": name}, "spec": spec});
             self.apply(&definition.to_string());
-            self.wait(&["--for=condition=Established", "crd", &name]);
+            self.established(&format!("customresourcedefinition/{name}"));
         }
     }
 

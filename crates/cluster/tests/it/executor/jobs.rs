@@ -60,7 +60,6 @@ async fn a_task_that_fails_is_told_with_its_exit_code_and_last_lines_and_stays_f
     // Once it has stayed for long enough, the next task takes it away.
     let next = super::given::task("build-web-2222222-0123456712", "true");
     let brief = JobSettings { kept_for: Duration::ZERO, ..given.settings().unwrap() };
-    tokio::time::sleep(Duration::from_secs(1)).await;
     ends_well(&given.jobs(brief), &next).await;
     assert_eq!(given.names("jobs"), ["web-build-0123456712"]);
 }

@@ -1,12 +1,11 @@
 //! Between Towpath and an API server: what goes wrong on the way.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use towpath_cluster::{Connection, KubeCluster, KubeSettings, Token};
-use towpath_testbed::Kube;
+use towpath_testbed::{Kube, KubeProxy};
 
 /// What becomes of a request.
 pub enum Answer {
@@ -25,7 +24,7 @@ type Judge = Box<dyn FnMut(&str) -> Answer + Send>;
 pub struct Proxy {
     pub port: u16,
     live: Arc<Mutex<Vec<TcpStream>>>,
-    kubectl: Option<Child>,
+    _api: Option<KubeProxy>,
 }
 
 impl Proxy {
@@ -41,26 +40,16 @@ impl Proxy {
 
     /// Passes requests on that `judge` lets pass, by way of `kubectl proxy`, which speaks plain HTTP/1.1.
     pub fn of_requests(kube: &Kube, judge: impl FnMut(&str) -> Answer + Send + 'static) -> Self {
-        // It ends with this thread, however that ends.
-        let mut kubectl = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL"])
-            .arg(&kube.kubectl)
-            .args(["proxy", "--port=0"])
-            .env("KUBECONFIG", &kube.kubeconfig)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(kubectl.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let port: u16 = line.trim().rsplit_once(':').unwrap().1.parse().unwrap();
+        let api = kube.proxy();
+        let server = api.address.clone();
         let judge: Arc<Mutex<Judge>> = Arc::new(Mutex::new(Box::new(judge)));
-        Self::start(Some(kubectl), move |mut client, live| {
+        Self::start(Some(api), move |mut client, live| {
             let Some(request) = request(&mut client) else { return };
             let first = String::from_utf8_lossy(&request).lines().next().unwrap_or_default().to_owned();
             let answer = (judge.lock().unwrap())(&first);
             match answer {
                 Answer::Pass => {
-                    let Ok(mut server) = TcpStream::connect(("127.0.0.1", port)) else { return };
+                    let Ok(mut server) = TcpStream::connect(&server) else { return };
                     let _ = server.write_all(&request);
                     both(client, server, live);
                 }
@@ -75,7 +64,7 @@ impl Proxy {
         })
     }
 
-    fn start(kubectl: Option<Child>, serve: impl Fn(TcpStream, Arc<Mutex<Vec<TcpStream>>>) + Clone + Send + 'static) -> Self {
+    fn start(api: Option<KubeProxy>, serve: impl Fn(TcpStream, Arc<Mutex<Vec<TcpStream>>>) + Clone + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let live: Arc<Mutex<Vec<TcpStream>>> = Arc::default();
@@ -87,7 +76,7 @@ impl Proxy {
                 std::thread::spawn(move || serve(client, live));
             }
         });
-        Self { port, live, kubectl }
+        Self { port, live, _api: api }
     }
 
     /// Cuts all connections that there are now.
@@ -110,15 +99,6 @@ impl Proxy {
         let path = dir.join("kubeconfig");
         std::fs::write(&path, config.to_string()).unwrap();
         KubeCluster::new("test", Connection::Kubeconfig { path, context: None }, KubeSettings::default())
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        if let Some(kubectl) = &mut self.kubectl {
-            let _ = kubectl.kill();
-            let _ = kubectl.wait();
-        }
     }
 }
 
