@@ -260,12 +260,14 @@ fn a_build_that_fails_is_told_with_its_last_lines_and_what_towpath_packs_itself_
     assert!(log.contains("exit code 9") && log.contains("it last said:") && log.contains("no such header"), "{log}");
 
     let image = format!("{}/{}", building.on.registry.host, building.on.stage);
-    building.on.it.configure("Packed here", |it| {
+    let read = building.on.it.configure("Packed here", |it| {
         let source = it.read("config/data/web/source.yml");
         let build = "build:\n  command: mkdir bin && cp /bin/busybox bin/ && for a in sh cat grep sleep; do ln -s busybox bin/$a; done\n  pack:\n    \
                      files: [{from: bin, to: /bin}, {from: verdict, to: /verdict}]\n    entrypoint: [sh]\n";
         it.write("config/data/web/source.yml", &(source.split("build:").next().unwrap().to_owned() + build));
     });
+    // A commit that is seen before is built as was said before.
+    building.on.it.until_read(&read);
     let second = building.on.it.release("second", true);
     let stage = building.on.stage_title();
     building.on.it.until_at(&stage, &second);
