@@ -7,7 +7,7 @@ use towpath_domain::{ImageRef, NamespaceName, RunId};
 
 use super::claim::Claim;
 use super::collector::{self, DEADLINE_SECONDS, PodUser};
-use crate::api::{Cluster as _, ClusterError, ObjectKey, Observer, WaitFailure};
+use crate::api::{Cluster as _, ClusterError, ObjectKey, Observer, Ready, WaitFailure};
 use crate::executor::task_name;
 use crate::kube::KubeCluster;
 use crate::kube::labels;
@@ -104,6 +104,15 @@ fn said(failure: &WaitFailure) -> String {
     last.map(|line| format!("; it last said: {}", line.chars().take(300).collect::<String>())).unwrap_or_default()
 }
 
+/// Whether all that is in the volume has arrived: what is missing may have been a report.
+fn read_whole(claim: String, waited: Result<Ready, Box<WaitFailure>>) -> Result<(), VolumeError> {
+    let ready = waited.map_err(|failure| VolumeError::Failed { claim: claim.clone(), failure })?;
+    match ready.unread.into_iter().next() {
+        Some(what) => Err(VolumeError::Unread { claim, what }),
+        None => Ok(()),
+    }
+}
+
 impl VolumeReader {
     /// Nothing is sent before a volume is to be read.
     ///
@@ -141,14 +150,7 @@ impl VolumeReader {
         let key = ObjectKey { kind: "Job".to_owned(), group: "batch".to_owned(), name: name.to_owned() };
         let within = Duration::from_secs(DEADLINE_SECONDS) + BEYOND_DEADLINE;
         let waited = self.cluster.wait(asked.namespace, &[key], asked.run, within, observer).await;
-        match waited {
-            // What it printed may have been a report.
-            Ok(ready) => match ready.unread.into_iter().next() {
-                Some(what) => Err(VolumeError::Unread { claim, what }),
-                None => Ok(()),
-            },
-            Err(failure) => Err(VolumeError::Failed { claim, failure }),
-        }
+        read_whole(claim, waited)
     }
 
     /// The Job of the test, which the one that reads its volume goes with.
@@ -184,4 +186,17 @@ impl VolumeReader {
 
 fn jobs(namespace: &NamespaceName) -> String {
     format!("/apis/batch/v1/namespaces/{namespace}/jobs")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_volume_is_read_only_when_all_that_was_printed_of_it_arrived() {
+        assert!(read_whole("reports".to_owned(), Ok(Ready::default())).is_ok());
+        let unread = vec!["the end of the log of pod reports-1, container towpath-reports".to_owned()];
+        let error = read_whole("reports".to_owned(), Ok(Ready { unread, ..Ready::default() })).unwrap_err().to_string();
+        assert!(error.contains("volume reports") && error.contains("the end of the log of pod reports-1"), "{error}");
+    }
 }
