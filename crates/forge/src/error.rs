@@ -26,6 +26,26 @@ pub enum ForgeError {
         /// The merge, or that there is none.
         made: String,
     },
+    /// The forge's API refused, or could not be asked.
+    #[error("{forge}: {what}: {why}")]
+    Api {
+        /// The forge, by its host.
+        forge: String,
+        /// What was asked for.
+        what: String,
+        /// What it said, or what was in the way, and what to do about it; never a token.
+        why: String,
+        /// Whose fault it is.
+        class: FailureClass,
+    },
+    /// The forge has nothing of the kind.
+    #[error("{forge} cannot do this: {what}")]
+    Unable {
+        /// The forge, for people.
+        forge: String,
+        /// What it cannot do.
+        what: &'static str,
+    },
     /// A change's id cannot be a branch's name.
     #[error("the change id {id:?} cannot be used: {why}")]
     BadId {
@@ -42,7 +62,8 @@ impl ForgeError {
     pub fn class(&self) -> FailureClass {
         match self {
             Self::Git(error) => error.class(),
-            Self::NotTheMerge { .. } => FailureClass::Unknown,
+            Self::NotTheMerge { .. } | Self::Unable { .. } => FailureClass::Unknown,
+            Self::Api { class, .. } => *class,
             Self::BadId { .. } => FailureClass::Own,
         }
     }

@@ -5,7 +5,10 @@ use std::pin::Pin;
 
 use towpath_domain::{ChangeId, CommitId};
 
-use crate::{Change, CloseOutcome, ForgeError, MergeOrder, MergeOutcome, MergeResult, Proposal, Proposed};
+use crate::{
+    Abilities, Budget, Change, CloseOutcome, Comment, ForgeError, FoundStatus, MergeOrder, MergeOutcome, MergeResult, Number, Proposal,
+    Proposed, Protection, Pull, Review, Status,
+};
 
 /// A forge's answer, boxed so that forges can be exchanged while Towpath runs.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, ForgeError>> + Send + 'a>>;
@@ -48,4 +51,109 @@ pub trait Forge: Send + Sync {
     /// # Errors
     /// [`ForgeError::Git`] when the repository cannot be reached or refuses, [`ForgeError::BadId`].
     fn close<'a>(&'a self, id: &'a ChangeId, head: CommitId, why: &'a str) -> Answer<'a, CloseOutcome>;
+
+    /// What it can do beside that.
+    fn abilities(&self) -> Abilities {
+        Abilities::default()
+    }
+
+    /// The account that it acts as: its comments and changes are Towpath's own.
+    ///
+    /// # Errors
+    /// [`ForgeError::Api`] when it cannot be asked, [`ForgeError::Unable`] where there are no accounts.
+    fn account(&self) -> Answer<'_, String> {
+        unable(self.name(), "to say which account it acts as")
+    }
+
+    /// All open changes into the config branch, whoever opened them, by number.
+    ///
+    /// # Errors
+    /// As [`account`](Self::account).
+    fn open_pulls(&self) -> Answer<'_, Vec<Pull>> {
+        unable(self.name(), "to list changes that people see")
+    }
+
+    /// The change of this number, whatever became of it; `None` when there never was one.
+    ///
+    /// # Errors
+    /// As [`account`](Self::account).
+    fn pull(&self, _number: Number) -> Answer<'_, Option<Pull>> {
+        unable(self.name(), "to find changes by number")
+    }
+
+    /// The change that Towpath opened for this id last, whatever became of it.
+    ///
+    /// # Errors
+    /// As [`account`](Self::account), and [`ForgeError::BadId`].
+    fn pull_of<'a>(&'a self, _id: &'a ChangeId) -> Answer<'a, Option<Pull>> {
+        unable(self.name(), "to find changes that people see")
+    }
+
+    /// What is written on a change, the oldest first.
+    ///
+    /// # Errors
+    /// As [`account`](Self::account).
+    fn comments(&self, _number: Number) -> Answer<'_, Vec<Comment>> {
+        unable(self.name(), "comments")
+    }
+
+    /// Writes a comment, or brings Towpath's own comment with this `marker` to this text. The marker is a word that stands in the comment where
+    /// people do not see it. Nothing is sent when it says so already.
+    ///
+    /// # Errors
+    /// As [`account`](Self::account).
+    fn comment<'a>(&'a self, _number: Number, _marker: &'a str, _body: &'a str) -> Answer<'a, ()> {
+        unable(self.name(), "comments")
+    }
+
+    /// Gives a change labels and takes others away. Labels that the repository does not have are made.
+    ///
+    /// # Errors
+    /// As [`account`](Self::account).
+    fn label<'a>(&'a self, _number: Number, _add: &'a [String], _remove: &'a [String]) -> Answer<'a, ()> {
+        unable(self.name(), "labels")
+    }
+
+    /// What people think of a change, the oldest first.
+    ///
+    /// # Errors
+    /// As [`account`](Self::account).
+    fn reviews(&self, _number: Number) -> Answer<'_, Vec<Review>> {
+        unable(self.name(), "reviews")
+    }
+
+    /// Says something of a commit. Nothing is sent when it was the last thing said under this name.
+    ///
+    /// # Errors
+    /// As [`account`](Self::account).
+    fn set_status<'a>(&'a self, _commit: CommitId, _status: &'a Status) -> Answer<'a, ()> {
+        unable(self.name(), "statuses of commits")
+    }
+
+    /// What everybody says of a commit, by name; of several under one name, the newest.
+    ///
+    /// # Errors
+    /// As [`account`](Self::account).
+    fn statuses(&self, _commit: CommitId) -> Answer<'_, Vec<FoundStatus>> {
+        unable(self.name(), "statuses of commits")
+    }
+
+    /// What the config branch demands.
+    ///
+    /// # Errors
+    /// As [`account`](Self::account).
+    fn protection(&self) -> Answer<'_, Protection> {
+        unable(self.name(), "to say what a branch demands")
+    }
+
+    /// How many requests it allows, as it last said; `None` before it said anything, and where there is no limit.
+    fn budget(&self) -> Option<Budget> {
+        None
+    }
+}
+
+/// The answer of a forge that has nothing of the kind.
+fn unable<T: Send + 'static>(forge: &str, what: &'static str) -> Answer<'static, T> {
+    let error = ForgeError::Unable { forge: forge.to_owned(), what };
+    Box::pin(std::future::ready(Err(error)))
 }

@@ -14,8 +14,10 @@ pub struct Proposal {
     pub edits: Vec<Edit>,
     /// One line that says what it is.
     pub title: String,
-    /// The rest, for people. May be empty.
+    /// The rest, for people, as Markdown. May be empty.
     pub description: String,
+    /// Labels that it has from the start, where the forge has labels.
+    pub labels: Vec<String>,
     /// Who is named as its author.
     pub author: Identity,
     /// When it was caused; to the second.
@@ -119,6 +121,17 @@ pub enum MergeOutcome {
     HeadMoved {
         /// What it is now; `None`: it is closed.
         now: Option<CommitId>,
+    },
+    /// The branch demands more before anything merges: the forge's own queue has it now, or merges it by itself once all is there. Order it
+    /// again to hear how it went.
+    Waits {
+        /// For what, for people.
+        why: String,
+    },
+    /// The forge does not merge it: its queue has thrown it out, or its rules are not fulfilled. Nothing was done.
+    Refused {
+        /// Why, in the forge's words.
+        why: String,
     },
 }
 

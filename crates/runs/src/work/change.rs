@@ -96,6 +96,7 @@ async fn propose(world: &World, journal: &Journal, spec: &ChangeSpec) -> Result<
         edits,
         title: spec.title.clone(),
         description: spec.description.clone(),
+        labels: Vec::new(),
         author: edits::author(world, spec),
         at: world.queued_at(journal.run()).await?,
     };
@@ -184,6 +185,8 @@ async fn land(world: &World, journal: &Journal, order: &MergeOrder) -> Result<En
             Ok(Ended::Merged(commit))
         }
         MergeOutcome::Moved { .. } => Ok(Ended::Moved),
+        MergeOutcome::Waits { why } => Err(Stop::failed(FailureClass::Environment, why)),
+        MergeOutcome::Refused { why } => Err(Stop::own(why)),
         MergeOutcome::HeadMoved { now } => Err(taken_over(now)),
     }
 }
