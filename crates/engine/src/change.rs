@@ -1,7 +1,7 @@
 //! Changes to the config repository: which are under way, and what follows when one did not pass.
 
 use rustc_hash::FxHashMap;
-use towpath_catalog::Retries;
+use towpath_catalog::{Catalog, Retries};
 use towpath_domain::{ChangeId, CommitId, GitRef, TargetId};
 
 use crate::event::{ChangeKind, ChangeSpec, ConfigEdit, RunSpec, Work};
@@ -9,6 +9,7 @@ use crate::facts::{ChangeFact, Facts};
 use crate::ids;
 use crate::index::TargetView;
 use crate::retry::{Again, again};
+use crate::rules::versions_by_url;
 use crate::verdict::{Action, Hold, State, Verdict};
 use crate::world::World;
 
@@ -84,6 +85,16 @@ fn run(change: ChangeSpec, runs: u64, attempt: u32, why: String) -> RunSpec {
 pub fn change_run(facts: &Facts, change: ChangeSpec, why: String) -> RunSpec {
     let runs = facts.changes.get(&change.id).map_or(0, |fact| fact.runs);
     run(change, runs, 1, why)
+}
+
+/// Whether a change goes before others that wait to be merged: it takes something back, holds or frees it, or brings a hotfix.
+#[must_use]
+pub fn is_urgent(catalog: &Catalog, change: &ChangeSpec) -> bool {
+    let is_hotfix = |target: &TargetId, to: CommitId| {
+        let Some(target) = catalog.targets.get(target) else { return false };
+        versions_by_url(catalog, Some(&target.url)).get(&target.url).is_some_and(|versions| versions.hotfixes.contains(&to))
+    };
+    change.kind != ChangeKind::Promotion || moved(change).any(|(target, _, to)| is_hotfix(target, to))
 }
 
 /// The refs that a change sets.

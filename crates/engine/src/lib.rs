@@ -37,7 +37,7 @@ mod text;
 mod under_test;
 mod world;
 
-pub use change::change_run;
+pub use change::{change_run, is_urgent};
 pub use event::*;
 pub use facts::*;
 pub use gate::{Passed, gate, may_deploy};

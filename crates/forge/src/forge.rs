@@ -46,6 +46,39 @@ pub trait Forge: Send + Sync {
     /// reached or refuses. After an error it may be merged or not: order it again.
     fn merge<'a>(&'a self, order: &'a MergeOrder) -> Answer<'a, MergeOutcome>;
 
+    /// What merging the change at `head` onto `base` would give: `base` is the config branch as it will be once those before this one are
+    /// merged, made by [`merged_result`](Self::merged_result) or this. Only what the last look saw is asked; nothing is fetched or pushed.
+    ///
+    /// # Errors
+    /// As [`merged_result`](Self::merged_result); [`ForgeError::Unable`] where changes are merged one at a time.
+    fn merged_onto<'a>(&'a self, _id: &'a ChangeId, _head: CommitId, _base: CommitId) -> Answer<'a, MergeResult> {
+        unable(self.name(), "to merge onto what is not merged yet")
+    }
+
+    /// Merges changes one after another, each onto the merge before it, as [`merge`](Self::merge) merges one. Answers for each in turn; after one
+    /// that is not merged, those behind it are [`MergeOutcome::Moved`].
+    ///
+    /// # Errors
+    /// As [`merge`](Self::merge). After an error some may be merged: order them again.
+    fn merge_all<'a>(&'a self, orders: &'a [MergeOrder]) -> Answer<'a, Vec<MergeOutcome>> {
+        Box::pin(async move {
+            let mut outcomes = Vec::with_capacity(orders.len());
+            let mut now = None;
+            for order in orders {
+                if outcomes.last().is_some_and(|last| !matches!(last, MergeOutcome::Merged { .. })) {
+                    outcomes.push(MergeOutcome::Moved { now });
+                    continue;
+                }
+                let outcome = self.merge(order).await?;
+                if let MergeOutcome::Merged { commit } = outcome {
+                    now = Some(commit);
+                }
+                outcomes.push(outcome);
+            }
+            Ok(outcomes)
+        })
+    }
+
     /// Closes the change at `head` without merging it. `why` is told to people where the forge has a place for it.
     ///
     /// # Errors

@@ -8,11 +8,13 @@
 
 pub mod journal;
 pub mod render;
+mod train;
 mod work;
 pub mod worker;
 pub mod world;
 
 pub use journal::{Journal, Stop};
+pub use train::{TOGETHER, Train};
 pub use work::change::preview;
 pub use work::deploy::preview::{Knowing, PreviewError, differences};
 pub use worker::Workers;

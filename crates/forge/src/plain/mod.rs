@@ -6,6 +6,9 @@
 
 mod message;
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use towpath_domain::{BranchName, ChangeId, CommitId};
 use towpath_git::{CommitInfo, CommitRequest, GitError, MergeRequest, Merged, Mirror, PushOutcome, RefUpdate};
 
@@ -19,13 +22,17 @@ const MAX_ROUNDS: usize = 3;
 pub struct PlainGit {
     mirror: Mirror,
     branch: BranchName,
+    made: Arc<Mutex<VecDeque<MergeOrder>>>,
 }
+
+/// How many merges are remembered as made here, so that they need not be made again to be believed.
+const MADE_KEPT: usize = 512;
 
 impl PlainGit {
     /// Changes on the repository of `mirror`, to be merged into its branch `branch`: the config branch.
     #[must_use]
     pub fn new(mirror: Mirror, branch: BranchName) -> Self {
-        Self { mirror, branch }
+        Self { mirror, branch, made: Arc::default() }
     }
 
     /// The mirror that it works in.
@@ -91,14 +98,18 @@ impl PlainGit {
     }
 
     async fn merged_result(&self, id: &ChangeId, head: CommitId) -> Result<MergeResult, ForgeError> {
-        let branch = change_branch(id)?;
         self.mirror.fetch().await?;
         let base = self.config_head().await?;
+        self.merged_onto(id, head, base).await
+    }
+
+    /// As [`merged_result`](Self::merged_result), onto any commit, by what the last look saw.
+    async fn merged_onto(&self, id: &ChangeId, head: CommitId, base: CommitId) -> Result<MergeResult, ForgeError> {
         // Asked first: a merged change's branch is gone, which must not look as if people had closed it.
         if self.mirror.has_commit(head).await? && self.mirror.is_ancestor(head, base).await? {
             return Ok(MergeResult::Merged { base });
         }
-        let now = self.mirror.resolve(&branch).await?;
+        let now = self.mirror.resolve(&change_branch(id)?).await?;
         if now != Some(head) {
             return Ok(MergeResult::HeadMoved { now });
         }
@@ -108,23 +119,58 @@ impl PlainGit {
         })
     }
 
-    async fn merge(&self, order: &MergeOrder) -> Result<MergeOutcome, ForgeError> {
-        let branch = change_branch(&order.id)?;
+    /// Makes sure that what is ordered is the merge of the two commits, and nothing else.
+    async fn verify(&self, order: &MergeOrder) -> Result<(), ForgeError> {
+        if self.made().contains(order) {
+            return Ok(());
+        }
         self.have(order.base).await?;
         self.have(order.head).await?;
         let made = self.make_merge(&order.id, order.base, order.head).await?;
-        if made != Merged::Commit(order.commit) {
-            return Err(ForgeError::NotTheMerge {
-                id: order.id.clone(),
-                base: order.base,
-                head: order.head,
-                asked: order.commit,
-                made: match made {
-                    Merged::Commit(commit) => format!("the commit {commit}"),
-                    Merged::Conflict { paths } => format!("a conflict in {}", paths.join(", ")),
-                },
-            });
+        if made == Merged::Commit(order.commit) {
+            return Ok(());
         }
+        Err(ForgeError::NotTheMerge {
+            id: order.id.clone(),
+            base: order.base,
+            head: order.head,
+            asked: order.commit,
+            made: match made {
+                Merged::Commit(commit) => format!("the commit {commit}"),
+                Merged::Conflict { paths } => format!("a conflict in {}", paths.join(", ")),
+            },
+        })
+    }
+
+    /// All in one push, where nothing moved; else one by one, for each to hear what became of it.
+    async fn merge_all(&self, orders: &[MergeOrder]) -> Result<Vec<MergeOutcome>, ForgeError> {
+        if let ([first, .., last], true) = (orders, orders.iter().zip(orders.iter().skip(1)).all(|(one, next)| next.base == one.commit)) {
+            for order in orders {
+                self.verify(order).await?;
+            }
+            let mut updates = vec![RefUpdate { branch: self.branch.clone(), new: Some(last.commit), expected: Some(first.base) }];
+            for order in orders {
+                updates.push(RefUpdate { branch: change_branch(&order.id)?, new: None, expected: Some(order.head) });
+            }
+            if self.mirror.push(&updates).await? == PushOutcome::Done {
+                tracing::info!(changes = orders.len(), commit = %last.commit, "merged");
+                return Ok(orders.iter().map(|order| MergeOutcome::Merged { commit: order.commit }).collect());
+            }
+        }
+        let mut outcomes: Vec<MergeOutcome> = Vec::with_capacity(orders.len());
+        for order in orders {
+            let outcome = match outcomes.last() {
+                None | Some(MergeOutcome::Merged { .. }) => self.merge(order).await?,
+                Some(_) => MergeOutcome::Moved { now: None },
+            };
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    }
+
+    async fn merge(&self, order: &MergeOrder) -> Result<MergeOutcome, ForgeError> {
+        let branch = change_branch(&order.id)?;
+        self.verify(order).await?;
         let updates = [
             RefUpdate { branch: self.branch.clone(), new: Some(order.commit), expected: Some(order.base) },
             RefUpdate { branch: branch.clone(), new: None, expected: Some(order.head) },
@@ -177,7 +223,22 @@ impl PlainGit {
             // Not before either parent, so that histories sorted by date stay in order.
             at: into.committed_at.max(merged.committed_at),
         };
-        Ok(self.mirror.merge_commit(&request).await?)
+        let merged = self.mirror.merge_commit(&request).await?;
+        if let Merged::Commit(commit) = merged {
+            let order = MergeOrder { id: id.clone(), base, head, commit };
+            let mut made = self.made();
+            if !made.contains(&order) {
+                made.push_back(order);
+                if made.len() > MADE_KEPT {
+                    made.pop_front();
+                }
+            }
+        }
+        Ok(merged)
+    }
+
+    fn made(&self) -> MutexGuard<'_, VecDeque<MergeOrder>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn push_one(&self, branch: &BranchName, new: Option<CommitId>, expected: Option<CommitId>) -> Result<PushOutcome, ForgeError> {
@@ -231,6 +292,14 @@ impl Forge for PlainGit {
 
     fn merged_result<'a>(&'a self, id: &'a ChangeId, head: CommitId) -> Answer<'a, MergeResult> {
         Box::pin(self.merged_result(id, head))
+    }
+
+    fn merged_onto<'a>(&'a self, id: &'a ChangeId, head: CommitId, base: CommitId) -> Answer<'a, MergeResult> {
+        Box::pin(self.merged_onto(id, head, base))
+    }
+
+    fn merge_all<'a>(&'a self, orders: &'a [MergeOrder]) -> Answer<'a, Vec<MergeOutcome>> {
+        Box::pin(self.merge_all(orders))
     }
 
     fn merge<'a>(&'a self, order: &'a MergeOrder) -> Answer<'a, MergeOutcome> {

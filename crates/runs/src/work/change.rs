@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use towpath_catalog::Severity;
 use towpath_domain::{CommitId, FailureClass};
 use towpath_engine::{ChangeKind, ChangeSpec, ConfigEdit, Outcome};
-use towpath_forge::{CloseOutcome, MergeOrder, MergeOutcome, MergeResult, Proposal, Proposed as Answer};
+use towpath_forge::{MergeOrder, MergeOutcome, Proposal, Proposed as Answer};
 
 use super::edits;
 use crate::journal::{Journal, Stop};
+use crate::train::{Checked, Passenger, Seat};
 use crate::world::{Snapshot, World};
 
 /// How often a config repository that moves meanwhile is followed before the change waits for a calmer moment.
@@ -26,10 +27,10 @@ enum Proposed {
 
 /// What checking came to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-enum Checked {
+enum Found {
     /// All passed on this merge of base and branch.
     Passed { base: CommitId, merge: CommitId },
-    /// It does not merge with where the config repository is by now.
+    /// It does not merge with where the config repository is by then.
     Conflict,
     /// It is merged already, by a worker that died or by another Towpath.
     Merged(CommitId),
@@ -46,20 +47,21 @@ enum Ended {
 pub(crate) async fn run(world: &World, journal: &Journal, spec: &ChangeSpec) -> Result<Outcome, Stop> {
     for round in 1..=ROUNDS {
         let name = |step: &str| if round == 1 { step.to_owned() } else { format!("{step}-{round}") };
+        let mut seat = None;
         let head = match journal.step(&name("propose"), || propose(world, journal, spec)).await? {
             Proposed::Open(head) => head,
             Proposed::Nothing(commit) => return Ok(Outcome::Merged { commit }),
         };
-        let (base, merge) = match journal.step(&name("check"), || check(world, journal, spec, head)).await? {
-            Checked::Passed { base, merge } => (base, merge),
-            Checked::Merged(commit) => return Ok(Outcome::Merged { commit }),
-            Checked::Conflict => {
+        let (base, merge) = match journal.step(&name("check"), || check(world, journal, spec, head, &mut seat)).await? {
+            Found::Passed { base, merge } => (base, merge),
+            Found::Merged(commit) => return Ok(Outcome::Merged { commit }),
+            Found::Conflict => {
                 journal.note("the config repository moved, and this change does not merge with it: it is made anew");
                 continue;
             }
         };
         let order = MergeOrder { id: spec.id.clone(), base, head, commit: merge };
-        match journal.step(&name("merge"), || land(world, journal, &order)).await? {
+        match journal.step(&name("merge"), || land(world, journal, &order, seat)).await? {
             Ended::Merged(commit) => return Ok(Outcome::Merged { commit }),
             Ended::Moved => journal.note("the config repository moved meanwhile: checking again"),
         }
@@ -70,7 +72,7 @@ pub(crate) async fn run(world: &World, journal: &Journal, spec: &ChangeSpec) -> 
     ))
 }
 
-fn git(error: impl Into<towpath_forge::ForgeError>) -> Stop {
+pub(crate) fn git(error: impl Into<towpath_forge::ForgeError>) -> Stop {
     match error.into() {
         towpath_forge::ForgeError::Git(error) => Stop::git(&error),
         other => Stop::failed(other.class(), other),
@@ -118,35 +120,22 @@ fn taken_over(now: Option<CommitId>) -> Stop {
     ))
 }
 
-/// Validation and the promotion gate, on what the config repository would be.
-async fn check(world: &World, journal: &Journal, spec: &ChangeSpec, head: CommitId) -> Result<Checked, Stop> {
-    let (base, merge) = match world.config.forge.merged_result(&spec.id, head).await.map_err(git)? {
-        MergeResult::Clean { base, commit } => (base, commit),
-        MergeResult::Conflict { base, paths } => {
+/// Validation and the promotion gate, on what the config repository would be once those before it are merged.
+async fn check(world: &World, journal: &Journal, spec: &ChangeSpec, head: CommitId, seat: &mut Option<Seat>) -> Result<Found, Stop> {
+    let passenger = Passenger { spec: spec.clone(), head, log: journal.sink() };
+    match world.train.check(passenger).await? {
+        Checked::Passed { order, seat: taken } => {
+            *seat = Some(taken);
+            Ok(Found::Passed { base: order.base, merge: order.commit })
+        }
+        Checked::Conflict { base, paths } => {
             journal.note(format!("conflict with {} in {}", base.short(12), paths.join(", ")));
-            return Ok(Checked::Conflict);
+            Ok(Found::Conflict)
         }
-        MergeResult::Merged { base } => return Ok(Checked::Merged(base)),
-        MergeResult::HeadMoved { now } => return Err(taken_over(now)),
-    };
-    let mirror = world.mirrors.get(&world.config.url).await.map_err(git)?;
-    let at = |commit| world.catalogs.at(&mirror, commit);
-    let before = at(base).await.map_err(|e| Stop::failed(e.source.class(), e))?;
-    if edits::files(&mirror, base, &before, spec).await?.is_empty() {
-        journal.note("somebody else merged the same meanwhile: there is nothing left to merge");
-        let closed = world.config.forge.close(&spec.id, head, "the config repository says so already").await.map_err(git)?;
-        if let CloseOutcome::HeadMoved { now } = closed {
-            journal.note(format!("its branch is at {} now, which is somebody else's and stays", now.short(12)));
-        }
-        return Ok(Checked::Merged(base));
+        Checked::Merged(base) => Ok(Found::Merged(base)),
+        Checked::HeadMoved(now) => Err(taken_over(now)),
+        Checked::Refused(why) => Err(Stop::own(why.join("; "))),
     }
-    let after = at(merge).await.map_err(|e| Stop::failed(e.source.class(), e))?;
-    let refused = preview(world, &before, &after, spec);
-    if !refused.is_empty() {
-        return Err(Stop::own(refused.join("; ")));
-    }
-    journal.note(format!("checks passed on {} merged with {}", head.short(12), base.short(12)));
-    Ok(Checked::Passed { base, merge })
 }
 
 /// What speaks against a change, given the config repository before and after it. Empty when it passes.
@@ -178,15 +167,20 @@ pub fn preview(world: &World, before: &Arc<Snapshot>, after: &Arc<Snapshot>, spe
     refused
 }
 
-async fn land(world: &World, journal: &Journal, order: &MergeOrder) -> Result<Ended, Stop> {
-    match world.config.forge.merge(order).await.map_err(git)? {
+/// Merges with the others on the train; what was checked by a worker that died is merged alone.
+async fn land(world: &World, journal: &Journal, order: &MergeOrder, seat: Option<Seat>) -> Result<Ended, Stop> {
+    let outcome = match seat {
+        Some(seat) => seat.land().await?,
+        None => world.config.forge.merge(order).await.map_err(git)?,
+    };
+    match outcome {
         MergeOutcome::Merged { commit } => {
             journal.note(format!("merged as {}", commit.short(12)));
             Ok(Ended::Merged(commit))
         }
         MergeOutcome::Moved { .. } => Ok(Ended::Moved),
+        MergeOutcome::HeadMoved { now } => Err(taken_over(now)),
         MergeOutcome::Waits { why } => Err(Stop::failed(FailureClass::Environment, why)),
         MergeOutcome::Refused { why } => Err(Stop::own(why)),
-        MergeOutcome::HeadMoved { now } => Err(taken_over(now)),
     }
 }

@@ -22,6 +22,7 @@ use towpath_secrets::SecretStore;
 
 use crate::journal::Stop;
 use crate::render::{Secrets, Surroundings};
+use crate::train::Train;
 
 pub use artifacts::{Artifacts, TestArtifacts};
 pub use builders::Builders;
@@ -41,6 +42,8 @@ pub struct World {
     pub mirrors: Mirrors,
     /// The config repository.
     pub config: ConfigRepository,
+    /// How several changes get there at once.
+    pub train: Train,
     /// Catalogs by commit of the config repository.
     pub catalogs: Catalogs,
     /// Images.
