@@ -5,12 +5,15 @@
 //! the merge commit's date included, so a step that is done again makes the same commit and finds it there.
 
 mod message;
+mod pushes;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use towpath_domain::{BranchName, ChangeId, CommitId};
 use towpath_git::{CommitInfo, CommitRequest, GitError, MergeRequest, Merged, Mirror, PushOutcome, RefUpdate};
+
+use pushes::Pushes;
 
 use crate::{Answer, Change, CloseOutcome, Forge, ForgeError, Identity, MergeOrder, MergeOutcome, MergeResult, Proposal, Proposed};
 
@@ -23,6 +26,7 @@ pub struct PlainGit {
     mirror: Mirror,
     branch: BranchName,
     made: Arc<Mutex<VecDeque<MergeOrder>>>,
+    pushes: Pushes,
 }
 
 /// How many merges are remembered as made here, so that they need not be made again to be believed.
@@ -32,7 +36,7 @@ impl PlainGit {
     /// Changes on the repository of `mirror`, to be merged into its branch `branch`: the config branch.
     #[must_use]
     pub fn new(mirror: Mirror, branch: BranchName) -> Self {
-        Self { mirror, branch, made: Arc::default() }
+        Self { mirror, branch, made: Arc::default(), pushes: Pushes::default() }
     }
 
     /// The mirror that it works in.
@@ -74,7 +78,7 @@ impl PlainGit {
             {
                 return Ok(Proposed::TakenOver { head: there });
             }
-            match self.push_one(&branch, Some(head), expected).await? {
+            match self.pushes.push(&self.mirror, RefUpdate { branch: branch.clone(), new: Some(head), expected }).await? {
                 PushOutcome::Done => return Ok(Proposed::Open { head }),
                 PushOutcome::Stale { now, .. } => expected = now,
             }

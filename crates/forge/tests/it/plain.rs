@@ -1,3 +1,4 @@
+use futures_util::future::join_all;
 use towpath_domain::{CommitId, FailureClass, RepoUrl};
 use towpath_forge::{CloseOutcome, Forge, ForgeError, MergeOrder, MergeOutcome, MergeResult, PlainGit, Proposed};
 use towpath_git::GitError;
@@ -229,4 +230,21 @@ async fn of_several_those_before_one_that_moved_are_merged_and_those_behind_it_w
     let outcomes = forge.merge_all(&orders[1..]).await.unwrap();
     assert!(matches!(outcomes[0], MergeOutcome::Moved { .. }), "{outcomes:?}");
     assert_eq!(lab.head("main"), Some(now));
+}
+
+#[tokio::test]
+async fn proposals_of_the_same_moment_all_come_through_and_people_in_the_way_of_one_stand_in_the_way_of_no_other() {
+    let lab = Lab::new();
+    let base = lab.people_push("main", "a", "1\n");
+    let forge = lab.forge("one").await;
+    let theirs = lab.people_push("towpath/p-3", "b", "people's\n");
+    let proposals: Vec<_> = (0..8).map(|n| proposal(&format!("p-{n}"), base, &format!("file-{n}"), "2\n")).collect();
+    let proposed = join_all(proposals.iter().map(|proposal| forge.propose(proposal))).await;
+    for (n, outcome) in proposed.into_iter().enumerate() {
+        let head = lab.head(&format!("towpath/p-{n}"));
+        match outcome.unwrap() {
+            Proposed::TakenOver { head } => assert_eq!((n, head), (3, theirs)),
+            open => assert_eq!(open, Proposed::Open { head: head.unwrap() }),
+        }
+    }
 }
