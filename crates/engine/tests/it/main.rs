@@ -6,6 +6,7 @@ mod batches;
 mod changes;
 mod facts;
 mod flow;
+mod forges;
 mod gate;
 mod images;
 mod install;
