@@ -207,9 +207,13 @@ impl Facts {
                             // The same again only once something is otherwise.
                             fact.superseded = Some(tried);
                             fact.failure = None;
-                            if fact.open.is_none() {
-                                let (number, head, waits) = (*number, *head, vec![waits.clone()]);
-                                fact.open = Some(OpenChange { number, url: url.clone(), head, ready: false, waits, stamp: String::new() });
+                            let (number, head, waits) = (*number, *head, vec![waits.clone()]);
+                            match &mut fact.open {
+                                Some(open) => open.waits = waits,
+                                none => {
+                                    let (url, stamp) = (url.clone(), String::new());
+                                    *none = Some(OpenChange { number, url, head, ready: false, waits, stamp });
+                                }
                             }
                         }
                         Outcome::Superseded { .. } => fact.superseded = Some(tried),

@@ -85,6 +85,23 @@ pub trait Forge: Send + Sync {
     /// [`ForgeError::Git`] when the repository cannot be reached or refuses, [`ForgeError::BadId`].
     fn close<'a>(&'a self, id: &'a ChangeId, head: CommitId, why: &'a str) -> Answer<'a, CloseOutcome>;
 
+    /// What merging a person's change at `head` would give: into the config branch as it is now, or onto this commit, which is that branch as it
+    /// will be. Nothing is pushed.
+    ///
+    /// # Errors
+    /// As [`merged_result`](Self::merged_result), and [`ForgeError::Api`].
+    fn merged_pull(&self, _number: Number, _head: CommitId, _onto: Option<CommitId>) -> Answer<'_, MergeResult> {
+        unable(self.name(), "to merge changes that people open")
+    }
+
+    /// Merges exactly what was checked of a person's change, or does nothing. Its branch is left alone: it is theirs.
+    ///
+    /// # Errors
+    /// As [`merge`](Self::merge), and [`ForgeError::Api`].
+    fn merge_pull<'a>(&'a self, _number: Number, _order: &'a MergeOrder) -> Answer<'a, MergeOutcome> {
+        unable(self.name(), "to merge changes that people open")
+    }
+
     /// What it can do beside that.
     fn abilities(&self) -> Abilities {
         Abilities::default()

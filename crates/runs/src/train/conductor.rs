@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use towpath_domain::CommitId;
 use towpath_engine::is_urgent;
-use towpath_forge::{CloseOutcome, ForgeError, MergeOrder, MergeOutcome, MergeResult};
+use towpath_forge::{CloseOutcome, Forge, ForgeError, MergeOrder, MergeOutcome, MergeResult, Number};
 use towpath_git::Mirror;
 
 use super::{Boarding, Checked, Landed, Passenger, Seat};
@@ -48,6 +48,7 @@ pub(crate) async fn conduct(world: Arc<World>) {
 /// One that passed, until it is ready to be merged.
 struct Ready {
     order: MergeOrder,
+    pull: Option<Number>,
     go: oneshot::Receiver<oneshot::Sender<Landed>>,
 }
 
@@ -76,7 +77,7 @@ impl<'a> Tour<'a> {
                     if let Some(at) = &mut self.at {
                         (at.1, at.2) = (after, order.commit);
                     }
-                    ready.push(Ready { order: order.clone(), go });
+                    ready.push(Ready { order: order.clone(), pull: passenger.pull, go });
                     Ok(Checked::Passed { order, seat: Seat { go: send } })
                 }
                 Ok(Found::Not(checked)) => Ok(checked),
@@ -92,9 +93,10 @@ impl<'a> Tour<'a> {
     async fn one(&mut self, passenger: &Passenger) -> Result<Found, Stop> {
         let (world, spec) = (self.world, &passenger.spec);
         let forge = &world.config.forge;
-        let merged = match &self.at {
-            None => forge.merged_result(&spec.id, passenger.head).await,
-            Some((.., tip)) => match forge.merged_onto(&spec.id, passenger.head, *tip).await {
+        let merged = match (&self.at, passenger.pull) {
+            (at, Some(number)) => forge.merged_pull(number, passenger.head, at.as_ref().map(|(.., tip)| *tip)).await,
+            (None, None) => forge.merged_result(&spec.id, passenger.head).await,
+            (Some((.., tip)), None) => match forge.merged_onto(&spec.id, passenger.head, *tip).await {
                 // Such a forge is asked for one at a time; those behind the first wait for the next tour.
                 Err(ForgeError::Unable { .. }) => forge.merged_result(&spec.id, passenger.head).await,
                 merged => merged,
@@ -107,7 +109,7 @@ impl<'a> Tour<'a> {
             MergeResult::HeadMoved { now } => return Ok(Found::Not(Checked::HeadMoved(now))),
         };
         let (mirror, before) = self.at(base).await?;
-        if edits::files(&mirror, base, &before, spec).await?.is_empty() {
+        if passenger.pull.is_none() && edits::files(&mirror, base, &before, spec).await?.is_empty() {
             note(&passenger.log, "somebody else merged the same meanwhile: there is nothing left to merge");
             let closed = forge.close(&spec.id, passenger.head, "the config repository says so already").await.map_err(git)?;
             if let CloseOutcome::HeadMoved { now } = closed {
@@ -148,14 +150,33 @@ fn note(log: &LogSink, text: &str) {
     log.line(STEP, "towpath", text);
 }
 
+/// Merges all in turn, Towpath's own that follow each other in one push; nothing any more behind one that was not merged.
+async fn merge(forge: &dyn Forge, orders: &[(Option<Number>, MergeOrder)]) -> Result<Vec<MergeOutcome>, ForgeError> {
+    let mut outcomes = Vec::with_capacity(orders.len());
+    for alike in orders.chunk_by(|(one, _), (next, _)| one.is_none() && next.is_none()) {
+        if outcomes.last().is_some_and(|last| !matches!(last, MergeOutcome::Merged { .. })) {
+            outcomes.extend(alike.iter().map(|_| MergeOutcome::Moved { now: None }));
+            continue;
+        }
+        match alike {
+            [(Some(number), order)] => outcomes.push(forge.merge_pull(*number, order).await?),
+            own => {
+                let own: Vec<MergeOrder> = own.iter().map(|(_, order)| order.clone()).collect();
+                outcomes.extend(forge.merge_all(&own).await?);
+            }
+        }
+    }
+    Ok(outcomes)
+}
+
 /// Merges those that are ready, up to the first that is not: the ones behind it were checked on top of it.
 async fn land(world: &World, ready: Vec<Ready>) {
     let (mut orders, mut answers, mut left) = (Vec::new(), Vec::new(), Vec::new());
     let mut broken = false;
-    for Ready { order, go } in ready {
+    for Ready { order, pull, go } in ready {
         match tokio::time::timeout(READY, go).await {
             Ok(Ok(answer)) if !broken => {
-                orders.push(order);
+                orders.push((pull, order));
                 answers.push(answer);
             }
             Ok(Ok(answer)) => left.push(answer),
@@ -168,7 +189,7 @@ async fn land(world: &World, ready: Vec<Ready>) {
     if orders.is_empty() {
         return;
     }
-    match world.config.forge.merge_all(&orders).await {
+    match merge(&*world.config.forge, &orders).await {
         Ok(outcomes) => {
             for (answer, outcome) in answers.into_iter().zip(outcomes) {
                 let _ = answer.send(Ok(outcome));

@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 use towpath_domain::{CommitId, FailureClass};
 use towpath_engine::ChangeSpec;
-use towpath_forge::{MergeOrder, MergeOutcome};
+use towpath_forge::{MergeOrder, MergeOutcome, Number};
 
 use crate::journal::Stop;
 use crate::world::LogSink;
@@ -38,6 +38,8 @@ pub(crate) struct Passenger {
     pub(crate) spec: ChangeSpec,
     /// Its newest commit.
     pub(crate) head: CommitId,
+    /// Where it is on the forge, when it is a person's own.
+    pub(crate) pull: Option<Number>,
     /// Where its log goes.
     pub(crate) log: LogSink,
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use towpath_catalog::Severity;
 use towpath_domain::{CommitId, FailureClass};
 use towpath_engine::{ChangeKind, ChangeSpec, ConfigEdit, Outcome};
-use towpath_forge::{MergeOrder, MergeOutcome, Proposal, Proposed as Answer};
+use towpath_forge::{MergeOrder, MergeOutcome, Number, Proposal, Proposed as Answer};
 
 use super::edits;
 use crate::journal::{Journal, Stop};
@@ -14,11 +14,11 @@ use crate::train::{Checked, Passenger, Seat};
 use crate::world::{Snapshot, World};
 
 /// How often a config repository that moves meanwhile is followed before the change waits for a calmer moment.
-const ROUNDS: u32 = 20;
+pub(super) const ROUNDS: u32 = 20;
 
 /// What proposing came to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-enum Proposed {
+pub(super) enum Proposed {
     /// The branch stands at this commit.
     Open(CommitId),
     /// The config repository, at this commit, says all of it already.
@@ -27,7 +27,7 @@ enum Proposed {
 
 /// What checking came to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-enum Found {
+pub(super) enum Found {
     /// All passed on this merge of base and branch.
     Passed { base: CommitId, merge: CommitId },
     /// It does not merge with where the config repository is by then.
@@ -38,13 +38,18 @@ enum Found {
 
 /// What merging came to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-enum Ended {
+pub(super) enum Ended {
     Merged(CommitId),
     Moved,
+    /// For the forge, which merges it once all is there that it wants.
+    Waits(String),
 }
 
 /// Carries a change out.
 pub(crate) async fn run(world: &World, journal: &Journal, spec: &ChangeSpec) -> Result<Outcome, Stop> {
+    if world.config.forge.abilities().comments {
+        return super::reviewed::run(world, journal, spec).await;
+    }
     for round in 1..=ROUNDS {
         let name = |step: &str| if round == 1 { step.to_owned() } else { format!("{step}-{round}") };
         let mut seat = None;
@@ -61,15 +66,21 @@ pub(crate) async fn run(world: &World, journal: &Journal, spec: &ChangeSpec) -> 
             }
         };
         let order = MergeOrder { id: spec.id.clone(), base, head, commit: merge };
-        match journal.step(&name("merge"), || land(world, journal, &order, seat)).await? {
+        match journal.step(&name("merge"), || land(world, journal, &order, None, seat)).await? {
             Ended::Merged(commit) => return Ok(Outcome::Merged { commit }),
             Ended::Moved => journal.note("the config repository moved meanwhile: checking again"),
+            Ended::Waits(why) => return Err(Stop::failed(FailureClass::Environment, why)),
         }
     }
-    Err(Stop::failed(
+    Err(restless())
+}
+
+/// The config repository does not hold still.
+pub(super) fn restless() -> Stop {
+    Stop::failed(
         FailureClass::Environment,
         format!("the config repository moved {ROUNDS} times while this change was checked; it is tried again"),
-    ))
+    )
 }
 
 pub(crate) fn git(error: impl Into<towpath_forge::ForgeError>) -> Stop {
@@ -80,7 +91,7 @@ pub(crate) fn git(error: impl Into<towpath_forge::ForgeError>) -> Stop {
 }
 
 /// Makes the branch, from the config repository's head as it is now.
-async fn propose(world: &World, journal: &Journal, spec: &ChangeSpec) -> Result<Proposed, Stop> {
+pub(super) async fn propose(world: &World, journal: &Journal, spec: &ChangeSpec) -> Result<Proposed, Stop> {
     let mirror = world.mirrors.get(&world.config.url).await.map_err(git)?;
     mirror.fetch().await.map_err(git)?;
     let Some(base) = mirror.resolve(&world.config.branch).await.map_err(git)? else {
@@ -113,7 +124,7 @@ async fn propose(world: &World, journal: &Journal, spec: &ChangeSpec) -> Result<
 }
 
 /// Commits of people on a change's branch are never overwritten.
-fn taken_over(now: Option<CommitId>) -> Stop {
+pub(super) fn taken_over(now: Option<CommitId>) -> Stop {
     Stop::own(format!(
         "somebody pushed to this change's branch (it is at {} now), so Towpath steps back; merge it yourself, or delete the branch and retry",
         now.map_or_else(|| "nothing".to_owned(), |now| now.short(12))
@@ -121,8 +132,15 @@ fn taken_over(now: Option<CommitId>) -> Stop {
 }
 
 /// Validation and the promotion gate, on what the config repository would be once those before it are merged.
-async fn check(world: &World, journal: &Journal, spec: &ChangeSpec, head: CommitId, seat: &mut Option<Seat>) -> Result<Found, Stop> {
-    let passenger = Passenger { spec: spec.clone(), head, log: journal.sink() };
+pub(super) async fn check(
+    world: &World,
+    journal: &Journal,
+    spec: &ChangeSpec,
+    head: CommitId,
+    seat: &mut Option<Seat>,
+) -> Result<Found, Stop> {
+    let pull = spec.pull.as_ref().map(|pull| Number(pull.number));
+    let passenger = Passenger { spec: spec.clone(), head, pull, log: journal.sink() };
     match world.train.check(passenger).await? {
         Checked::Passed { order, seat: taken } => {
             *seat = Some(taken);
@@ -168,10 +186,19 @@ pub fn preview(world: &World, before: &Arc<Snapshot>, after: &Arc<Snapshot>, spe
 }
 
 /// Merges with the others on the train; what was checked by a worker that died is merged alone.
-async fn land(world: &World, journal: &Journal, order: &MergeOrder, seat: Option<Seat>) -> Result<Ended, Stop> {
+pub(super) async fn land(
+    world: &World,
+    journal: &Journal,
+    order: &MergeOrder,
+    pull: Option<Number>,
+    seat: Option<Seat>,
+) -> Result<Ended, Stop> {
     let outcome = match seat {
         Some(seat) => seat.land().await?,
-        None => world.config.forge.merge(order).await.map_err(git)?,
+        None => match pull {
+            Some(number) => world.config.forge.merge_pull(number, order).await.map_err(git)?,
+            None => world.config.forge.merge(order).await.map_err(git)?,
+        },
     };
     match outcome {
         MergeOutcome::Merged { commit } => {
@@ -180,7 +207,7 @@ async fn land(world: &World, journal: &Journal, order: &MergeOrder, seat: Option
         }
         MergeOutcome::Moved { .. } => Ok(Ended::Moved),
         MergeOutcome::HeadMoved { now } => Err(taken_over(now)),
-        MergeOutcome::Waits { why } => Err(Stop::failed(FailureClass::Environment, why)),
+        MergeOutcome::Waits { why } => Ok(Ended::Waits(why)),
         MergeOutcome::Refused { why } => Err(Stop::own(why)),
     }
 }

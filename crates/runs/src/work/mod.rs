@@ -7,3 +7,4 @@ pub(crate) mod deploy;
 pub(crate) mod edits;
 mod memory;
 mod process;
+mod reviewed;
