@@ -11,8 +11,9 @@ use towpath_forge::{CloseOutcome, Forge, ForgeError, MergeOrder, MergeOutcome, M
 use towpath_git::Mirror;
 
 use super::{Boarding, Checked, Landed, Passenger, Seat};
+use crate::checks;
 use crate::journal::Stop;
-use crate::work::change::{git, preview};
+use crate::work::change::git;
 use crate::work::edits;
 use crate::world::{LogSink, Snapshot, World};
 
@@ -118,7 +119,7 @@ impl<'a> Tour<'a> {
             return Ok(Found::Not(Checked::Merged(base)));
         }
         let after = world.catalogs.at(&mirror, merge).await.map_err(|e| Stop::failed(e.source.class(), e))?;
-        let refused = preview(world, &before, &after, spec);
+        let refused = checks::refusals(&world.ledger.facts(), world.clock.now(), &before, &after, spec);
         if !refused.is_empty() {
             return Ok(Found::Not(Checked::Refused(refused)));
         }

@@ -1,17 +1,14 @@
 //! Carries a change into the config repository: propose, check on the merged result, merge.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
-use towpath_catalog::Severity;
 use towpath_domain::{CommitId, FailureClass};
-use towpath_engine::{ChangeKind, ChangeSpec, ConfigEdit, Outcome};
+use towpath_engine::{ChangeSpec, Outcome};
 use towpath_forge::{MergeOrder, MergeOutcome, Number, Proposal, Proposed as Answer};
 
 use super::edits;
 use crate::journal::{Journal, Stop};
 use crate::train::{Checked, Passenger, Seat};
-use crate::world::{Snapshot, World};
+use crate::world::World;
 
 /// How often a config repository that moves meanwhile is followed before the change waits for a calmer moment.
 pub(super) const ROUNDS: u32 = 20;
@@ -154,35 +151,6 @@ pub(super) async fn check(
         Checked::HeadMoved(now) => Err(taken_over(now)),
         Checked::Refused(why) => Err(Stop::own(why.join("; "))),
     }
-}
-
-/// What speaks against a change, given the config repository before and after it. Empty when it passes.
-pub fn preview(world: &World, before: &Arc<Snapshot>, after: &Arc<Snapshot>, spec: &ChangeSpec) -> Vec<String> {
-    let mut refused: Vec<String> = after
-        .diagnostics
-        .iter()
-        .filter(|new| new.severity == Severity::Error)
-        .filter(|new| !before.diagnostics.iter().any(|old| old.rule == new.rule && old.message == new.message))
-        .map(|new| format!("{}: {}: {}", new.place, new.rule, new.message))
-        .collect();
-    // A rollback leads to what ran well before; the gate vouches for what is new.
-    if spec.kind == ChangeKind::Promotion {
-        let facts = world.ledger.facts();
-        for edit in &spec.edits {
-            let ConfigEdit::SetRef { target, to, .. } = edit else { continue };
-            let Some(target) = after.catalog.targets.get(target) else {
-                refused.push(format!("the target {target} is no longer there"));
-                continue;
-            };
-            // Policies are read from where the change lands, never from the change itself.
-            if let Err(holds) = towpath_engine::gate(&before.catalog, &facts, world.clock.now(), target, *to) {
-                for hold in holds {
-                    refused.push(format!("{}: {}", target.title(), towpath_engine::hold_text(&hold, &*before.catalog)));
-                }
-            }
-        }
-    }
-    refused
 }
 
 /// Merges with the others on the train; what was checked by a worker that died is merged alone.
