@@ -1,7 +1,7 @@
 //! Which lines of a comment are commands.
 //!
 //! One command a line, at its beginning. What a reader does not see as the writer's own words is none: quotes, code blocks, HTML comments.
-//! A quote ends with its last line that begins with `>`: a reply right below it is the writer's.
+//! A quote's lines begin with `>`, so none of them is one; a reply right below it is the writer's.
 
 /// A command in a comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +92,7 @@ fn command(line: &str) -> Option<Command> {
 enum Block {
     /// The writer's own words.
     Open,
-    /// A line that is not: a quote, or the first or last line of a code block.
+    /// The first or last line of a block.
     Aside,
     /// Below a fence of `count` marks. It stands in a list's item that begins `indent` bytes into its line.
     Fenced { mark: u8, count: usize, indent: usize },
@@ -134,9 +134,6 @@ impl Block {
         let text = line.trim_start_matches(' ');
         if line.len() - text.len() > 3 {
             return Self::Open;
-        }
-        if text.starts_with('>') {
-            return Self::Aside;
         }
         let lower = text.to_ascii_lowercase();
         if let Some((_, end)) = HTML.iter().find(|(begin, _)| lower.starts_with(begin)) {

@@ -30,6 +30,8 @@ fn a_hold_is_lifted_by_its_holder_or_the_same_role_and_the_authors_by_any_approv
     // Held anew, or at the same time.
     ann().says(103, "ann", "/hold cancel").says(103, "ann", "/hold").held_by("`ann` holds it");
     ann().says(103, "ann", "/hold cancel\n/hold").held_by("`ann` holds it");
+    ann().says(103, "ann", "/hold\n/hold cancel").held_by("`ann` holds it");
+    approved().says(103, "ann", "/hold").says(103, "ann", "/hold cancel").held_by("`ann` holds it");
 }
 
 #[test]
