@@ -14,6 +14,7 @@ mod large;
 mod props;
 mod queue;
 mod registry;
+mod review;
 mod rollback;
 mod secrets;
 mod sim;
