@@ -212,7 +212,17 @@ impl Facts {
                                 Some(open) => open.waits = waits,
                                 none => {
                                     let (url, stamp) = (url.clone(), String::new());
-                                    *none = Some(OpenChange { number, url, head, ready: false, waits, stamp });
+                                    *none = Some(OpenChange {
+                                        number,
+                                        url,
+                                        head,
+                                        ready: false,
+                                        waits,
+                                        head_since: at,
+                                        rebase: false,
+                                        labels: Vec::new(),
+                                        stamp,
+                                    });
                                 }
                             }
                         }

@@ -224,14 +224,18 @@ fn on_forge(world: &World<'_>, fact: &ChangeFact, open: &OpenChange, by_targets:
     let tried = world.change_tried(fact);
     let moot = by_targets && is_moot(world, fact);
     let held = |hold| State::Held { holds: vec![hold] };
-    if fact.superseded.as_ref() == Some(&tried) || !(open.ready || moot) {
+    if fact.superseded.as_ref() == Some(&tried) || !(open.ready || open.rebase || moot) {
         return held(waits(&fact.spec.id, open));
     }
     let failure = fact.failure.as_ref().filter(|failure| failure.tried == tried);
     match again(&world.clock, &Retries::default(), failure) {
         Again::Later(hold) | Again::Never(hold) => held(hold),
         Again::Now { attempt } => {
-            let why = if moot { "what it sets out from is over: it is closed" } else { "all that it waited for is there" };
+            let why = match (moot, open.ready) {
+                (true, _) => "what it sets out from is over: it is closed",
+                (false, true) => "all that it waited for is there",
+                (false, false) => "somebody asked for a new branch",
+            };
             State::Act { action: Action::Run { spec: Box::new(run(fact.spec.clone(), fact.runs, attempt, why.to_owned())) } }
         }
     }

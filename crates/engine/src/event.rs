@@ -339,6 +339,14 @@ pub struct OpenChange {
     pub ready: bool,
     /// What it waits for, for people; empty when it is ready.
     pub waits: Vec<String>,
+    /// Since when `head` is its newest commit, as far as Towpath saw.
+    pub head_since: Timestamp,
+    /// Somebody who may asked that its branch be made anew from where the config repository is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rebase: bool,
+    /// Labels that Towpath gave it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
     /// Differs when it stands differently: what was tried in vain is worth another try.
     pub stamp: String,
 }

@@ -18,7 +18,17 @@ fn opens(sim: &mut Sim, change: &ChangeSpec) {
 fn seen(change: &ChangeSpec, ready: bool, stamp: &str) -> Event {
     let waits = if ready { Vec::new() } else { vec!["an approval by one of ada".to_owned()] };
     let url = "https://forge.example.com/config/17".to_owned();
-    let open = OpenChange { number: 17, url, head: commit(0xaa), ready, waits, stamp: stamp.to_owned() };
+    let open = OpenChange {
+        number: 17,
+        url,
+        head: commit(0xaa),
+        ready,
+        waits,
+        head_since: towpath_domain::Timestamp::from_millis(0),
+        rebase: false,
+        labels: Vec::new(),
+        stamp: stamp.to_owned(),
+    };
     Event::ChangeSeen { spec: change.clone(), open }
 }
 

@@ -23,7 +23,8 @@ struct Shown {
 /// Opens a change, or merges it when everything is there.
 pub(super) async fn run(world: &World, journal: &Journal, spec: &ChangeSpec) -> Result<Outcome, Stop> {
     // A conflict is ended by a branch from where the config repository is now; else people's approvals stay with the commit they gave them to.
-    let mut anew = false;
+    let asked = |open: OpenChange| open.rebase;
+    let mut anew = world.ledger.facts().changes.get(&spec.id).and_then(|fact| fact.open.clone()).is_some_and(asked);
     for round in 1..=ROUNDS {
         let name = |step: &str| if round == 1 { step.to_owned() } else { format!("{step}-{round}") };
         let mut seat = None;

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use towpath_catalog::ForgeKind;
 use towpath_cluster::{Cluster, UnnamedCluster};
 use towpath_domain::{BranchName, ClusterName, FailureClass, RepoUrl, RunId, Timestamp};
 use towpath_forge::Forge;
@@ -76,6 +77,8 @@ pub struct ConfigRepository {
     pub branch: BranchName,
     /// Where changes are made.
     pub forge: Arc<dyn Forge>,
+    /// Which hosted forge that is, for the accounts of people; none on plain Git.
+    pub kind: Option<ForgeKind>,
 }
 
 /// Clusters by the catalog's names.

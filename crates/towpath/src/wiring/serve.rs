@@ -73,7 +73,12 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         current: Current::default(),
         ledger: ledger.clone(),
         mirrors,
-        config: ConfigRepository { url: config.repository.url.clone(), branch: config.repository.branch.clone(), forge: Arc::new(forge) },
+        config: ConfigRepository {
+            url: config.repository.url.clone(),
+            branch: config.repository.branch.clone(),
+            forge: Arc::new(forge),
+            kind: None,
+        },
         train: Train::new(config.together),
         catalogs: Catalogs::default(),
         registry,
