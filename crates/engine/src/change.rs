@@ -13,6 +13,9 @@ use crate::rules::versions_by_url;
 use crate::verdict::{Action, Hold, State, Verdict};
 use crate::world::World;
 
+/// Who wants what no person asked for.
+const TOWPATH: &str = "towpath";
+
 /// Which changes move a target, and what naming the next run of a change takes.
 #[derive(Debug, Default)]
 pub(crate) struct ChangeIndex {
@@ -163,17 +166,20 @@ pub(crate) fn of_this(world: &World<'_>, retries: &Retries, fact: &ChangeFact) -
         let undone = world.config_holds(commit, at);
         return if undone { Standing::Free } else { Standing::Wait(under_way(&change)) };
     }
-    if let Some(open) = &fact.open {
+    let tried = world.change_tried(fact);
+    if let Some(open) = &fact.open
+        && (fact.superseded.as_ref() == Some(&tried) || !(open.ready || open.rebase))
+    {
         return Standing::Wait(waits(&change, open));
     }
     if fact.closed {
         let message = "somebody closed it without merging it, so it stays closed".to_owned();
         return Standing::Failed(Hold::ChangeFailed { change, message });
     }
-    if fact.superseded.is_some() && fact.superseded == Some(world.config_tried()) {
+    if fact.superseded.as_ref() == Some(&tried) {
         return Standing::Wait(under_way(&change));
     }
-    let Some(failure) = fact.failure.as_ref().filter(|failure| failure.tried == world.config_tried()) else { return Standing::Free };
+    let Some(failure) = fact.failure.as_ref().filter(|failure| failure.tried == tried) else { return Standing::Free };
     match again(&world.clock, retries, Some(failure)) {
         Again::Now { .. } => Standing::Free,
         Again::Later(hold) => Standing::Wait(hold),
@@ -219,12 +225,14 @@ fn open_state(world: &World<'_>, fact: &ChangeFact) -> State {
     }
 }
 
-/// A change that people see: it is merged once everything is there, and closed once it is moot.
+/// A change that people see: it is closed once it is moot, and merged once everything is there. What Towpath itself wants is merged by the
+/// targets that it moves, which ask the gate anew.
 fn on_forge(world: &World<'_>, fact: &ChangeFact, open: &OpenChange, by_targets: bool) -> State {
     let tried = world.change_tried(fact);
     let moot = by_targets && is_moot(world, fact);
     let held = |hold| State::Held { holds: vec![hold] };
-    if fact.superseded.as_ref() == Some(&tried) || !(open.ready || open.rebase || moot) {
+    let by_its_targets = by_targets && fact.spec.by == TOWPATH;
+    if fact.superseded.as_ref() == Some(&tried) || !(moot || (!by_its_targets && (open.ready || open.rebase))) {
         return held(waits(&fact.spec.id, open));
     }
     let failure = fact.failure.as_ref().filter(|failure| failure.tried == tried);

@@ -147,8 +147,8 @@ impl Reviews {
         {
             return shown.plan.clone();
         }
-        let before = self.control.plan_of(&around.before.catalog).await;
-        let plan = plan::difference(&before, &self.control.plan_of(&after.catalog).await);
+        let before = self.control.plan_of(&around.before).await;
+        let plan = plan::difference(&before, &self.control.plan_of(after).await);
         self.plans.insert(pull.number, Shown { of, since: Instant::now(), plan: plan.clone() });
         plan
     }

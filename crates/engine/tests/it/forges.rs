@@ -80,7 +80,7 @@ fn a_newer_candidate_takes_the_place_of_an_open_change_where_the_newest_counts()
     sim.push();
     let new = until_promoted(&mut sim, "prod");
     assert_ne!(new.id, old.id);
-    assert_eq!(new.replaces, [old.id.clone()]);
+    assert_eq!(new.replaces, std::slice::from_ref(&old.id));
     assert!(sim.facts.changes[&old.id].open.is_none());
     sim.settle();
     assert_eq!(sim.runs("prod"), Some(commit(3)));
@@ -122,6 +122,19 @@ fn a_change_that_a_person_closed_stays_closed_until_somebody_asks_and_a_newer_ve
     sim.push();
     sim.settle();
     assert_eq!(sim.runs("prod"), Some(commit(3)));
+}
+
+#[test]
+fn what_is_approved_is_not_merged_once_the_gate_has_closed_again() {
+    let (mut sim, change) = open();
+    // The test that vouched fails when it is run again.
+    sim.install.edit("test", |target| target.input_hash = std::sync::Arc::from("another"));
+    sim.config_seen();
+    sim.fail("test", commit(2), towpath_domain::FailureClass::Own, 9);
+    sim.settle();
+    sim.event(seen(&change, true, "two"));
+    sim.settle();
+    assert_eq!((sim.facts.changes[&change.id].runs, sim.runs("prod")), (1, Some(commit(1))));
 }
 
 #[test]

@@ -12,9 +12,12 @@ const TOGETHER_MAX: usize = 100;
 /// with the next.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pushes {
-    waiting: Arc<Mutex<Vec<(RefUpdate, oneshot::Sender<()>)>>>,
+    waiting: Arc<Mutex<Waiting>>,
     turn: Arc<tokio::sync::Mutex<()>>,
 }
+
+/// What each wants to push, and who hears of it when it is.
+type Waiting = Vec<(RefUpdate, oneshot::Sender<()>)>;
 
 impl Pushes {
     /// Pushes one branch, with those of others or alone.
@@ -53,7 +56,7 @@ impl Pushes {
         if together && own { Ok(PushOutcome::Done) } else { mirror.push(&[update]).await }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Vec<(RefUpdate, oneshot::Sender<()>)>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
