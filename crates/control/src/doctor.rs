@@ -52,9 +52,9 @@ impl Control {
             }
         }
         // All at once: what is away costs its own time only.
-        let (clusters, builders, registries, secrets) =
-            tokio::join!(self.clusters(&snapshot.catalog), builders(world), registries(world), secrets(world));
-        findings.extend(clusters.into_iter().chain(builders).chain(registries).chain(secrets));
+        let (forge, clusters, builders, registries, secrets) =
+            tokio::join!(forge(world), self.clusters(&snapshot.catalog), builders(world), registries(world), secrets(world));
+        findings.extend(forge.into_iter().chain(clusters).chain(builders).chain(registries).chain(secrets));
         findings.push(disk(world.ledger.file().parent().unwrap_or(Path::new("."))));
         findings
     }
@@ -133,6 +133,57 @@ fn mend(why: &str) -> &'static str {
     ];
     let known = KNOWN.iter().find(|(words, _)| words.iter().any(|word| why.contains(word)));
     known.map_or("correct [clusters] in towpath.toml, or make the cluster reachable", |(_, mend)| mend)
+}
+
+/// The forge of the config repository: whether it is reached, as whom, how much of its patience is left, and what the config branch demands.
+async fn forge(world: &World) -> Vec<Finding> {
+    const WHAT: &str = "forge";
+    let forge = &world.config.forge;
+    if !forge.abilities().comments {
+        return Vec::new();
+    }
+    let name = forge.name();
+    let account = match tokio::time::timeout(LOOK_WITHIN, forge.account()).await {
+        Ok(Ok(account)) => account,
+        Ok(Err(error)) => return vec![bad(WHAT, error.to_string(), "correct [forge] in towpath.toml: where it is, and Towpath's token")],
+        Err(_) => return vec![silent(WHAT)],
+    };
+    let mut findings = vec![ok(WHAT, format!("{name}, as {account}"))];
+    if forge.abilities().protection {
+        findings.push(match tokio::time::timeout(LOOK_WITHIN, forge.protection()).await {
+            Ok(Ok(protection)) => protected(&world.config.branch, &protection),
+            Ok(Err(error)) => warning(
+                "config branch",
+                format!("{name} does not say what {} demands: {error}", world.config.branch),
+                "let Towpath's account read the branch's protection; what it demands is then known before a merge is refused",
+            ),
+            Err(_) => silent("config branch"),
+        });
+    }
+    findings.extend(forge.budget().map(|budget| {
+        let text = format!("{} of {} requests are left until {}", budget.left, budget.limit, budget.resets_at);
+        match budget.left.saturating_mul(10) < budget.limit {
+            true => warning("requests to the forge", text, "Towpath waits when none are left; see who else uses the same account"),
+            false => ok("requests to the forge", text),
+        }
+    }));
+    findings
+}
+
+/// What the config branch demands, and whether Towpath can live with it.
+fn protected(branch: &towpath_domain::BranchName, protection: &towpath_forge::Protection) -> Finding {
+    let mut demands: Vec<String> = Vec::new();
+    demands.extend((!protection.required_statuses.is_empty()).then(|| format!("the checks {}", protection.required_statuses.join(", "))));
+    demands.extend((protection.required_approvals > 0).then(|| words::count(protection.required_approvals, "approval")));
+    demands.extend(protection.up_to_date.then(|| "branches that are up to date".to_owned()));
+    demands.extend(protection.queue.then(|| "its queue".to_owned()));
+    demands.extend(protection.no_direct_push.then(|| "no direct pushes".to_owned()));
+    let text = if demands.is_empty() { format!("{branch} demands nothing") } else { format!("{branch} demands {}", demands.join(", ")) };
+    if protection.no_direct_push && !protection.up_to_date && !protection.queue {
+        let mend = "let Towpath's account push to it, or demand branches that are up to date (or a queue): else what is merged may not be what was checked";
+        return warning("config branch", text, mend);
+    }
+    ok("config branch", text)
 }
 
 /// The store of secret parameters.
@@ -222,6 +273,10 @@ pub fn disk(folder: &Path) -> Finding {
 
 fn ok(what: &str, text: String) -> Finding {
     Finding { what: what.to_owned(), level: "ok".to_owned(), text, mend: String::new() }
+}
+
+fn warning(what: &str, text: String, mend: &str) -> Finding {
+    Finding { level: "warning".to_owned(), ..bad(what, text, mend) }
 }
 
 fn bad(what: &str, text: String, mend: &str) -> Finding {

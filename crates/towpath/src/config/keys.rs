@@ -26,6 +26,21 @@ pub static FILE: Shape = Shape::Table(&[
     ("runs", Shape::Table(&[("memory_max", Shape::Value)])),
     ("changes", Shape::Table(&[("together", Shape::Value)])),
     (
+        "forge",
+        Shape::Table(&[
+            ("kind", Shape::Value),
+            ("base_url", Shape::Value),
+            ("repository", Shape::Value),
+            ("ca", Shape::Value),
+            ("token_file", Shape::Value),
+            ("token", SECRET),
+            ("app_id", Shape::Value),
+            ("private_key_file", Shape::Value),
+            ("private_key", SECRET),
+            ("patience", Shape::Value),
+        ]),
+    ),
+    (
         "builds",
         Shape::Table(&[
             ("kubernetes", JOBS),

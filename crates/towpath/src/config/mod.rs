@@ -3,6 +3,7 @@
 pub mod artifacts;
 pub mod builds;
 mod find;
+pub mod forge;
 mod keys;
 pub mod outside;
 mod read;
@@ -46,6 +47,8 @@ pub struct Config {
     pub builds: Option<builds::Builds>,
     /// The most memory, in bytes, that a run is given which ran out of it before.
     pub memory_max: u64,
+    /// The forge that the config repository is on; none means plain Git.
+    pub forge: Option<forge::Forge>,
     /// How many changes to the config repository are merged in one push.
     pub together: NonZeroUsize,
 }

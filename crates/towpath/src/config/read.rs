@@ -10,6 +10,7 @@ use toml::de::DeTable;
 use towpath_domain::{BranchName, RepoUrl, Span};
 use towpath_web::Endpoint;
 
+use super::forge::Forge;
 use super::outside::{self, Outside};
 use super::{Config, Identity, Poll, Repository, builds, keys};
 use crate::exit::Exit;
@@ -56,6 +57,7 @@ struct Raw {
     runs: RawRuns,
     #[serde(default)]
     changes: RawChanges,
+    forge: Option<Forge>,
     #[serde(default)]
     builds: builds::Raw,
     #[serde(default)]
@@ -274,6 +276,7 @@ fn assemble(file: &Path, raw: Raw) -> Result<Config, Wrong> {
         state,
         outside,
         builds,
+        forge: raw.forge.map(|forge| forge.from(folder)),
         together: raw.changes.together.unwrap_or(towpath_runs::TOGETHER),
         memory_max: raw.runs.memory_max.map_or(MEMORY_MAX, |memory| memory.0),
     })
