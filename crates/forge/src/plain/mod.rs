@@ -70,11 +70,7 @@ impl PlainGit {
                 at: proposal.at,
             })
             .await?;
-        let merged = match self.mirror.resolve(&self.branch).await? {
-            Some(config) => self.mirror.is_ancestor(head, config).await?,
-            None => false,
-        };
-        Ok(Prepared { branch, head, merged })
+        Ok(Prepared { branch, head, merged: self.holds(head).await? })
     }
 
     /// Brings the change's branch to its commit, unless people pushed to it.
@@ -197,6 +193,14 @@ impl PlainGit {
             RefUpdate { branch: change_branch(&order.id)?, new: Some(order.head), expected: Some(order.head) },
         ];
         Ok(self.mirror.push(&updates).await?)
+    }
+
+    /// Whether the config branch, as last fetched, holds a commit that the mirror has.
+    pub(crate) async fn holds(&self, commit: CommitId) -> Result<bool, ForgeError> {
+        match self.mirror.resolve(&self.branch).await? {
+            Some(config) => Ok(self.mirror.is_ancestor(commit, config).await?),
+            None => Ok(false),
+        }
     }
 
     /// Deletes a change's branch, if it is still at `head`.
