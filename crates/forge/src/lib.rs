@@ -6,17 +6,24 @@
 //! Architecture invariant: only this crate may name a forge's API, and it decides nothing. It does what it is told or says what stands in
 //! the way; whether a change should merge is the engine's question.
 
+mod connect;
 mod error;
+#[cfg(feature = "fake")]
+pub mod fake;
 mod forge;
-#[allow(dead_code, reason = "the first forge over it is under way")]
+mod forgejo;
+mod gitlab;
 mod hosted;
 mod http;
 mod model;
+mod moment;
 mod plain;
 mod review;
 
+pub use connect::{Kind, Settings, forgejo, git_credential, gitlab};
 pub use error::ForgeError;
 pub use forge::{Answer, Forge};
+pub use hosted::escape;
 pub use model::{Change, CloseOutcome, MergeOrder, MergeOutcome, MergeResult, Proposal, Proposed};
 pub use plain::PlainGit;
 pub use review::{Abilities, Budget, Comment, FoundStatus, Number, Opinion, Protection, Pull, PullState, Review, Status, StatusState};

@@ -11,6 +11,7 @@
 //! Architecture invariant: no shell, no libgit2, no clock and no environment is read here; moments and settings are handed in.
 
 mod command;
+mod credential;
 mod error;
 mod mirror;
 mod names;
@@ -21,6 +22,7 @@ mod settings;
 mod write;
 
 pub use command::{Git, Version};
+pub use credential::Credential;
 pub use error::GitError;
 pub use mirror::Mirror;
 pub use object::{BlobId, EntryKind};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use towpath_domain::Span;
 
-use crate::GitError;
+use crate::{Credential, GitError};
 
 /// How Git is called. Handed in: this crate reads no environment variable (git itself inherits this process's, with its `HOME`).
 #[derive(Clone)]
@@ -19,13 +19,15 @@ pub struct Settings {
     /// More environment for every call, over what is inherited: `HOME` in tests, `GIT_SSH_COMMAND`, `GIT_CONFIG_COUNT` and its like.
     /// The values may be secrets and are never shown.
     pub extra_env: Vec<(String, String)>,
+    /// What servers that ask for it are told. For all others, what Git finds for itself stays in force.
+    pub credentials: Vec<Credential>,
 }
 
 impl Settings {
     /// `git` from `PATH`, the usual time limits, no more environment.
     #[must_use]
     pub fn new(identity: Identity) -> Self {
-        Self { program: PathBuf::from("git"), identity, timeouts: Timeouts::default(), extra_env: Vec::new() }
+        Self { program: PathBuf::from("git"), identity, timeouts: Timeouts::default(), extra_env: Vec::new(), credentials: Vec::new() }
     }
 }
 
@@ -37,6 +39,7 @@ impl fmt::Debug for Settings {
             .field("identity", &self.identity)
             .field("timeouts", &self.timeouts)
             .field("extra_env", &names)
+            .field("credentials", &self.credentials)
             .finish()
     }
 }

@@ -21,12 +21,12 @@ pub(super) fn of_change(proposal: &Proposal) -> String {
 }
 
 /// The message of the merge commit.
-pub(super) fn of_merge(id: &ChangeId, title: &str) -> String {
+pub(crate) fn of_merge(id: &ChangeId, title: &str) -> String {
     format!("Merge change: {}\n\n{}", one_line(title), trailer(id))
 }
 
 /// A title is one line, whatever was handed in.
-fn one_line(title: &str) -> String {
+pub(crate) fn one_line(title: &str) -> String {
     let words: Vec<&str> = title.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
     let line: String = words.join(" ").chars().take(MAX_TITLE_CHARS).collect();
     if line.is_empty() { "Change without a title".to_owned() } else { line }

@@ -4,7 +4,7 @@
 //! expected to be, so two Towpaths, or a Towpath and people, never undo each other's work. All commits are made from their cause alone,
 //! the merge commit's date included, so a step that is done again makes the same commit and finds it there.
 
-mod message;
+pub(crate) mod message;
 mod pushes;
 
 use std::collections::VecDeque;
@@ -32,6 +32,16 @@ pub struct PlainGit {
 /// How many merges are remembered as made here, so that they need not be made again to be believed.
 const MADE_KEPT: usize = 512;
 
+/// A change's commit, made and not pushed yet.
+pub(crate) struct Prepared {
+    /// The change's branch.
+    pub(crate) branch: BranchName,
+    /// The commit.
+    pub(crate) head: CommitId,
+    /// The config branch holds it already.
+    pub(crate) merged: bool,
+}
+
 impl PlainGit {
     /// Changes on the repository of `mirror`, to be merged into its branch `branch`: the config branch.
     #[must_use]
@@ -50,6 +60,13 @@ impl PlainGit {
     }
 
     async fn propose(&self, proposal: &Proposal) -> Result<Proposed, ForgeError> {
+        let prepared = self.prepare(proposal).await?;
+        // Merging deletes the branch. To make it again would propose what is merged already.
+        if prepared.merged { Ok(Proposed::Merged { head: prepared.head }) } else { self.offer(&proposal.id, &prepared).await }
+    }
+
+    /// Fetches, and makes a proposal's commit.
+    pub(crate) async fn prepare(&self, proposal: &Proposal) -> Result<Prepared, ForgeError> {
         let branch = change_branch(&proposal.id)?;
         self.mirror.fetch().await?;
         let head = self
@@ -64,13 +81,13 @@ impl PlainGit {
                 at: proposal.at,
             })
             .await?;
-        // Merging deletes the branch. To make it again would propose what is merged already.
-        if let Some(config) = self.mirror.resolve(&self.branch).await?
-            && self.mirror.is_ancestor(head, config).await?
-        {
-            return Ok(Proposed::Merged { head });
-        }
-        let mut expected = self.mirror.resolve(&branch).await?;
+        Ok(Prepared { branch, head, merged: self.holds(head).await? })
+    }
+
+    /// Brings the change's branch to its commit, unless people pushed to it.
+    pub(crate) async fn offer(&self, id: &ChangeId, Prepared { branch, head, .. }: &Prepared) -> Result<Proposed, ForgeError> {
+        let head = *head;
+        let mut expected = self.mirror.resolve(branch).await?;
         for _ in 0..MAX_ROUNDS {
             if let Some(there) = expected
                 && there != head
@@ -84,7 +101,7 @@ impl PlainGit {
             }
         }
         Err(ForgeError::Git(GitError::Failed {
-            what: format!("proposing change {}", proposal.id),
+            what: format!("proposing change {id}"),
             why: format!("the branch {branch} moved each time it was looked at; another Towpath works on the same repository"),
         }))
     }
@@ -120,29 +137,6 @@ impl PlainGit {
         Ok(match self.make_merge(id, base, head).await? {
             Merged::Commit(commit) => MergeResult::Clean { base, commit },
             Merged::Conflict { paths } => MergeResult::Conflict { base, paths },
-        })
-    }
-
-    /// Makes sure that what is ordered is the merge of the two commits, and nothing else.
-    async fn verify(&self, order: &MergeOrder) -> Result<(), ForgeError> {
-        if self.made().contains(order) {
-            return Ok(());
-        }
-        self.have(order.base).await?;
-        self.have(order.head).await?;
-        let made = self.make_merge(&order.id, order.base, order.head).await?;
-        if made == Merged::Commit(order.commit) {
-            return Ok(());
-        }
-        Err(ForgeError::NotTheMerge {
-            id: order.id.clone(),
-            base: order.base,
-            head: order.head,
-            asked: order.commit,
-            made: match made {
-                Merged::Commit(commit) => format!("the commit {commit}"),
-                Merged::Conflict { paths } => format!("a conflict in {}", paths.join(", ")),
-            },
         })
     }
 
@@ -184,31 +178,87 @@ impl PlainGit {
             tracing::info!(change.id = %order.id, commit = %order.commit, "merged");
             return Ok(merged);
         }
+        let standing = self.standing(order).await?;
+        if standing == Some(merged) {
+            // Merged earlier, and the config branch went on. A branch of the change that is there again holds nothing new.
+            let _left_to_the_next_time = self.push_one(&branch, None, Some(order.head)).await;
+        }
+        // It was stale a moment ago and may be as ordered now. Whoever moved it back and forth, the next try will see.
+        Ok(standing.unwrap_or(MergeOutcome::Moved { now: Some(order.base) }))
+    }
+
+    /// Makes sure that an order names the merge of its two commits, and nothing else.
+    ///
+    /// # Errors
+    /// [`ForgeError::NotTheMerge`] when it does not.
+    pub(crate) async fn verify(&self, order: &MergeOrder) -> Result<(), ForgeError> {
+        if self.made().contains(order) {
+            return Ok(());
+        }
+        self.have(order.base).await?;
+        self.have(order.head).await?;
+        let made = self.make_merge(&order.id, order.base, order.head).await?;
+        if made == Merged::Commit(order.commit) {
+            return Ok(());
+        }
+        Err(ForgeError::NotTheMerge {
+            id: order.id.clone(),
+            base: order.base,
+            head: order.head,
+            asked: order.commit,
+            made: match made {
+                Merged::Commit(commit) => format!("the commit {commit}"),
+                Merged::Conflict { paths } => format!("a conflict in {}", paths.join(", ")),
+            },
+        })
+    }
+
+    /// Fetches, and says what became of a verified order: merged already, or something moved. `None`: it is as ordered.
+    pub(crate) async fn standing(&self, order: &MergeOrder) -> Result<Option<MergeOutcome>, ForgeError> {
         self.mirror.fetch().await?;
         let config = self.mirror.resolve(&self.branch).await?;
-        let change = self.mirror.resolve(&branch).await?;
+        let change = self.mirror.resolve(&change_branch(&order.id)?).await?;
         if let Some(config) = config
             && self.mirror.is_ancestor(order.commit, config).await?
         {
-            // Merged earlier, and the config branch went on. A branch of the change that is there again holds nothing new.
-            if change == Some(order.head) {
-                let _left_to_the_next_time = self.push_one(&branch, None, change).await;
-            }
-            return Ok(merged);
+            return Ok(Some(MergeOutcome::Merged { commit: order.commit }));
         }
         if config != Some(order.base) {
-            return Ok(MergeOutcome::Moved { now: config });
+            return Ok(Some(MergeOutcome::Moved { now: config }));
         }
-        if change != Some(order.head) {
-            return Ok(MergeOutcome::HeadMoved { now: change });
+        Ok((change != Some(order.head)).then_some(MergeOutcome::HeadMoved { now: change }))
+    }
+
+    /// Pushes a verified merge onto the config branch, and leaves the change's branch where it is, if it is still there.
+    pub(crate) async fn push_merge(&self, order: &MergeOrder) -> Result<PushOutcome, ForgeError> {
+        // The second update changes nothing: the push is given up when the change is no longer what was checked.
+        let updates = [
+            RefUpdate { branch: self.branch.clone(), new: Some(order.commit), expected: Some(order.base) },
+            RefUpdate { branch: change_branch(&order.id)?, new: Some(order.head), expected: Some(order.head) },
+        ];
+        Ok(self.mirror.push(&updates).await?)
+    }
+
+    /// Whether the config branch, as last fetched, holds a commit that the mirror has.
+    pub(crate) async fn holds(&self, commit: CommitId) -> Result<bool, ForgeError> {
+        match self.mirror.resolve(&self.branch).await? {
+            Some(config) => Ok(self.mirror.is_ancestor(commit, config).await?),
+            None => Ok(false),
         }
-        // It was stale a moment ago and is as ordered now. Whoever moved it back and forth, the next try will see.
-        Ok(MergeOutcome::Moved { now: config })
+    }
+
+    /// Deletes a change's branch, if it is still at `head`.
+    pub(crate) async fn delete(&self, id: &ChangeId, head: CommitId) -> Result<PushOutcome, ForgeError> {
+        self.push_one(&change_branch(id)?, None, Some(head)).await
+    }
+
+    /// The config branch.
+    pub(crate) fn branch(&self) -> &BranchName {
+        &self.branch
     }
 
     async fn close(&self, id: &ChangeId, head: CommitId, why: &str) -> Result<CloseOutcome, ForgeError> {
-        let branch = change_branch(id)?;
-        let outcome = match self.push_one(&branch, None, Some(head)).await? {
+        let outcome = match self.delete(id, head).await? {
             PushOutcome::Done | PushOutcome::Stale { now: None, .. } => CloseOutcome::Closed,
             PushOutcome::Stale { now: Some(now), .. } => CloseOutcome::HeadMoved { now },
         };
@@ -316,7 +366,7 @@ impl Forge for PlainGit {
 }
 
 /// The branch of a change.
-fn change_branch(id: &ChangeId) -> Result<BranchName, ForgeError> {
+pub(crate) fn change_branch(id: &ChangeId) -> Result<BranchName, ForgeError> {
     let bad = |why: &str| ForgeError::BadId { id: id.to_string(), why: why.to_owned() };
     let name = format!("towpath/{id}");
     if name.parse::<towpath_domain::GitRef>().is_err() {

@@ -2,5 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod conformance;
 mod plain;
+mod stage;
 mod support;

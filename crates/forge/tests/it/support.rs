@@ -41,6 +41,19 @@ impl Lab {
 
     /// People commit `path` with `content` on top of what `branch` is now, and push.
     pub fn people_push(&self, branch: &str, path: &str, content: &str) -> CommitId {
+        let commit = self.people_commit(branch, path, content);
+        self.run(&["-C", "people", "push", "--quiet", "../config.git", &format!("HEAD:refs/heads/{branch}")]);
+        commit
+    }
+
+    /// The same on a branch that takes no push: it comes in some other way.
+    pub fn people_bring(&self, branch: &str, path: &str, content: &str) -> CommitId {
+        let commit = self.people_commit(branch, path, content);
+        self.run(&["--git-dir=config.git", "fetch", "--quiet", "./people", &format!("HEAD:refs/heads/{branch}")]);
+        commit
+    }
+
+    fn people_commit(&self, branch: &str, path: &str, content: &str) -> CommitId {
         if self.head(branch).is_some() {
             self.run(&["-C", "people", "fetch", "--quiet", "../config.git", branch]);
             self.run(&["-C", "people", "reset", "--quiet", "--hard", "FETCH_HEAD"]);
@@ -48,7 +61,6 @@ impl Lab {
         std::fs::write(self.path("people").join(path), content).unwrap();
         self.run(&["-C", "people", "add", "--all"]);
         self.run(&["-C", "people", "commit", "--quiet", "--message", &format!("Edit {path}")]);
-        self.run(&["-C", "people", "push", "--quiet", "../config.git", &format!("HEAD:refs/heads/{branch}")]);
         self.run(&["-C", "people", "rev-parse", "HEAD"]).parse().unwrap()
     }
 

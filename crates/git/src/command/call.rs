@@ -10,6 +10,7 @@ use towpath_domain::{RepoUrl, Span};
 use super::Git;
 use super::process::{Fed, run_to_end};
 use crate::GitError;
+use crate::credential::Handed;
 use crate::error::{Where, classify};
 
 /// The most that one call may print: 256 MiB, a listing of about a million files.
@@ -166,6 +167,13 @@ impl<'a> Call<'a> {
         }
         if let Some(url) = &self.place.url {
             command.arg(format!("--config-env=remote.{REMOTE}.url={REMOTE_VARIABLE}")).env(REMOTE_VARIABLE, url.expose());
+            for (number, credential) in settings.credentials.iter().enumerate() {
+                let Some(Handed { rules, variables }) = credential.handed(number) else { continue };
+                for rule in rules {
+                    command.arg("-c").arg(rule);
+                }
+                command.envs(variables);
+            }
         }
         command.args(&self.args);
         for (name, value) in &self.env {

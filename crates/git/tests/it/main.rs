@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod commits;
+mod credentials;
 mod errors;
 mod mirrors;
 mod pushes;

@@ -1,0 +1,223 @@
+//! Forges from settings: where one is and who Towpath is there, said or derived from the config repository's URL.
+
+use std::fmt;
+use std::sync::Arc;
+
+use towpath_domain::{FailureClass, RepoUrl, Span};
+use towpath_git::Credential;
+
+use crate::forgejo::Forgejo;
+use crate::gitlab::GitLab;
+use crate::hosted::Hosted;
+use crate::http::Client;
+use crate::{Forge, ForgeError, PlainGit};
+
+/// What kind of forge it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// github.com, or GitHub Enterprise Server.
+    GitHub,
+    /// gitlab.com, or self-managed.
+    GitLab,
+    /// Forgejo or Gitea.
+    Forgejo,
+}
+
+/// A hosted forge to connect to.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where its API is, such as `https://git.example.com/api/v4`; `None`: on the host that the config repository is on.
+    pub base_url: Option<String>,
+    /// The repository there, with all groups: `owner/name`; `None`: as in the config repository's URL.
+    pub repository: Option<String>,
+    /// The token of Towpath's account. Shown by nothing.
+    pub token: String,
+    /// For how long a call waits out what passes: limits, failing servers, answers that do not come.
+    pub patience: Span,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("base_url", &self.base_url).field("repository", &self.repository).finish_non_exhaustive()
+    }
+}
+
+/// Changes on a project of GitLab, merged into the branch of `plain`.
+///
+/// # Errors
+/// [`ForgeError::Api`] when the settings do not say where it is, and the config repository's URL does not either.
+pub fn gitlab(settings: &Settings, plain: PlainGit) -> Result<Arc<dyn Forge>, ForgeError> {
+    let place = Place::find(Kind::GitLab, settings, plain.mirror().url())?;
+    let client = Client::new(&place.base_url, &settings.token);
+    let api = GitLab::new(client, &place.host, &place.repository);
+    Ok(Arc::new(Hosted::new(plain, api, settings.patience)))
+}
+
+/// Changes on a repository of Forgejo or Gitea, merged into the branch of `plain`.
+///
+/// # Errors
+/// As [`gitlab`].
+pub fn forgejo(settings: &Settings, plain: PlainGit) -> Result<Arc<dyn Forge>, ForgeError> {
+    let place = Place::find(Kind::Forgejo, settings, plain.mirror().url())?;
+    let Some((owner, name)) = place.repository.split_once('/').filter(|(_, name)| !name.contains('/')) else {
+        return Err(unclear(Kind::Forgejo, &format!("the repository {:?} is not written OWNER/NAME", place.repository)));
+    };
+    let client = Client::new(&place.base_url, &settings.token);
+    let api = Forgejo::new(client, &place.host, owner, name);
+    Ok(Arc::new(Hosted::new(plain, api, settings.patience)))
+}
+
+/// What Git tells the server of a repository that is reached by https, for pushes and fetches with the same token; `None` for all others.
+///
+/// # Errors
+/// [`ForgeError::Git`] when the token is more than one line.
+pub fn git_credential(kind: Kind, token: &str, url: &RepoUrl) -> Result<Option<Credential>, ForgeError> {
+    let Some(parts) = Parts::of(url.expose()).filter(|parts| parts.by_http) else { return Ok(None) };
+    let credential = Credential::new(&parts.origin)?;
+    // The token says who it is; the names are the ones that the forges' manuals ask for.
+    let user = match kind {
+        Kind::GitHub => "x-access-token",
+        Kind::GitLab => "oauth2",
+        Kind::Forgejo => "towpath",
+    };
+    credential.set(user, token)?;
+    Ok(Some(credential))
+}
+
+/// Where a repository's API is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Without a slash at its end.
+    pub(crate) base_url: String,
+    /// For people.
+    pub(crate) host: String,
+    /// With all groups.
+    pub(crate) repository: String,
+}
+
+impl Place {
+    /// As the settings say, and where they do not, as the config repository's URL does.
+    pub(crate) fn find(kind: Kind, settings: &Settings, url: &RepoUrl) -> Result<Self, ForgeError> {
+        let parts = Parts::of(url.expose());
+        let base_url = match (&settings.base_url, &parts) {
+            (Some(base_url), _) => base_url.trim_end_matches('/').to_owned(),
+            (None, Some(parts)) => match kind {
+                Kind::GitHub if parts.host() == "github.com" => "https://api.github.com".to_owned(),
+                Kind::GitHub => format!("{}/api/v3", parts.origin),
+                Kind::GitLab => format!("{}/api/v4", parts.origin),
+                Kind::Forgejo => format!("{}/api/v1", parts.origin),
+            },
+            (None, None) => return Err(unclear(kind, &format!("{url} names no host; set base_url"))),
+        };
+        let Some(host) = Parts::of(&base_url).filter(|parts| parts.by_http).map(|parts| parts.host().to_owned()) else {
+            return Err(unclear(kind, &format!("the base_url {base_url:?} does not begin with https://HOST")));
+        };
+        let repository = match (&settings.repository, parts) {
+            (Some(repository), _) => repository.trim_matches('/').to_owned(),
+            (None, Some(parts)) => parts.path,
+            (None, None) => return Err(unclear(kind, &format!("{url} names no repository of a forge; set repository"))),
+        };
+        let whole = |part: &str| !part.is_empty() && part != "." && part != "..";
+        if !repository.contains('/') || !repository.split('/').all(whole) {
+            return Err(unclear(kind, &format!("the repository {repository:?} is not written OWNER/NAME")));
+        }
+        Ok(Self { base_url, host, repository })
+    }
+}
+
+fn unclear(kind: Kind, why: &str) -> ForgeError {
+    let (what, class) = ("finding the repository's API".to_owned(), FailureClass::Own);
+    ForgeError::Api { forge: format!("{kind:?}"), what, why: why.to_owned(), class }
+}
+
+/// A URL of Git's, taken apart.
+struct Parts {
+    /// Where web pages of the same host are: by http only where Git goes by http.
+    origin: String,
+    path: String,
+    by_http: bool,
+}
+
+impl Parts {
+    /// `https://host:port/path.git`, `ssh://user@host:port/path`, `user@host:path`; `None` for a path on this machine.
+    fn of(url: &str) -> Option<Self> {
+        let (scheme, rest) = match url.split_once("://") {
+            Some((scheme, rest)) => (scheme, rest.to_owned()),
+            // What stands before the colon must be a host: a path with a colon begins with a slash, or a dot.
+            None => {
+                let (host, path) = url.split_once(':').filter(|(host, _)| !host.contains('/') && !host.starts_with('.'))?;
+                ("ssh", format!("{host}/{path}"))
+            }
+        };
+        let (authority, path) = rest.split_once('/').unwrap_or((&rest, ""));
+        let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let by_http = matches!(scheme, "http" | "https");
+        // A port of ssh is none of the web's.
+        let host = if by_http { authority } else { authority.split(':').next().unwrap_or_default() };
+        if host.is_empty() || !(by_http || matches!(scheme, "ssh" | "git" | "git+ssh" | "ssh+git")) {
+            return None;
+        }
+        let origin = format!("{}://{host}", if scheme == "http" { "http" } else { "https" });
+        let path = path.trim_matches('/');
+        Some(Self { origin, path: path.strip_suffix(".git").unwrap_or(path).to_owned(), by_http })
+    }
+
+    fn host(&self) -> &str {
+        self.origin.split_once("://").map_or("", |(_, host)| host)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings { base_url: None, repository: None, token: "hunter2".to_owned(), patience: Span::from_secs(1) }
+    }
+
+    fn place(kind: Kind, url: &str) -> Result<(String, String), ForgeError> {
+        Place::find(kind, &settings(), &RepoUrl::new(url).unwrap()).map(|place| (place.base_url, place.repository))
+    }
+
+    #[test]
+    fn where_the_api_is_follows_from_where_the_repository_is() {
+        let expected = |base: &str, repository: &str| (base.to_owned(), repository.to_owned());
+        for (kind, url, base, repository) in [
+            (Kind::GitHub, "https://github.com/org/config.git", "https://api.github.com", "org/config"),
+            (Kind::GitHub, "git@github.example.com:org/config.git", "https://github.example.com/api/v3", "org/config"),
+            (
+                Kind::GitLab,
+                "ssh://git@gitlab.example.com:2222/group/sub/config.git",
+                "https://gitlab.example.com/api/v4",
+                "group/sub/config",
+            ),
+            (Kind::GitLab, "https://user:pw@gitlab.example.com:8443/g/c/", "https://gitlab.example.com:8443/api/v4", "g/c"),
+            (Kind::Forgejo, "http://127.0.0.1:3000/org/config", "http://127.0.0.1:3000/api/v1", "org/config"),
+        ] {
+            assert_eq!(place(kind, url).unwrap(), expected(base, repository), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_known_is_asked_for() {
+        for (url, word) in
+            [("/srv/git/config.git", "base_url"), ("file:///srv/config.git", "base_url"), ("https://host/config.git", "OWNER/NAME")]
+        {
+            let error = place(Kind::Forgejo, url).unwrap_err();
+            assert!(error.to_string().contains(word) && error.class() == FailureClass::Own, "{url}: {error}");
+        }
+        let bad = Settings { base_url: Some("git.example.com".to_owned()), repository: Some("a/b".to_owned()), ..settings() };
+        let error = Place::find(Kind::GitLab, &bad, &RepoUrl::new("/srv/config.git").unwrap()).unwrap_err();
+        assert!(error.to_string().contains("https://HOST"), "{error}");
+        let bad = Settings { repository: Some("../b".to_owned()), base_url: Some("https://host".to_owned()), ..settings() };
+        assert!(Place::find(Kind::GitLab, &bad, &RepoUrl::new("/srv/config.git").unwrap()).is_err());
+    }
+
+    #[test]
+    fn git_gets_the_token_for_the_repositorys_host_alone_and_nothing_shows_it() {
+        let of = |url: &str| git_credential(Kind::GitLab, "hunter2", &RepoUrl::new(url).unwrap()).unwrap();
+        assert!(format!("{:?}", of("https://gitlab.example.com:8443/g/c")).contains("https://gitlab.example.com:8443"));
+        assert!(of("git@gitlab.example.com:g/c").is_none() && of("/srv/config.git").is_none());
+        assert!(!format!("{:?} {:?}", settings(), of("https://gitlab.example.com/g/c")).contains("hunter2"));
+    }
+}

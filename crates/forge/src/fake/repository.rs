@@ -1,0 +1,108 @@
+//! The bare repository that a fake forge is about: a real one, which people and Towpath push to.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The hook that refuses pushes to branches which the file `protected` names, in the words that it holds. Pushes alone ask it: what
+/// the forge itself does is not asked.
+const HOOK: &str = r#"#!/bin/sh
+[ -f protected ] || exit 0
+while read -r name words; do
+    if [ "$1" = "refs/heads/$name" ]; then echo "$words" >&2; exit 1; fi
+done < protected
+exit 0
+"#;
+
+/// A bare repository on disk.
+#[derive(Debug)]
+pub struct Repository {
+    folder: PathBuf,
+}
+
+impl Repository {
+    /// The one in this folder, which is there already. It gets a hook of the fake's.
+    ///
+    /// # Panics
+    /// When the folder cannot be written.
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
+        let repository = Self { folder: folder.to_owned() };
+        let hook = folder.join("hooks/update");
+        let written = std::fs::create_dir_all(folder.join("hooks"))
+            .and_then(|()| std::fs::write(&hook, HOOK))
+            .and_then(|()| std::fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)));
+        assert!(written.is_ok(), "{}: {written:?}", hook.display());
+        repository
+    }
+
+    /// Refuses pushes to `branch` in these words, or takes them again.
+    ///
+    /// # Panics
+    /// When the folder cannot be written.
+    pub fn protect(&self, branch: &str, words: Option<&str>) {
+        let text = words.map(|words| format!("{branch} {words}\n")).unwrap_or_default();
+        let written = std::fs::write(self.folder.join("protected"), text);
+        assert!(written.is_ok(), "{}: {written:?}", self.folder.display());
+    }
+
+    /// What a branch or other name is now.
+    #[must_use]
+    pub fn resolve(&self, name: &str) -> Option<String> {
+        self.run(&["rev-parse", "--quiet", "--verify", "--end-of-options", &format!("{name}^{{commit}}")], None)
+    }
+
+    /// The head of a branch.
+    #[must_use]
+    pub fn head(&self, branch: &str) -> Option<String> {
+        self.resolve(&format!("refs/heads/{branch}"))
+    }
+
+    /// Whether `descendant` holds `ancestor`.
+    #[must_use]
+    pub fn holds(&self, descendant: &str, ancestor: &str) -> bool {
+        self.run(&["merge-base", "--is-ancestor", ancestor, descendant], None).is_some()
+    }
+
+    /// The commit along `branch` that brought `head` in: the oldest that holds it.
+    #[must_use]
+    pub fn brought_in_by(&self, branch: &str, head: &str) -> Option<String> {
+        let line = self.run(&["rev-list", "--first-parent", "--ancestry-path", &format!("{head}..refs/heads/{branch}")], None)?;
+        line.lines().last().filter(|last| !last.is_empty()).map(str::to_owned).or_else(|| self.head(branch).filter(|tip| tip == head))
+    }
+
+    /// Merges `head` into `branch` by a merge commit.
+    ///
+    /// # Errors
+    /// They conflict, or one is not there.
+    pub fn merge(&self, branch: &str, head: &str, message: &str) -> Result<String, String> {
+        let base = self.head(branch).ok_or("the branch is gone")?;
+        let tree = self.run(&["merge-tree", "--write-tree", &base, head], None).ok_or("merge conflict")?;
+        let tree = tree.lines().next().unwrap_or_default();
+        let made = self.run(&["commit-tree", tree, "-p", &base, "-p", head, "-F", "-"], Some(message)).ok_or("no commit")?;
+        self.set(branch, &made, Some(&base)).then_some(made).ok_or_else(|| "the branch moved".to_owned())
+    }
+
+    /// Sets a branch to a commit, if it is what it is expected to be.
+    #[must_use]
+    pub fn set(&self, branch: &str, commit: &str, expected: Option<&str>) -> bool {
+        let name = format!("refs/heads/{branch}");
+        let mut args = vec!["update-ref", &name, commit];
+        args.extend(expected);
+        self.run(&args, None).is_some()
+    }
+
+    /// What git prints, if it ends well.
+    fn run(&self, args: &[&str], input: Option<&str>) -> Option<String> {
+        let mut command = Command::new("git");
+        command.arg("--git-dir").arg(&self.folder).args(args).env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
+        command.envs([("GIT_AUTHOR_NAME", "Forge"), ("GIT_AUTHOR_EMAIL", "forge@example.com")]);
+        command.envs([("GIT_COMMITTER_NAME", "Forge"), ("GIT_COMMITTER_EMAIL", "forge@example.com")]);
+        command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() }).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().ok()?;
+        if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
+            std::io::Write::write_all(&mut stdin, input.as_bytes()).ok()?;
+        }
+        let output = child.wait_with_output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+}

@@ -1,0 +1,140 @@
+//! Merging through GitLab, at once or by its merge train.
+
+use serde_json::{Value, json};
+use towpath_domain::FailureClass;
+
+use super::answers::MergeRequest;
+use super::{GitLab, words};
+use crate::hosted::api::{ApiMerge, ApiMerged};
+use crate::{ForgeError, Number};
+
+/// What it says of a change that it may merge in a moment, or that somebody else may make ready: with what it waits for, for people.
+const WAITS: &[(&str, &str)] = &[
+    ("unchecked", "GitLab still looks whether it can be merged"),
+    ("checking", "GitLab still looks whether it can be merged"),
+    ("preparing", "GitLab still prepares it"),
+    ("approvals_syncing", "GitLab still counts the approvals"),
+    ("ci_still_running", "its pipeline still runs"),
+];
+
+/// What it says of a change that it does not merge as it is.
+const REFUSES: &[(&str, &str)] = &[
+    ("ci_must_pass", "its pipeline must pass"),
+    ("not_approved", "it needs more approvals"),
+    ("requested_changes", "a reviewer asks for changes"),
+    ("discussions_not_resolved", "its threads must be resolved"),
+    ("draft_status", "it is a draft"),
+    ("need_rebase", "it does not hold all of the branch; propose it again from there"),
+    ("conflict", "it conflicts"),
+    ("broken_status", "it conflicts"),
+    ("commits_status", "its branch is gone, or has no commits"),
+    ("status_checks_must_pass", "external status checks must pass"),
+    ("security_policy_violations", "it violates a security policy"),
+    ("merge_request_blocked", "another change blocks it"),
+    ("not_open", "it is not open"),
+];
+
+pub(super) async fn at_once(gitlab: &GitLab, order: &ApiMerge) -> Result<ApiMerged, ForgeError> {
+    let request = match look(gitlab, order).await? {
+        Looked::Ended(merged) => return Ok(merged),
+        Looked::Open(request) => request,
+    };
+    let status = request.detailed_merge_status.clone().unwrap_or_default();
+    let body = json!({
+        "sha": order.head.to_string(), "merge_commit_message": format!("{}\n\n{}", order.title, order.message).trim_end(),
+        "should_remove_source_branch": false, "squash": false, "auto_merge": status == "ci_still_running",
+    });
+    let reply = gitlab.client.send::<_, Value>("PUT", &gitlab.request_at(order.number, "/merge"), &body).await?;
+    // What it shows next is the truth, whatever it answered: an earlier try may have done it.
+    let request = match look(gitlab, order).await? {
+        Looked::Ended(merged) => return Ok(merged),
+        Looked::Open(request) => request,
+    };
+    let status = request.detailed_merge_status.unwrap_or_default();
+    let told = |list: &[(&str, &str)]| list.iter().find(|(known, _)| *known == status).map(|(_, why)| (*why).to_owned());
+    match reply.status {
+        409 => Ok(ApiMerged::HeadMoved),
+        200 | 202 => {
+            Ok(ApiMerged::Waits { why: told(WAITS).unwrap_or_else(|| "GitLab merges it as soon as its pipeline is well".to_owned()) })
+        }
+        400 | 401 | 403 | 405 | 406 | 422 => Ok(match told(WAITS) {
+            Some(why) => ApiMerged::Waits { why },
+            None => ApiMerged::Refused { why: told(REFUSES).unwrap_or_else(|| format!("{} ({status})", words(&reply.text))) },
+        }),
+        _ => Err(gitlab.refused("merging a change", &reply)),
+    }
+}
+
+pub(super) async fn by_train(gitlab: &GitLab, order: &ApiMerge) -> Result<ApiMerged, ForgeError> {
+    if let Looked::Ended(merged) = look(gitlab, order).await? {
+        return Ok(merged);
+    }
+    let waits = || ApiMerged::Waits { why: "it is on the merge train".to_owned() };
+    let path = gitlab.at(&format!("/merge_trains/merge_requests/{}", order.number.0));
+    let reply = gitlab.client.get::<Value>(&path).await?;
+    match reply.status {
+        200 => return Ok(waits()),
+        404 => {}
+        _ => return Err(gitlab.refused("looking at the merge train", &reply)),
+    }
+    if let Some(why) = thrown_out(gitlab, order.number).await? {
+        return Ok(ApiMerged::Refused { why });
+    }
+    let body = json!({"sha": order.head.to_string(), "squash": false, "auto_merge": true});
+    let reply = gitlab.client.send::<_, Value>("POST", &path, &body).await?;
+    match reply.status {
+        200..=202 => Ok(waits()),
+        // It has another head, or is on the train by an earlier try, or merged by now.
+        400 | 409 => match look(gitlab, order).await? {
+            Looked::Ended(merged) => Ok(merged),
+            Looked::Open(_) if gitlab.client.get::<Value>(&path).await?.status == 200 => Ok(waits()),
+            Looked::Open(_) => Ok(ApiMerged::Refused { why: words(&reply.text) }),
+        },
+        401 | 403 => {
+            Ok(ApiMerged::Refused { why: format!("it does not let Towpath's account onto the merge train: {}", words(&reply.text)) })
+        }
+        _ => Err(gitlab.refused("adding a change to the merge train", &reply)),
+    }
+}
+
+/// A change as it is.
+enum Looked {
+    Open(MergeRequest),
+    Ended(ApiMerged),
+}
+
+async fn look(gitlab: &GitLab, order: &ApiMerge) -> Result<Looked, ForgeError> {
+    let reply = gitlab.client.get::<MergeRequest>(&gitlab.request_at(order.number, "")).await?;
+    let Some(request) = reply.body else { return Err(gitlab.refused("looking at a change", &reply)) };
+    Ok(match request.state.as_str() {
+        "merged" => Looked::Ended(ApiMerged::Merged { commit: request.merged_by() }),
+        // It is being merged.
+        "locked" => Looked::Ended(ApiMerged::Waits { why: "GitLab merges it just now".to_owned() }),
+        "closed" => Looked::Ended(ApiMerged::Refused { why: "it is closed".to_owned() }),
+        "opened" if request.sha.as_deref() != Some(order.head.to_string().as_str()) => Looked::Ended(ApiMerged::HeadMoved),
+        "opened" => Looked::Open(request),
+        other => {
+            let why = format!("it calls the state of change {} {other:?}", order.number.0);
+            return Err(gitlab.client.error("looking at a change", &why, FailureClass::Unknown));
+        }
+    })
+}
+
+/// Why the train threw this change out since its newest commit came. Only its own notes say so.
+async fn thrown_out(gitlab: &GitLab, number: Number) -> Result<Option<String>, ForgeError> {
+    for note in gitlab.notes(number).await?.into_iter().rev().filter(|note| note.system) {
+        let said = note.body.as_str();
+        if said.starts_with("added ") && said.contains("commit") || said.contains("merge train") && !is_end(said) {
+            return Ok(None);
+        }
+        if said.contains("merge train") {
+            return Ok(Some(said.lines().next().unwrap_or_default().to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// `removed this merge request from the merge train because …`, `aborted the merge train …`, `canceled …`.
+fn is_end(said: &str) -> bool {
+    ["removed ", "aborted ", "canceled "].iter().any(|word| said.starts_with(word))
+}

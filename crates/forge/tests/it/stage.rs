@@ -1,0 +1,174 @@
+//! Where the conformance suite plays: each forge over a real repository, with people and mishaps.
+
+use std::sync::Arc;
+
+use towpath_domain::Span;
+use towpath_forge::fake::{self, FakeForge, FakeReview, Fate, Mishap, Rules};
+use towpath_forge::{Forge, ForgeError, Number, PlainGit, Settings};
+
+use crate::support::Lab;
+
+/// A change as people see it on a forge's page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub number: Number,
+    pub state: &'static str,
+    pub title: String,
+    pub body: String,
+    pub labels: Vec<String>,
+    /// Author and text, the oldest first, without what the forge wrote itself.
+    pub comments: Vec<(String, String)>,
+}
+
+/// A forge, the repository that it is about, and people.
+pub trait Stage: Sized {
+    async fn start() -> Self;
+    fn lab(&self) -> &Lab;
+    /// Towpath's forge with an empty mirror of its own: another name is another process.
+    async fn forge(&self, name: &str) -> Arc<dyn Forge>;
+    /// How many calls came, and how many of them were to change something, since this was asked last.
+    fn take_calls(&self) -> (usize, usize);
+    fn rule(&self, rules: Rules);
+    fn seen(&self) -> Vec<Seen>;
+    fn people_close(&self, number: Number);
+    fn people_comment(&self, number: Number, author: &str, body: &str);
+    fn people_review(&self, number: Number, author: &str, approves: bool);
+    /// The queue merges what is first in it, or throws it out for this reason.
+    fn queue(&self, thrown_out: Option<&str>);
+    fn limit_pages(&self, most: usize);
+    fn plan(&self, call: usize, mishap: Mishap);
+    fn is_planned(&self) -> bool;
+}
+
+/// Plain Git: there is nothing but the repository.
+pub struct Plain(Lab);
+
+impl Stage for Plain {
+    async fn start() -> Self {
+        Self(Lab::new())
+    }
+    fn lab(&self) -> &Lab {
+        &self.0
+    }
+    async fn forge(&self, name: &str) -> Arc<dyn Forge> {
+        Arc::new(self.0.forge(name).await)
+    }
+    fn take_calls(&self) -> (usize, usize) {
+        (0, 0)
+    }
+    fn rule(&self, _rules: Rules) {}
+    fn seen(&self) -> Vec<Seen> {
+        Vec::new()
+    }
+    fn people_close(&self, _number: Number) {}
+    fn people_comment(&self, _number: Number, _author: &str, _body: &str) {}
+    fn people_review(&self, _number: Number, _author: &str, _approves: bool) {}
+    fn queue(&self, _thrown_out: Option<&str>) {}
+    fn limit_pages(&self, _most: usize) {}
+    fn plan(&self, _call: usize, _mishap: Mishap) {}
+    fn is_planned(&self) -> bool {
+        false
+    }
+}
+
+/// A hosted forge whose fake is a [`FakeForge`].
+pub struct Hosted {
+    lab: Lab,
+    fake: FakeForge,
+    connect: fn(&Settings, PlainGit) -> Result<Arc<dyn Forge>, ForgeError>,
+    api: &'static str,
+    repository: &'static str,
+}
+
+impl Hosted {
+    fn seen(&self) -> Vec<Seen> {
+        let mut world = self.fake.world();
+        world.follow();
+        let seen = |pull: &fake::FakePull| Seen {
+            number: Number(pull.number),
+            state: match pull.fate {
+                Fate::Open => "open",
+                Fate::Closed => "closed",
+                Fate::Merged(_) => "merged",
+            },
+            title: pull.title.clone(),
+            body: pull.body.clone(),
+            labels: pull.labels.iter().cloned().collect(),
+            comments: pull.comments.iter().filter(|c| !c.system).map(|c| (c.author.clone(), c.body.clone())).collect(),
+        };
+        world.pulls.iter().map(seen).collect()
+    }
+
+    fn index(&self, number: Number) -> usize {
+        self.fake.world().index(number.0).unwrap()
+    }
+}
+
+macro_rules! hosted {
+    ($name:ident, $start:path, $connect:path, $api:literal, $repository:expr) => {
+        pub struct $name(pub Hosted);
+
+        impl Stage for $name {
+            async fn start() -> Self {
+                let lab = Lab::new();
+                let fake = $start(&lab.path("config.git")).await.unwrap();
+                Self(Hosted { lab, fake, connect: $connect, api: $api, repository: $repository })
+            }
+            fn lab(&self) -> &Lab {
+                &self.0.lab
+            }
+            async fn forge(&self, name: &str) -> Arc<dyn Forge> {
+                let settings = Settings {
+                    base_url: Some(format!("{}{}", self.0.fake.url(), self.0.api)),
+                    repository: Some(self.0.repository.to_owned()),
+                    token: "fake-token".to_owned(),
+                    patience: Span::from_millis(1500),
+                };
+                (self.0.connect)(&settings, self.0.lab.forge(name).await).unwrap()
+            }
+            fn take_calls(&self) -> (usize, usize) {
+                let asked = self.0.fake.take_asked();
+                (asked.len(), asked.iter().filter(|asked| asked.method != "GET").count())
+            }
+            fn rule(&self, rules: Rules) {
+                self.0.fake.rule(rules);
+            }
+            fn seen(&self) -> Vec<Seen> {
+                self.0.seen()
+            }
+            fn people_close(&self, number: Number) {
+                let index = self.0.index(number);
+                self.0.fake.world().pulls[index].fate = Fate::Closed;
+            }
+            fn people_comment(&self, number: Number, author: &str, body: &str) {
+                let index = self.0.index(number);
+                self.0.fake.world().comment(index, author, body);
+            }
+            fn people_review(&self, number: Number, author: &str, approves: bool) {
+                let index = self.0.index(number);
+                let mut world = self.0.fake.world();
+                let (at, commit) = (world.now(), world.pulls[index].head.clone());
+                world.pulls[index].reviews.push(FakeReview { author: author.to_owned(), approves, commit, at });
+            }
+            fn queue(&self, thrown_out: Option<&str>) {
+                let mut world = self.0.fake.world();
+                match thrown_out {
+                    Some(why) => world.throw_out(0, why),
+                    None => world.run_queue(),
+                }
+            }
+            fn limit_pages(&self, most: usize) {
+                self.0.fake.mishaps().limit_pages(most);
+            }
+            fn plan(&self, call: usize, mishap: Mishap) {
+                self.0.fake.mishaps().plan(call, mishap);
+            }
+            fn is_planned(&self) -> bool {
+                self.0.fake.mishaps().is_planned()
+            }
+        }
+    };
+}
+
+hosted!(Forgejo, fake::forgejo::start, towpath_forge::forgejo, "/api/v1", "org/config");
+hosted!(GitLab, fake::gitlab::start, towpath_forge::gitlab, "/api/v4", fake::gitlab::PROJECT);
