@@ -66,7 +66,7 @@ impl<A: Api> Hosted<A> {
     }
 
     /// Merges through the forge, where its rules see to it that nothing else than what was checked gets in.
-    async fn merge_through(
+    pub(super) async fn merge_through(
         &self,
         order: &MergeOrder,
         pull: &Pull,
@@ -120,7 +120,12 @@ impl<A: Api> Hosted<A> {
     }
 
     /// After the forge merged it: which commit that is, whether it is what was checked, and away with the branch.
-    async fn merged_by_forge(&self, order: &MergeOrder, pull: &Pull, told: Option<CommitId>) -> Result<MergeOutcome, ForgeError> {
+    pub(super) async fn merged_by_forge(
+        &self,
+        order: &MergeOrder,
+        pull: &Pull,
+        told: Option<CommitId>,
+    ) -> Result<MergeOutcome, ForgeError> {
         let commit = self.commit_of_merge(order, told).await?;
         let mirror = self.plain.mirror();
         let made = mirror.commit_info(commit).await?;
@@ -166,7 +171,7 @@ impl<A: Api> Hosted<A> {
     }
 
     /// After the push: lets the forge see that the change is merged, then deletes its branch.
-    async fn finish(&self, order: &MergeOrder, pull: Option<&Pull>) -> Result<MergeOutcome, ForgeError> {
+    pub(super) async fn finish(&self, order: &MergeOrder, pull: Option<&Pull>) -> Result<MergeOutcome, ForgeError> {
         // People's commits that came a moment later are none of what was merged: the change stays open for them.
         let theirs = self.plain.mirror().resolve(&crate::plain::change_branch(&order.id)?).await?.is_some_and(|now| now != order.head);
         if let Some(pull) = pull

@@ -8,6 +8,7 @@ mod change;
 mod markdown;
 mod merge;
 mod talk;
+mod theirs;
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -119,6 +120,18 @@ impl<A: Api> Forge for Hosted<A> {
 
     fn merge<'a>(&'a self, order: &'a MergeOrder) -> Answer<'a, MergeOutcome> {
         Box::pin(self.merge(order))
+    }
+
+    fn merged_onto<'a>(&'a self, id: &'a ChangeId, head: CommitId, base: CommitId) -> Answer<'a, MergeResult> {
+        Forge::merged_onto(&self.plain, id, head, base)
+    }
+
+    fn merged_pull(&self, number: Number, head: CommitId, onto: Option<CommitId>) -> Answer<'_, MergeResult> {
+        Box::pin(self.merged_pull(number, head, onto))
+    }
+
+    fn merge_pull<'a>(&'a self, number: Number, order: &'a MergeOrder) -> Answer<'a, MergeOutcome> {
+        Box::pin(self.merge_pull(number, order))
     }
 
     fn close<'a>(&'a self, id: &'a ChangeId, head: CommitId, why: &'a str) -> Answer<'a, CloseOutcome> {

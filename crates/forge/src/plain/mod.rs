@@ -267,7 +267,7 @@ impl PlainGit {
     }
 
     /// The merge of `head` into `base`. Its names, message and date come from the two commits and the id alone.
-    async fn make_merge(&self, id: &ChangeId, base: CommitId, head: CommitId) -> Result<Merged, ForgeError> {
+    pub(crate) async fn make_merge(&self, id: &ChangeId, base: CommitId, head: CommitId) -> Result<Merged, ForgeError> {
         let (into, merged) = (self.mirror.commit_info(base).await?, self.mirror.commit_info(head).await?);
         let request = MergeRequest {
             base,
@@ -299,7 +299,7 @@ impl PlainGit {
         Ok(self.mirror.push(&[RefUpdate { branch: branch.clone(), new, expected }]).await?)
     }
 
-    async fn config_head(&self) -> Result<CommitId, ForgeError> {
+    pub(crate) async fn config_head(&self) -> Result<CommitId, ForgeError> {
         self.mirror.resolve(&self.branch).await?.ok_or_else(|| {
             ForgeError::Git(GitError::NotFound {
                 what: format!("the config branch {}", self.branch),
