@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod brain;
+mod forge;
 mod names;
 mod offline;
 mod outside;

@@ -176,7 +176,14 @@ impl Reviews {
             checks.insert(status.context.clone(), Check { commit: pull.head, state: state(status.state) });
         }
         let known = world.ledger.facts().changes.get(&spec.id).and_then(|fact| fact.open.clone());
-        let head_since = known.as_ref().filter(|open| open.head == pull.head).map_or_else(|| world.clock.now(), |open| open.head_since);
+        let seen = known.as_ref().filter(|open| open.head == pull.head && !open.stamp.is_empty()).map(|open| open.head_since);
+        // Nobody else pushed to Towpath's own, so what was said since it was opened was said of this; else it is new as of now.
+        let first = if matches!(kind, Kind::Own(_)) && known.as_ref().is_none_or(|open| open.stamp.is_empty()) {
+            pull.opened_at
+        } else {
+            world.clock.now()
+        };
+        let head_since = seen.unwrap_or(first);
         let given = known.map(|open| open.labels).unwrap_or_default();
         let (touched, targets) = match merged {
             Some(merged) => (touched(around, merged.commit).await?, changed(&around.before, &merged.after)),

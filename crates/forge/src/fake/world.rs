@@ -163,6 +163,8 @@ pub struct World {
     pub statuses: Vec<FakeStatus>,
     /// The labels that the repository has.
     pub labels: Vec<(u64, String)>,
+    /// When its time began, in seconds since 1970.
+    pub epoch: i64,
     ids: u64,
 }
 
@@ -171,7 +173,18 @@ impl World {
     #[must_use]
     pub fn new(repository: Repository, into: &str, account: &str, token: &str) -> Self {
         let (into, account, token) = (into.to_owned(), account.to_owned(), token.to_owned());
-        Self { repository, into, account, token, rules: Rules::default(), pulls: vec![], statuses: vec![], labels: vec![], ids: 0 }
+        Self {
+            repository,
+            into,
+            account,
+            token,
+            rules: Rules::default(),
+            pulls: vec![],
+            statuses: vec![],
+            labels: vec![],
+            epoch: 1_700_001_000,
+            ids: 0,
+        }
     }
 
     /// A number that was not given before; also the time, in seconds: each thing that happens takes one.
@@ -182,7 +195,7 @@ impl World {
 
     /// The time now, in seconds since 1970.
     pub fn now(&mut self) -> i64 {
-        1_700_001_000 + i64::try_from(self.next_id()).unwrap_or(0)
+        self.epoch + i64::try_from(self.next_id()).unwrap_or(0)
     }
 
     /// Brings the changes to what their branches are now, as a forge does when somebody pushed.

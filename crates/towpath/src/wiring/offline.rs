@@ -38,7 +38,7 @@ pub async fn clusters(config: &Config) -> Result<Vec<Finding>, Failure> {
 async fn read(files: Vec<InputFile>, of: String, config: Option<&Config>, environment: &[(String, String)]) -> anyhow::Result<PlanView> {
     let scratch = tempfile::Builder::new().prefix("towpath-plan-").tempdir()?;
     let git = match config {
-        Some(config) => super::serve::git(config)?,
+        Some(config) => super::serve::git(config, Vec::new())?,
         None => Git::new(Settings::new(Identity::new("towpath", "towpath@localhost")?)),
     };
     let mirrors = Mirrors::new(git, scratch.path().to_owned());

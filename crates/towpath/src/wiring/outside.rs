@@ -108,6 +108,17 @@ impl Reached {
         })
     }
 
+    /// A credential, where it is now.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn credential(&self, place: &Credential) -> anyhow::Result<SecretString> {
+        match place {
+            Credential::File(file) => read_secret(file),
+            Credential::Secret(secret) => InStore::new(&self.secrets, secret).read().await.map_err(|why| anyhow::anyhow!(why)),
+        }
+    }
+
     /// The store of secret parameters; without one, each is refused.
     pub fn secrets(&self) -> Arc<Stores> {
         Arc::clone(&self.secrets)

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use towpath_cluster::{Cluster, LocalCluster, Settings as LocalSettings};
 use towpath_control::{Control, Pace};
 use towpath_domain::Span;
-use towpath_forge::PlainGit;
-use towpath_git::{Git, Identity, Settings};
+use towpath_forge::{Forge, PlainGit};
+use towpath_git::{Credential, Git, Identity, Settings};
 use towpath_ledger::Ledger;
 use towpath_ledger::logs::{Limits, Logs};
 use towpath_notify::sinks::{CommandSink, LogSink};
@@ -22,6 +22,7 @@ use towpath_web::Listener;
 
 use super::artifacts::artifacts;
 use super::brain::Wired;
+use super::forge::SignedIn;
 use super::names::CatalogNames;
 use super::outside::Reached;
 use crate::config::Config;
@@ -56,16 +57,26 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
     if taken_up > 0 {
         tracing::info!(runs = taken_up, "runs of an earlier start are taken up again");
     }
-    let git = git(config)?;
+    let outside = Reached::new(&config.outside, &config.state)?;
+    let forge = match &config.forge {
+        Some(forge) => Some(SignedIn::read(forge, &outside).await?),
+        None => None,
+    };
+    let credentials = forge.as_ref().map(|forge| forge.git(&config.repository.url)).transpose()?.unwrap_or_default();
+    let git = git(config, credentials)?;
     git.version().await?;
     let mirrors = Mirrors::new(git, config.state.join("mirrors"));
-    let outside = Reached::new(&config.outside, &config.state)?;
     let registry = Arc::new(outside.registries(&config.outside, LayoutRegistry::open(&config.registry)?)?);
     let images = Arc::new(Images::new(Arc::clone(&registry), config.state.join("images")));
     let host_path = around.host_env.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone()).unwrap_or_default();
     let local = LocalCluster::open(LocalSettings::new(config.state.join("cluster"), around.shim, host_path), images)?;
     let forge_mirror = mirrors.get(&config.repository.url).await?;
-    let forge = PlainGit::new((*forge_mirror).clone(), config.repository.branch.clone());
+    let plain = PlainGit::new((*forge_mirror).clone(), config.repository.branch.clone());
+    let kind = forge.as_ref().map(SignedIn::accounts);
+    let forge: Arc<dyn Forge> = match forge {
+        Some(forge) => forge.forge(plain)?,
+        None => Arc::new(plain),
+    };
     let cluster: Arc<dyn Cluster> = Arc::new(local);
     let secrets: Arc<dyn SecretStore> = outside.secrets();
     let artifacts = artifacts(&config.outside, |name| outside.kubernetes(name), &secrets)?;
@@ -73,12 +84,7 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         current: Current::default(),
         ledger: ledger.clone(),
         mirrors,
-        config: ConfigRepository {
-            url: config.repository.url.clone(),
-            branch: config.repository.branch.clone(),
-            forge: Arc::new(forge),
-            kind: None,
-        },
+        config: ConfigRepository { url: config.repository.url.clone(), branch: config.repository.branch.clone(), forge, kind },
         train: Train::new(config.together),
         catalogs: Catalogs::default(),
         registry,
@@ -130,8 +136,9 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
 ///
 /// # Errors
 /// When the identity in `towpath.toml` is none that a commit can hold.
-pub fn git(config: &Config) -> anyhow::Result<Git> {
-    Ok(Git::new(Settings::new(Identity::new(config.identity.name.clone(), config.identity.email.clone())?)))
+pub fn git(config: &Config, credentials: Vec<Credential>) -> anyhow::Result<Git> {
+    let identity = Identity::new(config.identity.name.clone(), config.identity.email.clone())?;
+    Ok(Git::new(Settings { credentials, ..Settings::new(identity) }))
 }
 
 /// Logs of runs, below the state directory.

@@ -3,6 +3,7 @@
 
 mod architecture;
 mod differences;
+mod forges;
 mod gates;
 mod git_server;
 mod harness;

@@ -1,0 +1,173 @@
+//! Changes on a forge, with people: from the server to what they see there.
+
+use std::sync::LazyLock;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::runtime::Runtime;
+use towpath_forge::fake::forgejo;
+use towpath_forge::fake::{FakeForge, FakePull, Fate};
+
+use crate::installation::{Installation, PRODUCTION, TESTS};
+
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap());
+
+/// People and what they may approve: Ada all, Bea nothing.
+const PEOPLE: [(&str, &str); 3] = [
+    ("access/owners.yml", "$schema: /access/role-1.yml\nname: owners\napproves: all\n"),
+    (
+        "access/ada.yml",
+        "$schema: /access/user-1.yml\nname: Ada\norg_username: ada\nforgejo_username: ada\nroles: [{$ref: /access/owners.yml}]\n",
+    ),
+    ("access/bea.yml", "$schema: /access/user-1.yml\nname: Bea\norg_username: bea\nforgejo_username: bea\nroles: []\n"),
+];
+
+/// An installation whose config repository lives on a forge.
+struct OnForge {
+    it: Installation,
+    forge: FakeForge,
+}
+
+impl OnForge {
+    fn new() -> Self {
+        let it = Installation::new();
+        for (path, text) in PEOPLE {
+            it.write(&format!("config/data/{path}"), text);
+        }
+        it.commit("config", "People");
+        let forge = RUNTIME.block_on(forgejo::start(&it.path("config.git"))).unwrap();
+        it.write("token", "fake-token\n");
+        let table = format!(
+            "[forge]\nkind = \"forgejo\"\nbase_url = \"{}/api/v1\"\nrepository = \"org/config\"\ntoken_file = \"token\"\npatience = \"5s\"\n",
+            forge.url()
+        );
+        let config = it.read("towpath.toml").replace("local = \"50ms\"", "local = \"50ms\"\nremote = \"300ms\"");
+        it.write("towpath.toml", &(config + &table));
+        Self { it, forge }
+    }
+
+    /// Changes as the forge has them now.
+    fn pulls(&self) -> Vec<FakePull> {
+        let mut world = self.forge.world();
+        world.follow();
+        world.pulls.clone()
+    }
+
+    /// Waits until one of the changes is as wanted.
+    fn until_pull(&mut self, what: &str, wanted: impl Fn(&FakePull) -> bool) -> FakePull {
+        let forge = &self.forge;
+        self.it.until(what, |_| {
+            let mut world = forge.world();
+            world.follow();
+            world.pulls.iter().find(|pull| wanted(pull)).cloned()
+        })
+    }
+
+    /// A person writes a comment, a moment from now.
+    fn say(&self, number: u64, who: &str, text: &str) {
+        let mut world = self.forge.world();
+        let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
+        world.epoch = now;
+        let index = world.index(number).unwrap();
+        world.comment(index, who, text);
+    }
+
+    /// What a status on a change's newest commit says: how it stands, and the line.
+    fn status(&self, pull: &FakePull, context: &str) -> Option<(String, String)> {
+        let world = self.forge.world();
+        let found = world.statuses.iter().find(|status| status.commit == pull.head && status.context == context);
+        found.map(|status| (status.state.clone(), status.summary.clone()))
+    }
+
+    /// A person pushes an edit of the config repository to a branch and opens a change.
+    fn edit(&self, branch: &str, who: &str, edit: impl Fn(&Installation)) -> u64 {
+        self.it.git("config", &["fetch", "--quiet", "origin"]);
+        self.it.git("config", &["checkout", "--quiet", "-B", branch, "origin/main"]);
+        edit(&self.it);
+        self.it.git("config", &["commit", "--quiet", "--all", "--message", branch]);
+        self.it.git("config", &["push", "--quiet", "--force", "origin", &format!("HEAD:refs/heads/{branch}")]);
+        self.it.git("config", &["checkout", "--quiet", "main"]);
+        let mut world = self.forge.world();
+        let number = world.open(branch, "main", branch, "").unwrap().number;
+        let index = world.index(number).unwrap();
+        who.clone_into(&mut world.pulls[index].author);
+        number
+    }
+}
+
+/// What Towpath wrote on a change, all of it.
+fn written(pull: &FakePull) -> String {
+    pull.comments.iter().filter(|comment| comment.author == "towpath").map(|comment| comment.body.as_str()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn promotions_are_changes_that_people_see_with_checks_and_plan_and_merge_by_themselves() {
+    let mut on = OnForge::new();
+    let first = on.it.release("first", true);
+    on.it.start(None);
+    on.it.until_at(PRODUCTION, &first);
+    let pulls = on.pulls();
+    assert_eq!(pulls.len(), 2, "{pulls:#?}");
+    for pull in &pulls {
+        assert!(matches!(pull.fate, Fate::Merged(_)), "{pull:#?}");
+        for context in ["towpath/validation", "towpath/gate", "towpath/plan"] {
+            assert_eq!(on.status(pull, context).unwrap().0, "success", "{context} of {pull:#?}");
+        }
+        assert!(pull.labels.contains("bot/automerge"), "{pull:#?}");
+        assert!(pull.body.contains("Vouched for by"), "{}", pull.body);
+    }
+    let plan = written(&pulls[1]);
+    assert!(plan.contains("What this change does") && plan.contains(PRODUCTION) && plan.contains(&first[..7]), "{plan}");
+    assert_eq!(plan.matches("What this change does").count(), 1, "updated in place: {plan}");
+    let doctor = on.it.ok(&["doctor"]);
+    assert!(doctor.contains("as towpath"), "{doctor}");
+}
+
+#[test]
+fn what_a_person_changes_waits_for_somebody_elses_approval_and_is_answered() {
+    let mut on = OnForge::new();
+    let first = on.it.release("first", true);
+    on.it.start(None);
+    on.it.until_at(PRODUCTION, &first);
+    let before = on.it.git("config.git", &["rev-parse", "main"]);
+    let number = on.edit("more", "bea", |it| it.write("config/data/web/app.yml", &(it.read("config/data/web/app.yml") + "# more\n")));
+    on.until_pull("the change to be checked", |pull| pull.number == number && written(pull).contains("What this change does"));
+    on.say(number, "bea", "/lgtm");
+    on.say(number, "bea", "/why");
+    let pull = on.until_pull("the answers", |pull| pull.number == number && written(pull).contains("This change waits"));
+    assert!(written(&pull).contains("Who wrote a change"), "{}", written(&pull));
+    assert_eq!(on.it.git("config.git", &["rev-parse", "main"]), before, "its author does not approve it");
+
+    on.say(number, "ada", "/hold let me look");
+    on.until_pull("the hold", |pull| pull.number == number && pull.labels.contains("bot/hold"));
+    on.say(number, "ada", "/lgtm");
+    on.until_pull("the approval to show", |pull| pull.number == number && pull.labels.contains("lgtm"));
+    assert_eq!(on.it.git("config.git", &["rev-parse", "main"]), before, "a hold holds what is approved");
+    on.say(number, "ada", "/hold cancel");
+    let pull = on.until_pull("it to be merged", |pull| pull.number == number && pull.fate != Fate::Open);
+    assert!(matches!(pull.fate, Fate::Merged(_)));
+    assert_eq!(on.it.git("config.git", &["rev-parse", "more"]), pull.head, "its branch is its author's");
+}
+
+#[test]
+fn a_promotion_by_hand_of_what_nobody_vouches_for_fails_the_gate_whoever_approves() {
+    let mut on = OnForge::new();
+    let first = on.it.release("first", true);
+    on.it.start(None);
+    on.it.until_at(PRODUCTION, &first);
+    let bad = on.it.release("bad", false);
+    on.it.until_held(TESTS, "failed");
+    let number = on.edit("by-hand", "bea", |it| it.replace("web/deploy.yml", &first, &bad));
+    let pull = on.until_pull("the gate to speak", |pull| pull.number == number && on_gate(pull));
+    let (state, summary) = on.status(&pull, "towpath/gate").unwrap();
+    assert!(state == "failure" && summary.contains("tested"), "{state}: {summary}");
+    on.say(number, "ada", "/lgtm");
+    on.until_pull("the approval to show", |pull| pull.number == number && pull.labels.contains("lgtm"));
+    let good = on.it.release("good", true);
+    on.it.until_at(PRODUCTION, &good);
+    assert!(on.pulls().iter().any(|pull| pull.number == number && pull.fate == Fate::Open), "it is still open");
+}
+
+fn on_gate(pull: &FakePull) -> bool {
+    written(pull).contains("What speaks against it")
+}
