@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod brain;
+mod hooks;
 mod names;
 mod offline;
 mod outside;

@@ -42,6 +42,7 @@ pub static FILE: Shape = Shape::Table(&[
     ),
     ("clusters", Shape::Each(&CLUSTER)),
     ("registries", Shape::Each(&REGISTRY)),
+    ("webhooks", super::webhooks::SHAPE),
     ("signatures", Shape::Table(&[("trusted_root", Shape::Value)])),
     (
         "secrets",
@@ -117,7 +118,7 @@ static REGISTRY: Shape = Shape::Table(&[
 ]);
 
 /// A credential in the secret store.
-const SECRET: Shape = Shape::Table(&[("secret", Shape::Value), ("field", Shape::Value), ("version", Shape::Value)]);
+pub const SECRET: Shape = Shape::Table(&[("secret", Shape::Value), ("field", Shape::Value), ("version", Shape::Value)]);
 
 /// A key that may not be there.
 #[derive(Debug, PartialEq, Eq)]

@@ -28,7 +28,11 @@ fn people_their_accounts_and_what_their_roles_approve_are_read() {
     assert!(access.person(ForgeKind::Forgejo, &Account::new("ann-e")).is_none());
     let owners = role(access);
     assert_eq!((&*owners.name, &*owners.members), ("owners", ["data/access/ann.yml".into()].as_slice()));
-    assert!(owners.approves.covers("data/saas/deploy.yml") && owners.approves.covers("README.md") && !owners.approves.covers("data/saasx/a.yml"));
+    assert!(
+        owners.approves.covers("data/saas/deploy.yml")
+            && owners.approves.covers("README.md")
+            && !owners.approves.covers("data/saasx/a.yml")
+    );
     assert!(!owners.approves.all);
 
     let loaded = tree().replace("access/owners.yml", "[data/saas/, README.md]", "all").load();
