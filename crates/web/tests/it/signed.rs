@@ -278,6 +278,36 @@ async fn ten_thousand_garbage_bodies_wake_nobody_and_every_one_is_answered() {
     assert_eq!(github(&server, "push", "after", REPOSITORY).await.status, 202, "it still listens");
 }
 
+#[tokio::test]
+async fn garbage_that_is_signed_wakes_at_a_bounded_pace_and_breaks_nothing() {
+    let server = checking(HookLimits::default()).await;
+    let deep = format!("{{\"repository\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    let strange = [
+        deep.as_str(),
+        r#"{"repository":{"full_name":1}}"#,
+        r#"{"repository":{"full_name":"a/b","full_name":"c/d"}}"#,
+        r#"{"repository":"a/b","project":[]}"#,
+        "{\"repository\":{\"full_name\":\"a\\u0000/b\"}}",
+        "\u{0}\u{1}",
+        "1e999999",
+    ];
+    for (n, body) in strange.into_iter().enumerate() {
+        assert_eq!(github(&server, "push", &format!("d{n}"), body).await.status, 202, "{}", &body[..body.len().min(60)]);
+    }
+    assert_eq!(server.brain.asked(), ["wake"; 7]);
+    // More than a burst of them, and the rest is told to come again.
+    let mut refused = 0;
+    for n in 0..1200 {
+        let said = github(&server, "push", &format!("e{n}"), "{}").await;
+        refused += usize::from(said.status == 429);
+        if refused == 1 {
+            assert_eq!(said.problem(), "too-many-hooks");
+            break;
+        }
+    }
+    assert_eq!(refused, 1);
+}
+
 /// A connection that has sent a head, and what `body` says.
 async fn begun(server: &Server, head: &str, body: &[u8]) -> TcpStream {
     let Endpoint::Tcp(address) = &server.endpoint else { panic!("a port") };
