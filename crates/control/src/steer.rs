@@ -1,5 +1,6 @@
 //! The loop: what is new goes to the planner, and what the planner says is queued, rendered or withdrawn.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,12 +15,19 @@ use crate::looking::Looking;
 use crate::observe::{self, Observer, Pace};
 use crate::rendering::Rendering;
 
+/// How many repositories are remembered that are to be looked at; with more, all are.
+const ANNOUNCED_MAX: usize = 1000;
+
 /// The control part of a server: its loop, and what people ask of it.
 pub struct Control {
     pub(crate) world: Arc<World>,
     pub(crate) planner: Mutex<Planner>,
     seen: Mutex<EventId>,
     wake: Notify,
+    /// Repositories of which somebody said that they are new, as forges call them.
+    announced: Mutex<BTreeSet<String>>,
+    /// There are some.
+    announcing: Notify,
     /// A change was merged: the config repository has a new head.
     merged: Notify,
     /// Another catalog counts.
@@ -43,6 +51,8 @@ impl Control {
             planner,
             seen,
             wake: Notify::new(),
+            announced: Mutex::default(),
+            announcing: Notify::new(),
             merged: Notify::new(),
             adopted: Notify::new(),
             reviewed: Notify::new(),
@@ -60,6 +70,20 @@ impl Control {
     /// Something of a change may be new on its forge: look at the open ones now. All that a webhook about changes does.
     pub fn wake_for_changes(&self) {
         self.reviewed.notify_one();
+    }
+
+    /// A repository may be new, which a forge calls `name`: `organisation/name`, the end of its URL's path. Of those that are watched, the ones
+    /// that may be meant are looked at now; where none is, nothing is.
+    pub fn wake_for_repository(&self, name: &str) {
+        {
+            let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
+            if announced.len() < ANNOUNCED_MAX {
+                announced.insert(name.to_owned());
+            } else {
+                self.wake.notify_one();
+            }
+        }
+        self.announcing.notify_one();
     }
 
     /// An image may have been pushed: those that were looked for in vain are due at once. All that a registry's webhook does.
@@ -105,6 +129,10 @@ impl Control {
             tokio::select! {
                 () = observer.wait() => {}
                 () = self.wake.notified() => observer.hurry_all(),
+                () = self.announcing.notified() => {
+                    let names = std::mem::take(&mut *self.announced.lock().unwrap_or_else(PoisonError::into_inner));
+                    observer.hurry_named(&names);
+                }
                 () = self.merged.notified() => observer.hurry_config(),
                 // New repositories are looked at without waiting for their turn.
                 () = self.adopted.notified() => {}

@@ -3,6 +3,7 @@
 mod artifacts;
 mod brain;
 mod forge;
+mod hooks;
 mod names;
 mod offline;
 mod outside;

@@ -11,6 +11,42 @@ use crate::query::{HistoryFilter, LogPage, LogQuery, RunFilter};
 /// What a question to the brain comes to: an answer, or a refusal that says how to mend it.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, Problem>>;
 
+/// What to look at, since somebody said that it is new. It is nothing more than a hint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wake {
+    /// All repositories.
+    Everything,
+    /// A repository may have new commits.
+    Commits(RepositoryName),
+    /// Changes of a repository may be new, or what was said or found of them.
+    Changes(RepositoryName),
+    /// Images that are waited for.
+    Images,
+}
+
+/// What a forge calls a repository: `organisation/name`. It is the end of the path of its URL.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RepositoryName(String);
+
+impl RepositoryName {
+    /// The longest in bytes; forges allow fewer.
+    const LONGEST: usize = 512;
+
+    /// Takes `text` as a name, if it can be one.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let sound = text.len() <= Self::LONGEST && !text.chars().any(|c| c.is_control() || c.is_whitespace());
+        (sound && text.split('/').count() > 1 && text.split('/').all(|part| !matches!(part, "" | "." | "..")))
+            .then(|| Self(text.to_owned()))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// The loop as the API sees it. Every answer is made from the ledger's facts and the engine's verdicts, and is given at once:
 /// waiting for something to change is the API's business.
 pub trait Brain: Send + Sync + 'static {
@@ -59,11 +95,8 @@ pub trait Brain: Send + Sync + 'static {
     /// Copies the ledger, while it is in use, to a path on the server's machine where nothing is yet.
     fn backup(&self, dest: String) -> Answer<'_, Accepted>;
 
-    /// Something outside may have changed: look now. Must return at once, and may be called often.
-    fn wake(&self);
-
-    /// An image may have been pushed: look at those that are waited for. Must return at once, and may be called often.
-    fn wake_for_images(&self);
+    /// Something outside may be new: look at it now. Must return at once, and may be called often.
+    fn wake_for(&self, wake: Wake);
 
     /// Resolves when a log may have grown. Whoever follows a log waits for it between two pages.
     fn log_may_have_grown(&self) -> BoxFuture<'_, ()> {

@@ -8,7 +8,7 @@ use towpath_control::request::{CancelRequest, HoldRequest, PlanRequest, PromoteR
 use towpath_control::view::{Accepted, ConfigView, ExplainView, Finding, HistoryLine, PlanView, Problem, RunView, StatusView};
 use towpath_domain::Timestamp;
 
-use crate::brain::{Answer, Brain};
+use crate::brain::{Answer, Brain, Wake};
 use crate::query::{HistoryFilter, LogLine, LogPage, LogQuery, RunFilter};
 
 /// What the fake shows.
@@ -181,12 +181,14 @@ impl Brain for FakeBrain {
         self.answer(format!("backup {dest:?}"), |shown| Ok(shown.accepted.clone()))
     }
 
-    fn wake(&self) {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push("wake".into());
-    }
-
-    fn wake_for_images(&self) {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push("wake for images".into());
+    fn wake_for(&self, wake: Wake) {
+        let said = match wake {
+            Wake::Everything => "wake".to_owned(),
+            Wake::Images => "wake for images".to_owned(),
+            Wake::Commits(name) => format!("wake for commits of {}", name.as_str()),
+            Wake::Changes(name) => format!("wake for changes of {}", name.as_str()),
+        };
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(said);
     }
 
     fn log_may_have_grown(&self) -> BoxFuture<'_, ()> {

@@ -14,7 +14,8 @@
 //! | `GET /api/v1/history?about=&since=&until=&limit=` | events of the ledger in words |
 //! | `GET /api/v1/doctor` | what is well and what is not |
 //! | `POST /api/v1/{retry,cancel,promote,rollback,hold,release,backup}` | asks for something |
-//! | `POST /hooks/git` | wakes the loop; what is sent is not read |
+//! | `POST /hooks/{github,gitlab,forgejo}` | has a repository or its changes looked at, where the sender shows that it may |
+//! | `POST /hooks/git` | has all repositories looked at; what is sent is not read |
 //! | `POST /hooks/registry` | has images looked at that are waited for; what is sent is not read |
 //!
 //! Refusals are problem details (RFC 9457, `application/problem+json`).
@@ -22,6 +23,7 @@
 //! - [`brain`]: what the API needs of the loop.
 //! - [`query`]: what can be asked, and pages of logs.
 //! - [`api`]: the routes.
+//! - [`hooks`]: webhooks, and who may send them.
 //! - [`endpoint`] and [`server`]: where the server listens, and how it serves and stops.
 //! - [`limits`]: every limit, with its reason.
 
@@ -31,6 +33,7 @@ pub mod endpoint;
 #[cfg(feature = "fake")]
 pub mod fake;
 pub mod guard;
+pub mod hooks;
 pub mod limits;
 pub mod problem;
 pub mod query;
@@ -38,7 +41,7 @@ pub mod server;
 
 mod bucket;
 
-pub use brain::{Answer, Brain};
+pub use brain::{Answer, Brain, RepositoryName, Wake};
 pub use endpoint::{Endpoint, EndpointError};
 pub use query::{BackupRequest, HistoryFilter, LogLine, LogPage, LogQuery, RunFilter};
 pub use server::{ListenError, Listener, serve};

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The largest body of a request to the API, in bytes. The longest thing that people send is a reason.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// The largest webhook body that is read to its end, in bytes; forges send no larger ones. Nothing of it is kept.
+/// The largest webhook body that is read to its end, in bytes: GitHub's own limit, and others send no larger ones.
 pub const HOOK_BODY_BYTES_MAX: usize = 25 * 1024 * 1024;
 
 /// How long a request may take. Planning a branch fetches it first, which a slow remote drags out.
@@ -28,3 +28,20 @@ pub const HOOK_BURST: u32 = 20;
 
 /// How long until one more wake by webhook is taken. More would say nothing new: each wake looks at everything.
 pub const HOOK_REFILL: Duration = Duration::from_millis(250);
+
+/// Webhooks that are checked and taken in at the same time. With [`HOOK_KEPT_BYTES_MAX`] they hold some 64 MiB at
+/// most, growing buffers counted in, whoever sends them.
+pub const HOOKS_AT_ONCE: usize = 32;
+
+/// How much of a webhook's body is kept to be parsed, in bytes. Only pushes of very many commits are longer: they have everything looked at.
+pub const HOOK_KEPT_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long the sender of a webhook may take for its body. Forges give up after as long; a slow sender holds one of few places.
+pub const HOOK_BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Webhooks that come at once, of those who know a secret, are taken up to this number; after it, one each [`SIGNED_HOOK_REFILL`]. A large change
+/// with many checks sends hundreds; what they wake for is looked at once.
+pub const SIGNED_HOOK_BURST: u32 = 1000;
+
+/// How long until one more webhook is taken of those who know a secret: whoever caught one and sends it again and again is slowed down.
+pub const SIGNED_HOOK_REFILL: Duration = Duration::from_millis(20);

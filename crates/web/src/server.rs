@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::brain::Brain;
 use crate::endpoint::Endpoint;
+use crate::hooks::{HookSettings, Hooks};
 use crate::{api, limits};
 
 /// Why the server cannot listen.
@@ -117,9 +118,9 @@ fn bind_private(path: &Path) -> io::Result<StdUnixListener> {
 }
 
 /// Serves the API over `brain` until `shutdown` turns true (or its sender is gone). Then nobody new is let in, waiting requests
-/// are answered with what there is, and open ones get [`limits::DRAIN_TIMEOUT`] to end.
-pub async fn serve(listener: Listener, brain: Arc<dyn Brain>, shutdown: watch::Receiver<bool>) {
-    let router = api::router(brain, shutdown.clone());
+/// are answered with what there is, and open ones get [`limits::DRAIN_TIMEOUT`] to end. Webhooks are received as `hooks` says.
+pub async fn serve(listener: Listener, brain: Arc<dyn Brain>, hooks: HookSettings, shutdown: watch::Receiver<bool>) {
+    let router = api::router(brain, Hooks::new(hooks), shutdown.clone());
     match listener.bound {
         Bound::Tcp(listener) => {
             // Answers are small, and must not wait for more to send.

@@ -95,6 +95,11 @@ impl Observer {
         self.schedule.hurry_all(Instant::now());
     }
 
+    /// Looks at those without waiting for their turn that a forge may call one of `names`.
+    pub(crate) fn hurry_named(&mut self, names: &BTreeSet<String>) {
+        self.schedule.hurry_named(names, Instant::now());
+    }
+
     /// Looks at the config repository without waiting for its turn.
     pub(crate) fn hurry_config(&mut self) {
         self.schedule.hurry(&self.world.config.url, Instant::now());

@@ -19,6 +19,16 @@ const REMOTE_LOOKS_A_SECOND: u32 = 10;
 /// Asking for local signatures takes at most one part in so many of the time.
 const SHARE: u32 = 20;
 
+/// Whether a forge may call the repository at `url` `name`: its path ends with it. The host is not compared: a forge has several names, and
+/// another one's repository of that name is looked at in vain at most.
+fn may_be_called(url: &RepoUrl, name: &str) -> bool {
+    let path = url.expose().trim_end_matches('/');
+    let path = path.strip_suffix(".git").unwrap_or(path);
+    let Some(before) = path.len().checked_sub(name.len()) else { return false };
+    path.get(before..).is_some_and(|end| end.eq_ignore_ascii_case(name))
+        && path.get(..before).is_some_and(|start| start.ends_with(['/', ':']))
+}
+
 /// What is looked at, and when next.
 pub(super) struct Schedule {
     pace: Pace,
@@ -97,6 +107,13 @@ impl Schedule {
     pub fn hurry_all(&mut self, now: Instant) {
         let all: Vec<RepoUrl> = self.repositories.keys().cloned().collect();
         all.iter().for_each(|url| self.hurry(url, now));
+    }
+
+    /// Looks right away at those that may be called one of `names`.
+    pub fn hurry_named(&mut self, names: &BTreeSet<String>, now: Instant) {
+        let meant = |url: &&RepoUrl| names.iter().any(|name| may_be_called(url, name));
+        let meant: Vec<RepoUrl> = self.repositories.keys().filter(meant).cloned().collect();
+        meant.iter().for_each(|url| self.hurry(url, now));
     }
 
     /// Looks at one right away.
@@ -297,6 +314,26 @@ mod tests {
         assert_eq!(schedule.next(), None, "it is under way");
         schedule.done(&url("/a"), true, now);
         assert_eq!(look(&mut schedule, Some(1), true, now), ["/a"]);
+    }
+
+    #[test]
+    fn a_repository_is_looked_at_by_the_name_that_its_forge_gives_it() {
+        let now = Instant::now();
+        let all = [
+            "https://t@git.example.com/org/web.git",
+            "git@git.example.com:org/web",
+            "/srv/org/web/",
+            "https://x/my-org/web",
+            "https://x/org/web/api",
+            "org/web",
+        ];
+        let mut schedule = watching(&all, now);
+        look(&mut schedule, Some(1), true, now);
+        schedule.hurry_named(&["Org/Web".to_owned(), "none/such".to_owned(), String::new()].into(), now);
+        assert_eq!(
+            look(&mut schedule, Some(1), true, now),
+            ["/srv/org/web/", "git@git.example.com:org/web", "https://…@git.example.com/org/web.git"]
+        );
     }
 
     #[test]

@@ -34,11 +34,13 @@ All of it, with what is usual:
   email = \"towpath@localhost\"
   [poll]
   local = \"50ms\"                    # repositories on this machine
-  remote = \"30s\"                    # all others; a webhook at /hooks/git makes it sooner
+  remote = \"30s\"                    # all others; a webhook makes it sooner
   [notify]
   command = [\"/usr/local/bin/tell\"] # gets each message as JSON on standard input
   [registry]
   directory = \".towpath/registry\"
+  [webhooks.github]                 # or gitlab, forgejo, registry
+  secret_file = \"/etc/towpath/hook\"   # what webhooks to /hooks/github are checked with
   [runs]
   memory_max = \"16Gi\"              # what ran out of memory is given twice as much, up to this
   [changes]

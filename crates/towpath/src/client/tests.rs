@@ -17,7 +17,7 @@ async fn server(at: &str, shown: Shown) -> (Client, Arc<FakeBrain>, watch::Sende
     let client = Client::at(listener.endpoint().clone());
     let brain = Arc::new(FakeBrain::new(shown));
     let (stop, stopping) = watch::channel(false);
-    tokio::spawn(serve(listener, Arc::clone(&brain) as Arc<dyn towpath_web::Brain>, stopping));
+    tokio::spawn(serve(listener, Arc::clone(&brain) as Arc<dyn towpath_web::Brain>, Default::default(), stopping));
     (client, brain, stop)
 }
 

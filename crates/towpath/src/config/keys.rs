@@ -58,6 +58,7 @@ pub static FILE: Shape = Shape::Table(&[
     ),
     ("clusters", Shape::Each(&CLUSTER)),
     ("registries", Shape::Each(&REGISTRY)),
+    ("webhooks", super::webhooks::SHAPE),
     ("signatures", Shape::Table(&[("trusted_root", Shape::Value)])),
     (
         "secrets",
@@ -133,7 +134,7 @@ static REGISTRY: Shape = Shape::Table(&[
 ]);
 
 /// A credential in the secret store.
-const SECRET: Shape = Shape::Table(&[("secret", Shape::Value), ("field", Shape::Value), ("version", Shape::Value)]);
+pub const SECRET: Shape = Shape::Table(&[("secret", Shape::Value), ("field", Shape::Value), ("version", Shape::Value)]);
 
 /// A key that may not be there.
 #[derive(Debug, PartialEq, Eq)]

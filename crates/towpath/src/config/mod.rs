@@ -7,6 +7,7 @@ pub mod forge;
 mod keys;
 pub mod outside;
 mod read;
+pub mod webhooks;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -43,6 +44,8 @@ pub struct Config {
     pub registry: PathBuf,
     /// Clusters, registries and secret stores that Towpath reaches for.
     pub outside: outside::Outside,
+    /// The secrets that webhooks are checked with.
+    pub webhooks: webhooks::Webhooks,
     /// Where builds are carried out that push their images themselves; on this machine when nothing is said.
     pub builds: Option<builds::Builds>,
     /// The most memory, in bytes, that a run is given which ran out of it before.

@@ -2,9 +2,12 @@
 //! and never in the config repository: whoever may edit a saas file may not choose them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::artifacts::Artifacts;
 
@@ -78,8 +81,7 @@ pub enum Credential {
 }
 
 /// A field of a secret.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "RawSecretRef")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretRef {
     /// The path.
     pub path: String,
@@ -94,6 +96,35 @@ struct RawSecretRef {
     secret: String,
     field: String,
     version: Option<u64>,
+}
+
+impl<'de> Deserialize<'de> for SecretRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Place)
+    }
+}
+
+/// Where a credential is. One that stands here itself is refused without repeating it.
+struct Place;
+
+impl<'de> Visitor<'de> for Place {
+    type Value = SecretRef;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the place of a secret: {secret = \"path\", field = \"field\"}")
+    }
+
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<SecretRef, E> {
+        Err(E::custom("no credential stands in this file: name a file that holds it, or its place: {secret = \"path\", field = \"field\"}"))
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<SecretRef, E> {
+        self.visit_str("")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SecretRef, A::Error> {
+        RawSecretRef::deserialize(MapAccessDeserializer::new(map))?.try_into().map_err(de::Error::custom)
+    }
 }
 
 impl TryFrom<RawSecretRef> for SecretRef {

@@ -12,7 +12,7 @@ use towpath_web::Endpoint;
 
 use super::forge::Forge;
 use super::outside::{self, Outside};
-use super::{Config, Identity, Poll, Repository, builds, keys};
+use super::{Config, Identity, Poll, Repository, builds, keys, webhooks};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -67,6 +67,8 @@ struct Raw {
     #[serde(default)]
     signatures: outside::Signatures,
     secrets: Option<outside::Secrets>,
+    #[serde(default)]
+    webhooks: webhooks::Webhooks,
 }
 
 #[derive(Deserialize)]
@@ -237,7 +239,11 @@ pub fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
         };
         at(span, message, help.to_owned())
     })?;
-    config.outside.consistent().map_err(|message| at(None, message, "docs/operate.md shows where credentials may stand".to_owned()))?;
+    config
+        .outside
+        .consistent()
+        .and_then(|()| config.webhooks.consistent(&config.outside))
+        .map_err(|message| at(None, message, "docs/operate.md shows where credentials may stand".to_owned()))?;
     Ok(config)
 }
 
@@ -275,6 +281,7 @@ fn assemble(file: &Path, raw: Raw) -> Result<Config, Wrong> {
         registry: raw.registry.directory.map_or_else(|| state.join("registry"), |path| folder.join(path)),
         state,
         outside,
+        webhooks: raw.webhooks.from(folder),
         builds,
         forge: raw.forge.map(|forge| forge.from(folder)),
         together: raw.changes.together.unwrap_or(towpath_runs::TOGETHER),

@@ -120,6 +120,37 @@ fn credentials_stand_in_files_or_in_the_secret_store_but_not_in_what_they_open()
 }
 
 #[test]
+fn each_webhook_receiver_has_a_secret_or_two() {
+    use super::super::outside::Credential;
+    use towpath_web::hooks::Receiver;
+    let with = |more: &str| format!("[config]\nurl = \"config\"\n{more}");
+    let hooks =
+        read(&with("[webhooks.github]\nsecret_file = \"new\"\nother_secret_file = \"/old\"\n[webhooks.gitlab]\nsecret_file = \"/g\""))
+            .unwrap()
+            .webhooks
+            .0;
+    let file = |path: &str| Credential::File(path.into());
+    assert_eq!(hooks[&Receiver::GitHub], [file("/srv/delivery/new"), file("/old")]);
+    assert_eq!(hooks[&Receiver::GitLab], [file("/g")]);
+    assert_eq!(hooks.len(), 2);
+    let stored = with("[webhooks.forgejo]\nsecret = {secret = \"ci/hook\", field = \"key\"}\n");
+    assert!(read(&format!("{stored}[secrets.files]\ndirectory = \"v\"")).is_ok());
+    for (text, message) in [
+        (stored, "[webhooks.forgejo] secret stands in a secret store, but there is no [secrets]"),
+        (with("[webhooks.github]\nother_secret_file = \"x\""), "a webhook is checked with `secret_file`"),
+        (with("[webhooks.github]\nsecret_file = \"x\"\nsecret = {secret = \"a\", field = \"b\"}"), "say the same in two ways"),
+        (with("[webhooks.github]\nsecret = \"in plain sight\""), "no credential stands in this file"),
+        (with("[webhooks.github]\nsecret = 5"), "no credential stands in this file"),
+        (with("[webhooks.github]\nsecret = true"), "expected the place of a secret"),
+        (with("[webhooks.githib]\nsecret_file = \"x\""), "the key `webhooks.githib` is not known"),
+    ] {
+        let error = read(&text).unwrap_err();
+        assert!(error.message.contains(message), "{error}");
+        assert!(!error.to_string().contains("plain sight"), "{error}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_told_with_its_place_and_mend() {
     let with = |more: &str| format!("[config]\nurl = \"config\"\n{more}");
     for (text, place, message, help) in [

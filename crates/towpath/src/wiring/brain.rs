@@ -8,7 +8,7 @@ use towpath_control::request::{CancelRequest, HoldRequest, PlanRequest, PromoteR
 use towpath_control::view::{Accepted, ExplainView, Finding, HistoryLine, PlanView, Problem, RunView, StatusView};
 use towpath_ledger::EventFilter;
 use towpath_runs::World;
-use towpath_web::{Answer, Brain, HistoryFilter, LogLine, LogPage, LogQuery, RunFilter};
+use towpath_web::{Answer, Brain, HistoryFilter, LogLine, LogPage, LogQuery, RunFilter, Wake};
 
 /// Lines on one page of a log.
 const PAGE: usize = 2000;
@@ -138,11 +138,16 @@ impl Brain for Wired {
         })
     }
 
-    fn wake(&self) {
-        self.control.wake();
-    }
-
-    fn wake_for_images(&self) {
-        self.control.wake_for_images();
+    fn wake_for(&self, wake: Wake) {
+        match wake {
+            Wake::Everything => self.control.wake(),
+            Wake::Commits(repository) => self.control.wake_for_repository(repository.as_str()),
+            // What is new of a change may stand in its repository, too.
+            Wake::Changes(repository) => {
+                self.control.wake_for_repository(repository.as_str());
+                self.control.wake_for_changes();
+            }
+            Wake::Images => self.control.wake_for_images(),
+        }
     }
 }

@@ -171,17 +171,17 @@ impl Reached {
 }
 
 /// A credential in the secret store, which keeps it for as long as its lease and then asks anew.
-struct InStore {
+pub(super) struct InStore {
     store: Arc<Stores>,
     request: Request,
 }
 
 impl InStore {
-    fn new(store: &Arc<Stores>, secret: &outside::SecretRef) -> Self {
+    pub(super) fn new(store: &Arc<Stores>, secret: &outside::SecretRef) -> Self {
         Self { store: Arc::clone(store), request: Request::new(&secret.path, &secret.field).at_version(secret.version) }
     }
 
-    async fn read(&self) -> Result<SecretString, String> {
+    pub(super) async fn read(&self) -> Result<SecretString, String> {
         let fetched = self.store.read(&self.request).await.map_err(|error| error.to_string())?;
         Ok(SecretString::from(fetched.value.expose().trim_end_matches(['\n', '\r']).to_owned()))
     }
@@ -206,8 +206,8 @@ impl PasswordSource for InStore {
 }
 
 /// A secret in a file, without the line break that editors put at its end.
-fn read_secret(file: &Path) -> anyhow::Result<SecretString> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}, which is to hold a password", file.display()))?;
+pub(super) fn read_secret(file: &Path) -> anyhow::Result<SecretString> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}, which is to hold a secret", file.display()))?;
     Ok(SecretString::from(text.trim_end_matches(['\n', '\r']).to_owned()))
 }
 

@@ -19,6 +19,7 @@ use towpath_runs::world::{Builders, Catalogs, Clock, ConfigRepository, Current, 
 use towpath_runs::{Train, Workers, World};
 use towpath_secrets::SecretStore;
 use towpath_web::Listener;
+use towpath_web::hooks::{HookLimits, HookSettings};
 
 use super::artifacts::artifacts;
 use super::brain::Wired;
@@ -78,6 +79,7 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         None => Arc::new(plain),
     };
     let cluster: Arc<dyn Cluster> = Arc::new(local);
+    let hooks = HookSettings { keys: super::hooks::keys(&config.webhooks, &outside.secrets()), limits: HookLimits::default() };
     let secrets: Arc<dyn SecretStore> = outside.secrets();
     let artifacts = artifacts(&config.outside, |name| outside.kubernetes(name), &secrets)?;
     let world = Arc::new(World {
@@ -119,7 +121,7 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         tokio::spawn(Arc::clone(&control).keep_going(shutdown.clone())),
         tokio::spawn(Workers::new(Arc::clone(&world), format!("worker-{}", std::process::id())).run(shutdown.clone())),
         tokio::spawn(towpath_notify::run(ledger.clone(), sinks(config, &world.host_env), tell, shutdown.clone())),
-        tokio::spawn(towpath_web::serve(listener, brain, shutdown)),
+        tokio::spawn(towpath_web::serve(listener, brain, hooks, shutdown)),
         controllers,
     ];
     for part in parts {

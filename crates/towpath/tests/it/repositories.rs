@@ -126,3 +126,64 @@ fn a_broken_saas_file_holds_its_own_targets_and_a_mended_one_goes_on() {
     });
     it.until_at(PRODUCTION, &second);
 }
+
+/// Sends what a GitHub would of a push, signed with this secret, and answers with the status.
+fn announce(it: &Installation, secret: &str, repository: &str, delivery: &str) -> String {
+    let server: serde_json::Value = serde_json::from_str(&it.read(".towpath/server.json")).unwrap();
+    let url = format!("http://{}/hooks/github", server["address"].as_str().unwrap());
+    it.write("hook.json", &format!(r#"{{"ref":"refs/heads/main","repository":{{"full_name":"{repository}"}}}}"#));
+    let run = |program: &str, arguments: &[&str]| {
+        let out = std::process::Command::new(program).args(arguments).current_dir(it.path(".")).output().unwrap();
+        assert!(out.status.success(), "{out:?}");
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let signed = run("openssl", &["dgst", "-sha256", "-hmac", secret, "-r", "hook.json"]);
+    let signature = format!("x-hub-signature-256: sha256={}", signed.split(' ').next().unwrap());
+    let delivery = format!("x-github-delivery: {delivery}");
+    let mut arguments =
+        vec!["-sS", "-o", "/dev/null", "-w", "%{http_code}", "-H", "x-github-event: push", "-H", &signature, "-H", &delivery];
+    arguments.extend(["-H", "content-type: application/json", "--data-binary", "@hook.json", &url]);
+    run("curl", &arguments)
+}
+
+#[test]
+fn a_signed_webhook_has_its_repository_looked_at_long_before_its_turn_and_a_new_secret_counts_without_a_restart() {
+    if let Some(program) = towpath_testbed::missing_program(&["curl", "openssl"]) {
+        towpath_testbed::skipped::<()>(&format!("signing and sending a webhook needs {program}"));
+        return;
+    }
+    let mut it = Installation::new();
+    let toml = it.read("towpath.toml").replace("50ms", "1h");
+    it.write("towpath.toml", &format!("{toml}[webhooks.github]\nsecret_file = \"hook-secret\"\nother_secret_file = \"next-secret\"\n"));
+    let (secret, next) = ("the first secret, long enough", "the next secret, long enough");
+    it.write("hook-secret", &format!("{secret}\n"));
+    it.write("next-secret", &format!("{next}\n"));
+    let first = it.release("first", true);
+    it.start(None);
+    it.until_at(STAGE, &first);
+
+    // The folder that the repository is in stands for its organisation.
+    let folder = it.path(".").canonicalize().unwrap();
+    let name = format!("{}/web", folder.file_name().unwrap().to_str().unwrap());
+    let second = it.release("second", true);
+    assert_eq!(announce(&it, "not the secret, though long", &name, "a"), "401");
+    assert_eq!(announce(&it, secret, "someone/else", "b"), "202");
+    assert_eq!(announce(&it, secret, &name, "c"), "202");
+    it.until_at(STAGE, &second);
+    let third = it.release("third", true);
+    assert_eq!(announce(&it, next, &name, "d"), "202");
+    it.until_at(STAGE, &third);
+    assert_eq!(announce(&it, next, &name, "d"), "204");
+    let doubtful = it.read("server.log");
+    assert!(!doubtful.contains(secret) && !doubtful.contains(next));
+
+    // The secret is replaced while the server runs.
+    it.write("next-secret", "a third secret, long enough\n");
+    let name = name.as_str();
+    let mut tried = 0;
+    it.until("the new secret to count", |it| {
+        tried += 1;
+        (announce(it, "a third secret, long enough", name, &format!("e{tried}")) == "202").then_some(())
+    });
+    assert_eq!(announce(&it, next, name, "f"), "401");
+}

@@ -1,12 +1,10 @@
 //! The routes.
 
 mod extract;
-mod hooks;
 mod read;
 mod write;
 
-use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -17,23 +15,22 @@ use axum::routing::{get, post};
 use tokio::sync::watch;
 
 use crate::brain::Brain;
-use crate::bucket::Bucket;
+use crate::hooks::{self, Hooks};
 use crate::problem::Refusal;
 use crate::{guard, limits};
 
 /// What every handler shares.
 #[derive(Clone)]
-struct Shared {
-    brain: Arc<dyn Brain>,
+pub(crate) struct Shared {
+    pub(crate) brain: Arc<dyn Brain>,
     /// Turns true when the server is told to stop: whoever waits then answers with what there is.
     stopping: watch::Receiver<bool>,
-    hooks: Arc<Mutex<Bucket>>,
+    pub(crate) hooks: Hooks,
 }
 
 /// The API over `brain`. Waiting requests end early once `stopping` turns true.
-pub fn router(brain: Arc<dyn Brain>, stopping: watch::Receiver<bool>) -> Router {
-    let hooks = Bucket::full(limits::HOOK_BURST, limits::HOOK_REFILL, Instant::now());
-    let shared = Shared { brain, stopping, hooks: Arc::new(Mutex::new(hooks)) };
+pub(crate) fn router(brain: Arc<dyn Brain>, hooks: Hooks, stopping: watch::Receiver<bool>) -> Router {
+    let shared = Shared { brain, stopping, hooks };
     let v1 = Router::new()
         .route("/status", get(read::status))
         .route("/plan", get(read::plan))
@@ -52,7 +49,12 @@ pub fn router(brain: Arc<dyn Brain>, stopping: watch::Receiver<bool>) -> Router 
         .route("/backup", post(write::backup))
         .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX));
     // A webhook may come through a proxy that keeps the outside name in Host. It can do nothing but wake, so it is let in.
-    let hook = Router::new().route("/hooks/git", post(hooks::git)).route("/hooks/registry", post(hooks::registry));
+    let hook = Router::new()
+        .route("/hooks/github", post(hooks::github))
+        .route("/hooks/gitlab", post(hooks::gitlab))
+        .route("/hooks/forgejo", post(hooks::forgejo))
+        .route("/hooks/registry", post(hooks::registry))
+        .route("/hooks/git", post(hooks::git));
     Router::new()
         .nest("/api/v1", v1)
         .route("/healthz", get(|| async { "ok\n" }))

@@ -7,6 +7,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use towpath_web::fake::{FakeBrain, Shown};
+use towpath_web::hooks::{HookLimits, HookSettings, Keys};
 use towpath_web::{Endpoint, Listener, serve};
 
 pub struct Server {
@@ -17,12 +18,18 @@ pub struct Server {
 }
 
 pub async fn server(at: &str, shown: Shown) -> Server {
+    server_with(at, shown, Keys::default(), HookLimits::default()).await
+}
+
+/// One that checks webhooks.
+pub async fn server_with(at: &str, shown: Shown, keys: Keys, limits: HookLimits) -> Server {
     let listener = Listener::bind(&at.parse().unwrap()).await.unwrap();
     let endpoint = listener.endpoint().clone();
     let brain = Arc::new(FakeBrain::new(shown));
     let (stop, stopping) = watch::channel(false);
+    let hooks = HookSettings { keys, limits };
     let served = Arc::clone(&brain);
-    let ended = tokio::spawn(async move { serve(listener, served, stopping).await });
+    let ended = tokio::spawn(async move { serve(listener, served, hooks, stopping).await });
     Server { endpoint, brain, stop, ended }
 }
 

@@ -1,4 +1,4 @@
-//! What registries send when an image was pushed: it wakes, whatever it says, and is bounded.
+//! What registries send that can show nothing when an image was pushed: it wakes, whatever it says, and is bounded.
 
 use towpath_web::fake::Shown;
 

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod api;
+mod examples;
 mod harness;
 mod hooks;
+mod signed;
 mod stopping;
 mod unix;
