@@ -20,6 +20,10 @@ pub struct HookLimits {
     pub kept: usize,
     /// The largest body, in bytes. What is beyond `kept` is hashed for the signature, and not kept.
     pub body: usize,
+    /// How many of those who know a secret are taken at once; after it, one each `refill`.
+    pub burst: u32,
+    /// How long until one more is taken.
+    pub refill: Duration,
 }
 
 impl Default for HookLimits {
@@ -29,6 +33,8 @@ impl Default for HookLimits {
             time: limits::HOOK_BODY_TIMEOUT,
             kept: limits::HOOK_KEPT_BYTES_MAX,
             body: limits::HOOK_BODY_BYTES_MAX,
+            burst: limits::SIGNED_HOOK_BURST,
+            refill: limits::SIGNED_HOOK_REFILL,
         }
     }
 }
@@ -94,6 +100,6 @@ impl Intake {
             }
             checking.update(&chunk);
         }
-        Ok(Taken { right: checking.is_right(), body: kept })
+        Ok(Taken { right: checking.verify(), body: kept })
     }
 }

@@ -110,7 +110,7 @@ impl Checking {
     }
 
     /// Whether the sender knows one of the secrets. All are looked at, whichever is right.
-    pub(super) fn is_right(self) -> bool {
+    pub(super) fn verify(self) -> bool {
         let shown: Vec<Vec<u8>> = match &self.claim {
             Claim::Signed(signature) => vec![signature.to_vec()],
             Claim::Standard { signatures, .. } => signatures.iter().map(|signature| signature.to_vec()).collect(),
@@ -142,7 +142,7 @@ mod tests {
         let mut checking = Checking::new(claim, &[SecretString::from("another secret of the right length"), SecretString::from(secret)]);
         // As it comes in, in pieces.
         body.as_bytes().chunks(3).for_each(|piece| checking.update(piece));
-        checking.is_right()
+        checking.verify()
     }
 
     /// The example of GitHub's documentation on validating deliveries.

@@ -278,6 +278,44 @@ async fn ten_thousand_garbage_bodies_wake_nobody_and_every_one_is_answered() {
     assert_eq!(github(&server, "push", "after", REPOSITORY).await.status, 202, "it still listens");
 }
 
+#[tokio::test]
+async fn garbage_that_is_signed_wakes_at_a_bounded_pace_and_breaks_nothing() {
+    let server = checking(HookLimits::default()).await;
+    let deep = format!("{{\"repository\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    let strange = [
+        deep.as_str(),
+        r#"{"repository":{"full_name":1}}"#,
+        r#"{"repository":{"full_name":"a/b","full_name":"c/d"}}"#,
+        r#"{"repository":"a/b","project":[]}"#,
+        "{\"repository\":{\"full_name\":\"a\\u0000/b\"}}",
+        "\u{0}\u{1}",
+        "1e999999",
+    ];
+    for (n, body) in strange.into_iter().enumerate() {
+        assert_eq!(github(&server, "push", &format!("d{n}"), body).await.status, 202, "{}", &body[..body.len().min(60)]);
+    }
+    assert_eq!(server.brain.asked(), ["wake"; 7]);
+}
+
+#[tokio::test]
+async fn those_who_know_the_secret_are_slowed_down_as_well_and_what_was_not_taken_may_come_again() {
+    let refill = Duration::from_millis(700);
+    let server = checking(HookLimits { burst: 2, refill, ..HookLimits::default() }).await;
+    let begun = Instant::now();
+    for (delivery, status) in [("a", 202), ("a", 204)] {
+        assert_eq!(github(&server, "push", delivery, REPOSITORY).await.status, status, "one that comes twice takes a turn, too");
+    }
+    let said = github(&server, "push", "b", REPOSITORY).await;
+    if begun.elapsed() < refill {
+        assert_eq!((said.status, said.problem().as_str()), (429, "too-many-hooks"));
+        assert!(said.head.contains("retry-after"));
+        while github(&server, "push", "b", REPOSITORY).await.status != 202 {
+            assert!(begun.elapsed() < Duration::from_secs(20));
+        }
+    }
+    assert_eq!(server.brain.asked(), ["wake for commits of org/web"; 2]);
+}
+
 /// A connection that has sent a head, and what `body` says.
 async fn begun(server: &Server, head: &str, body: &[u8]) -> TcpStream {
     let Endpoint::Tcp(address) = &server.endpoint else { panic!("a port") };
