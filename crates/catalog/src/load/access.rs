@@ -88,9 +88,8 @@ fn accounts(users: &Users<'_>, findings: &mut Findings) -> BTreeMap<(ForgeKind, 
 fn approves(file: &Arc<str>, raw: &RawRole, index: &Index<'_>, findings: &mut Findings) -> Approves {
     let mut paths: BTreeSet<Box<str>> = BTreeSet::new();
     for at in &raw.paths {
-        let within = |path: &str| path.strip_prefix(&*at.value).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         // Of what is not below data/, nothing is known here.
-        if at.value.starts_with("data/") && !index.files.iter().any(|file| within(&file.path)) {
+        if at.value.starts_with("data/") && !index.holds(&at.value) {
             let message = format!("`approves`: there is neither a file nor a folder `{}`", at.value.escape_debug());
             findings.warn("unknown-selection", at.spot.place(file), message, "Mend the path, or remove it.");
         }

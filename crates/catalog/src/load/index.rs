@@ -49,6 +49,13 @@ impl<'a> Index<'a> {
         Self { files, by_path }
     }
 
+    /// Whether there is a file at `path`, or one below it.
+    pub fn holds(&self, path: &str) -> bool {
+        let first = |from: &str| self.files.get(self.files.partition_point(|file| *file.path < *from)).map(|file| &*file.path);
+        let below = format!("{path}/");
+        first(path) == Some(path) || first(&below).is_some_and(|file| file.starts_with(&below))
+    }
+
     /// The file that `to` leads to, whatever it holds.
     pub fn get(&self, to: &Ref) -> Option<&'a Arc<Parsed>> {
         self.files.get(*self.by_path.get(&*to.path)?)

@@ -70,7 +70,7 @@ pub fn lift_text(hold: &ReviewHold) -> String {
         ReviewHold::Labelled { label, .. } => format!("take the label {} off", code(label)),
         ReviewHold::Draft => "mark it as ready".to_owned(),
         ReviewHold::Conflict => "`/rebase`, or mend the conflict by hand".to_owned(),
-        ReviewHold::NothingRequired => "require a check: in the branch's protection, or in towpath.toml".to_owned(),
+        ReviewHold::NothingRequired => "require a check in the branch's protection".to_owned(),
         ReviewHold::Check { state: CheckState::Running, .. } => "it ends by itself".to_owned(),
         ReviewHold::Check { .. } => "mend what it says, or `/retest`".to_owned(),
     }

@@ -48,7 +48,7 @@ impl Hooks {
             intake: Intake::new(bounds),
             seen: Mutex::default(),
             anybody: Mutex::new(Bucket::full(limits::HOOK_BURST, limits::HOOK_REFILL, now)),
-            known: Mutex::new(Bucket::full(limits::SIGNED_HOOK_BURST, limits::SIGNED_HOOK_REFILL, now)),
+            known: Mutex::new(Bucket::full(bounds.burst, bounds.refill, now)),
             told: Mutex::default(),
         }))
     }
@@ -164,15 +164,15 @@ impl Hooks {
             let mend = "give the forge's webhook the secret that is set for this receiver";
             return Err(Refusal::new(StatusCode::UNAUTHORIZED, "bad-signature", "The signature is wrong", "no secret here made it", mend));
         }
+        // Before it is remembered: one that finds no turn is sent again.
+        turn(&hooks.known)?;
         let delivery =
             ["x-github-delivery", "x-forgejo-delivery", "x-gitea-delivery", "webhook-id", "idempotency-key", "x-gitlab-event-uuid"];
         let id = delivery.iter().find_map(|name| headers.get(*name));
         if id.is_some_and(|id| !lock(&hooks.seen).is_new(receiver, id.as_bytes())) {
             return Ok(None);
         }
-        let Some(wake) = payload::wake(receiver, headers, taken.body.as_deref()) else { return Ok(None) };
-        turn(&hooks.known)?;
-        Ok(Some(wake))
+        Ok(payload::wake(receiver, headers, taken.body.as_deref()))
     }
 }
 
