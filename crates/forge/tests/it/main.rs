@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod conformance;
+mod mishaps;
 mod plain;
 mod stage;
 mod support;

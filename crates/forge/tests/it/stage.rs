@@ -12,6 +12,7 @@ use crate::support::Lab;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     pub number: Number,
+    pub branch: String,
     pub state: &'static str,
     pub title: String,
     pub body: String,
@@ -86,6 +87,7 @@ impl Hosted {
         world.follow();
         let seen = |pull: &fake::FakePull| Seen {
             number: Number(pull.number),
+            branch: pull.branch.clone(),
             state: match pull.fate {
                 Fate::Open => "open",
                 Fate::Closed => "closed",

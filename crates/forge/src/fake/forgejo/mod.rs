@@ -243,7 +243,7 @@ fn protection(world: &World, name: &str) -> Told {
 }
 
 fn status(world: &mut World, asked: &Asked, sha: &str) -> Told {
-    if world.repository.resolve(sha).is_none() {
+    if !world.repository.has(sha) {
         return Told::no(404, "The target couldn't be found.");
     }
     let Some(state @ ("pending" | "success" | "error" | "failure" | "warning")) = asked.text("state") else {
@@ -255,7 +255,7 @@ fn status(world: &mut World, asked: &Asked, sha: &str) -> Told {
 }
 
 fn combined(world: &World, sha: &str) -> Told {
-    if world.repository.resolve(sha).is_none() {
+    if !world.repository.has(sha) {
         return Told::no(404, "The target couldn't be found.");
     }
     let statuses: Vec<Value> = world.statuses.iter().filter(|status| status.commit == sha).map(one_status).collect();

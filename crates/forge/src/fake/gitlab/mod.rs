@@ -177,14 +177,14 @@ fn edit(world: &mut World, asked: &Asked, index: usize) -> Told {
 }
 
 fn statuses(world: &World, sha: &str) -> Told {
-    if world.repository.resolve(sha).is_none() {
+    if !world.repository.has(sha) {
         return Told::no(404, "404 Commit Not Found");
     }
     Told::json(200, world.statuses.iter().filter(|status| status.commit == sha).map(one_status).collect())
 }
 
 fn status(world: &mut World, asked: &Asked, sha: &str) -> Told {
-    if world.repository.resolve(sha).is_none() {
+    if !world.repository.has(sha) {
         return Told::no(404, "404 Commit Not Found");
     }
     let Some(state @ ("pending" | "running" | "success" | "failed" | "canceled" | "skipped")) = asked.text("state") else {
