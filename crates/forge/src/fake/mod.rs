@@ -10,5 +10,5 @@ mod world;
 
 pub use mishaps::{Mishap, Mishaps};
 pub use repository::Repository;
-pub use server::{Asked, FakeForge};
+pub use server::{Asked, FakeForge, Told};
 pub use world::{FakeComment, FakePull, FakeReview, FakeStatus, Fate, Place, Rules, World};

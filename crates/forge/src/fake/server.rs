@@ -82,7 +82,7 @@ struct Shared {
     /// How a push to a protected branch is refused.
     refusal: &'static str,
     mishaps: Mishaps,
-    asked: Mutex<Vec<Asked>>,
+    asked: Mutex<Vec<(Asked, Told)>>,
 }
 
 /// A forge that runs in this process; it ends when it is dropped.
@@ -140,9 +140,9 @@ impl FakeForge {
         &self.shared.mishaps
     }
 
-    /// What was asked since the last call of this.
+    /// What was asked since the last call of this, and what was answered.
     #[must_use]
-    pub fn take_asked(&self) -> Vec<Asked> {
+    pub fn take_asked(&self) -> Vec<(Asked, Told)> {
         std::mem::take(&mut *lock(&self.shared.asked))
     }
 }
@@ -170,7 +170,7 @@ async fn answer(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, hea
                 Told::no(401, "401 Unauthorized")
             };
             let link = page(&shared, &asked, &mut told);
-            lock(&shared.asked).push(asked);
+            lock(&shared.asked).push((asked, told.clone()));
             let tag = told.body.as_ref().map(|body| format!("W/\"{}\"", blake(body)));
             (told, link, tag)
         };

@@ -40,9 +40,12 @@ pub(super) async fn at_once(gitlab: &GitLab, order: &ApiMerge) -> Result<ApiMerg
         Looked::Open(request) => request,
     };
     let status = request.detailed_merge_status.clone().unwrap_or_default();
+    let waits = status == "ci_still_running";
     let body = json!({
         "sha": order.head.to_string(), "merge_commit_message": format!("{}\n\n{}", order.title, order.message).trim_end(),
-        "should_remove_source_branch": false, "squash": false, "auto_merge": status == "ci_still_running",
+        "should_remove_source_branch": false, "squash": false,
+        // The first is its name since 17.11, the second before.
+        "auto_merge": waits, "merge_when_pipeline_succeeds": waits,
     });
     let reply = gitlab.client.send::<_, Value>("PUT", &gitlab.request_at(order.number, "/merge"), &body).await?;
     // What it shows next is the truth, whatever it answered: an earlier try may have done it.
@@ -80,7 +83,7 @@ pub(super) async fn by_train(gitlab: &GitLab, order: &ApiMerge) -> Result<ApiMer
     if let Some(why) = thrown_out(gitlab, order.number).await? {
         return Ok(ApiMerged::Refused { why });
     }
-    let body = json!({"sha": order.head.to_string(), "squash": false, "auto_merge": true});
+    let body = json!({"sha": order.head.to_string(), "squash": false, "auto_merge": true, "when_pipeline_succeeds": true});
     let reply = gitlab.client.send::<_, Value>("POST", &path, &body).await?;
     match reply.status {
         200..=202 => Ok(waits()),

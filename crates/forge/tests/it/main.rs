@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod conformance;
+mod described;
 mod mishaps;
 mod plain;
 mod stage;
 mod support;
+mod typescript;

@@ -75,7 +75,7 @@ impl Stage for Plain {
 /// A hosted forge whose fake is a [`FakeForge`].
 pub struct Hosted {
     lab: Lab,
-    fake: FakeForge,
+    pub fake: FakeForge,
     connect: fn(&Settings, PlainGit) -> Result<Arc<dyn Forge>, ForgeError>,
     api: &'static str,
     repository: &'static str,
@@ -130,7 +130,7 @@ macro_rules! hosted {
             }
             fn take_calls(&self) -> (usize, usize) {
                 let asked = self.0.fake.take_asked();
-                (asked.len(), asked.iter().filter(|asked| asked.method != "GET").count())
+                (asked.len(), asked.iter().filter(|(asked, _)| asked.method != "GET").count())
             }
             fn rule(&self, rules: Rules) {
                 self.0.fake.rule(rules);

@@ -235,7 +235,7 @@ fn shown(world: &World, index: usize) -> Value {
         "id": pull.number + 1000, "iid": pull.number, "project_id": 7, "source_project_id": 7, "target_project_id": 7, "title": pull.title,
         "description": pull.body, "state": state(&pull.fate), "author": user(&pull.author), "labels": pull.labels, "draft": false,
         "source_branch": pull.branch, "target_branch": pull.into, "sha": pull.head, "merge_commit_sha": merged, "squash_commit_sha": null,
-        "created_at": moment(pull.at), "updated_at": moment(pull.at), "merge_when_pipeline_succeeds": false, "merge_error": null,
+        "created_at": moment(pull.at), "updated_at": moment(pull.at), "merge_when_pipeline_succeeds": false,
         "web_url": format!("https://gitlab.example.com/{PROJECT}/-/merge_requests/{}", pull.number),
         "detailed_merge_status": merging::mergeable(world, index),
     })
