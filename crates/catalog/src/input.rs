@@ -26,6 +26,13 @@ impl InputFile {
         is_data_path(&self.path)
     }
 
+    /// Whether it decides who may approve what, or what needs approvals: it is of one of those types, or it is data of no type that can be
+    /// told. To be asked of a file as it is and as it would become.
+    #[must_use]
+    pub fn says_who_approves(&self) -> bool {
+        self.is_data() && crate::read::says_who_approves(&self.bytes)
+    }
+
     /// Whether both have the same path and bytes, told from blob ids where both have one.
     pub(crate) fn same(&self, other: &Self) -> bool {
         let same_bytes = || Arc::ptr_eq(&self.bytes, &other.bytes) || self.bytes == other.bytes;

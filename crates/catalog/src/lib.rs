@@ -22,6 +22,7 @@
 //!
 //! Two modules write: [`mod@edit`] changes single scalars in a file, [`mod@write`] makes the small files that commands add.
 
+mod access;
 mod canon;
 pub mod diagnostic;
 pub mod edit;
@@ -42,6 +43,7 @@ mod suggest;
 pub mod write;
 mod yaml;
 
+pub use access::{Access, Account, Approvals, Approves, ForgeKind, Person, Role};
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use input::InputFile;
 pub use load::{Loaded, Loader, load};

@@ -12,6 +12,7 @@ use towpath_domain::{
     SourceName, Span, TargetId, Timestamp,
 };
 
+use crate::access::{Access, Approvals};
 use crate::diagnostic::Place;
 use crate::resources::DeployResources;
 use crate::signature::SignatureRequirement;
@@ -31,6 +32,8 @@ pub struct Catalog {
     pub channels: BTreeMap<Channel, ChannelUse>,
     /// Policies in the order of their names.
     pub policies: Vec<Arc<Policy>>,
+    /// People and roles: who may approve what.
+    pub access: Access,
     /// Saas files that are there but could not be used: their targets are unknown now, not removed.
     pub broken_saas_files: Vec<BrokenFile>,
 }
@@ -358,6 +361,10 @@ pub struct Policy {
     pub blocks: Vec<Block>,
     /// What images must be signed by. Each policy that selects a target adds to what is required there.
     pub require_signed: Option<Arc<SignatureRequirement>>,
+    /// How many approvals changes need. Each policy that selects a target adds to what is required there.
+    pub approvals: Option<Approvals>,
+    /// What is wrong with it, if anything: then it freezes what it selects, and nobody can tell which approvals it asks for.
+    pub broken: Option<Arc<str>>,
     /// Where it is written.
     pub place: Place,
 }

@@ -17,6 +17,7 @@ mod plans;
 mod rendering;
 pub mod request;
 mod requests;
+mod reviews;
 mod rotation;
 mod runs;
 mod status;

@@ -40,8 +40,7 @@ impl Control {
         };
         let (catalog, diagnostics) = (&snapshot.catalog, diagnostic_lines(&snapshot.diagnostics));
         let named = asked.diff.as_deref().filter(|name| !name.is_empty()).map(|name| target(catalog, name)).transpose()?;
-        let facts = self.world.ledger.facts().clone();
-        let (facts, verdicts) = settle(self.world.rendering(Secrets::Unknown), catalog, facts, self.world.clock.now()).await;
+        let (facts, verdicts) = self.planned(&snapshot).await;
         let mut lines = lines(catalog, &facts, &verdicts);
         if let Some(named) = &named {
             lines.retain(|line| line.title == named.title());
@@ -56,6 +55,24 @@ impl Control {
             differences::add(&self.world, &snapshot, knowing, &facts, wanted, &mut lines).await;
         }
         Ok(PlanView { of, diagnostics, lines })
+    }
+
+    /// What would happen now with this catalog, whether it counts or not.
+    async fn planned(&self, snapshot: &Snapshot) -> (Facts, BTreeMap<Subject, Verdict>) {
+        let (mut facts, now) = (self.world.ledger.facts().clone(), self.world.clock.now());
+        if let Some(commit) = snapshot.commit.filter(|commit| facts.config != Some(*commit)) {
+            // What did not fit onto the config repository as it is may fit onto what it would be.
+            facts.apply(now, &Event::ConfigSeen { commit, errors: 0 });
+        }
+        settle(self.world.rendering(Secrets::Unknown), &snapshot.catalog, facts, now).await
+    }
+
+    /// The same as lines, with what would be deleted.
+    pub(crate) async fn plan_of(&self, snapshot: &Snapshot) -> Vec<PlanLine> {
+        let (facts, verdicts) = self.planned(snapshot).await;
+        let mut lines = lines(&snapshot.catalog, &facts, &verdicts);
+        deletions::add(&self.world, &snapshot.catalog, &verdicts, &mut lines).await;
+        lines
     }
 
     /// The config repository as it would be if the branch were merged.

@@ -24,6 +24,8 @@ pub struct Control {
     merged: Notify,
     /// Another catalog counts.
     adopted: Notify,
+    /// Something of a change may be new on its forge.
+    pub(crate) reviewed: Notify,
     rendering: Rendering,
     looking: Looking,
     pace: Pace,
@@ -43,6 +45,7 @@ impl Control {
             wake: Notify::new(),
             merged: Notify::new(),
             adopted: Notify::new(),
+            reviewed: Notify::new(),
             rendering: Rendering::new(),
             looking: Looking::new(),
             pace,
@@ -52,6 +55,11 @@ impl Control {
     /// Something outside may be new: look at every repository now. All that a webhook does.
     pub fn wake(&self) {
         self.wake.notify_one();
+    }
+
+    /// Something of a change may be new on its forge: look at the open ones now. All that a webhook about changes does.
+    pub fn wake_for_changes(&self) {
+        self.reviewed.notify_one();
     }
 
     /// An image may have been pushed: those that were looked for in vain are due at once. All that a registry's webhook does.
@@ -75,8 +83,12 @@ impl Control {
     /// Runs until `shutdown` turns true.
     pub async fn keep_going(self: Arc<Self>, shutdown: watch::Receiver<bool>) {
         let observing = tokio::spawn(Arc::clone(&self).observe(shutdown.clone()));
+        let reviewing = tokio::spawn(crate::reviews::keep_reviewing(Arc::clone(&self), self.pace.remote, shutdown.clone()));
         let rotation = tokio::spawn(crate::rotation::keep_looking(Arc::clone(&self.world), shutdown.clone()));
         self.steer(shutdown).await;
+        if reviewing.await.is_err() {
+            tracing::error!("the task that looks at changes on their forge ended badly");
+        }
         if rotation.await.is_err() {
             tracing::error!("the task that looks at versions of secrets ended badly");
         }

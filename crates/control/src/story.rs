@@ -242,7 +242,12 @@ impl Control {
     async fn usually(&self, subject: &Subject) -> Result<Option<u64>, Problem> {
         let filter = RunFilter { subject: Some(subject.clone()), state: Some(RunState::Finished), ..RunFilter::default() };
         let past = self.world.ledger.runs(&filter, PAST).await.map_err(ledger_problem)?;
-        let well = |o: &Outcome| matches!(o, Outcome::Built { .. } | Outcome::Deployed { .. } | Outcome::Merged { .. } | Outcome::Deleted);
+        let well = |o: &Outcome| {
+            matches!(
+                o,
+                Outcome::Built { .. } | Outcome::Deployed { .. } | Outcome::Merged { .. } | Outcome::Opened { .. } | Outcome::Deleted
+            )
+        };
         let mut took: Vec<u64> = past
             .rows
             .iter()

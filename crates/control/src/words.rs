@@ -81,6 +81,7 @@ pub(crate) fn outcome_text(work: Option<&Work>, outcome: &Outcome) -> String {
         Outcome::Deployed { .. } => "healthy".to_owned(),
         Outcome::Deleted => "its objects are gone".to_owned(),
         Outcome::Merged { commit } => format!("merged as {}", short(*commit)),
+        Outcome::Opened { url, waits, .. } => format!("open at {url}, waiting: {waits}"),
         Outcome::Failed { class, step, message } => format!("failed in step {step} ({class}): {message}"),
         Outcome::Superseded { by } => format!("given up: {by}"),
         Outcome::Cancelled { by } => format!("cancelled by {by}"),
@@ -138,6 +139,12 @@ pub(crate) fn event_text(catalog: &Catalog, event: &Event, work: Option<&Work>) 
         Event::StepStarted { run, .. } | Event::StepDone { run, .. } | Event::RunFinished { run, .. } => {
             format!("{}: {}", phrase(run), run_text(event, work).unwrap_or_default())
         }
+        Event::ChangeSeen { spec, open } if open.ready => format!("the change “{}” ({}) may be merged", spec.title, open.url),
+        Event::ChangeSeen { spec, open } => format!("the change “{}” ({}) waits: {}", spec.title, open.url, open.waits.join("; ")),
+        Event::ChangeEnded { change, merged: Some(commit) } => {
+            format!("the change {change} was merged by somebody else, as {}", short(*commit))
+        }
+        Event::ChangeEnded { change, merged: None } => format!("the change {change} was closed unmerged"),
         Event::RetryRequested { subject, by, why } => format!("{by} asked to retry {}: {why}", subject_title(catalog, subject)),
         Event::CancelRequested { run, by, why } => format!("{by} asked to stop {}: {why}", phrase(run)),
     }

@@ -3,6 +3,7 @@
 //! Total: whatever comes, in whatever order, nothing panics, and events of unknown runs change nothing. Bounded: all
 //! that would grow for ever is cut at the limits below, the oldest first.
 
+mod changes;
 mod outside;
 mod retry;
 
@@ -10,8 +11,8 @@ use std::collections::BTreeMap;
 
 use towpath_domain::{CommitId, FailureClass, RunId, SourceName, TargetId, Timestamp};
 
-use crate::event::{ChangeSpec, ConfigEdit, DeployWork, Event, Outcome, Render, RenderOutcome, RunSpec, Work};
-use crate::facts::{ActiveDeploy, Built, ChangeFact, Deployed, Evidence, FactKey, Facts, Failure, OpenRun, RenderTries, TargetFact};
+use crate::event::{ChangeSpec, ConfigEdit, DeployWork, Event, OpenChange, Outcome, Render, RenderOutcome, RunSpec, Work};
+use crate::facts::{ActiveDeploy, Built, Deployed, Evidence, FactKey, Facts, Failure, OpenRun, RenderTries, TargetFact};
 use crate::ids;
 
 /// Earlier deploys kept per target: enough to find a good one to go back to.
@@ -26,8 +27,6 @@ const COMMITS_MAX: usize = 1000;
 const BUILDS_MAX: usize = 200;
 /// Commits per channel and publisher of which a success or failure is remembered.
 const EVIDENCE_MAX: usize = 200;
-/// Ended changes kept per kind, merged ones and failed ones each.
-const CHANGES_MAX: usize = 200;
 
 impl Facts {
     /// Adds `event`, which happened at `at`, to what is known. Returns the keys of the facts it touched, without repetition.
@@ -63,6 +62,8 @@ impl Facts {
             Event::ImageAnnounced { image } => self.image_announced(image),
             Event::SecretSeen { path, version } => self.secret_seen(at, path, version),
             Event::MemoryRaised { subject, bytes, .. } => self.memory_raised(subject, *bytes),
+            Event::ChangeSeen { spec, open } => self.change_seen(at, spec, open),
+            Event::ChangeEnded { change, merged } => self.change_ended(at, change, *merged),
             Event::RetryRequested { subject, .. } => self.retry(subject),
             Event::CancelRequested { run, by, .. } => match self.open_runs.get_mut(run) {
                 Some(open) => {
@@ -126,30 +127,11 @@ impl Facts {
             }
             Work::Change(change) => {
                 touched.push(FactKey::Change(change.id.clone()));
+                touched.extend(change.replaces.iter().cloned().map(FactKey::Change));
                 self.change_queued(at, &spec.id, change);
             }
         }
         touched
-    }
-
-    fn change_queued(&mut self, at: Timestamp, run: &RunId, change: &ChangeSpec) {
-        let fact = self.changes.entry(change.id.clone()).or_insert_with(|| ChangeFact {
-            spec: change.clone(),
-            runs: 0,
-            active: None,
-            merged: None,
-            failure: None,
-            superseded: None,
-            opened_at: at,
-        });
-        if fact.merged.take().is_some() {
-            // The same change once more, after a person undid it in Git.
-            fact.opened_at = at;
-        }
-        fact.spec = change.clone();
-        fact.superseded = None;
-        fact.runs += 1;
-        fact.active = Some(run.clone());
     }
 
     fn started(&mut self, run: &RunId) -> Vec<FactKey> {
@@ -212,13 +194,37 @@ impl Facts {
                 touched.push(FactKey::Target(target.clone()));
             }
             Work::Change(change) => {
-                let tried = ids::change_tried(self.config);
+                let config = self.config;
                 if let Some(fact) = self.changes.get_mut(&change.id) {
                     clear(&mut fact.active, run);
+                    let tried = ids::change_tried(config, fact.open.as_ref());
                     match outcome {
                         Outcome::Merged { commit } => {
                             fact.merged = Some((*commit, at));
+                            (fact.failure, fact.open) = (None, None);
+                        }
+                        Outcome::Opened { number, url, head, waits } => {
+                            // The same again only once something is otherwise.
+                            fact.superseded = Some(tried);
                             fact.failure = None;
+                            let (number, head, waits) = (*number, *head, vec![waits.clone()]);
+                            match &mut fact.open {
+                                Some(open) => open.waits = waits,
+                                none => {
+                                    let (url, stamp) = (url.clone(), String::new());
+                                    *none = Some(OpenChange {
+                                        number,
+                                        url,
+                                        head,
+                                        ready: false,
+                                        waits,
+                                        head_since: at,
+                                        rebase: false,
+                                        labels: Vec::new(),
+                                        stamp,
+                                    });
+                                }
+                            }
                         }
                         Outcome::Superseded { .. } => fact.superseded = Some(tried),
                         other => settle(&mut fact.failure, failure(at, run, None, &tried, other)),
@@ -284,27 +290,6 @@ impl Facts {
         let image = |commit: &CommitId| images.get(commit).cloned().map(FactKey::Image);
         cut.into_iter().flat_map(|commit| [Some(FactKey::Build(source.clone(), commit)), image(&commit)]).flatten().collect()
     }
-
-    fn cut_changes(&mut self, ended: &ChangeSpec) -> Vec<FactKey> {
-        let merged = self.changes.get(&ended.id).is_some_and(|fact| fact.merged.is_some());
-        let alike = |fact: &&ChangeFact| fact.kind() == ended.kind && fact.active.is_none() && fact.merged.is_some() == merged;
-        let mut ends: Vec<_> = self
-            .changes
-            .values()
-            .filter(alike)
-            .map(|fact| (fact.merged.map(|(_, at)| at).or(fact.failure.as_ref().map(|f| f.at)).unwrap_or(fact.opened_at), &fact.spec.id))
-            .collect();
-        let surplus = ends.len().saturating_sub(CHANGES_MAX);
-        if surplus == 0 {
-            return Vec::new();
-        }
-        ends.sort();
-        let cut: Vec<_> = ends.into_iter().take(surplus).map(|(_, id)| id.clone()).collect();
-        for id in &cut {
-            self.changes.remove(id);
-        }
-        cut.into_iter().map(FactKey::Change).collect()
-    }
 }
 
 /// Whether `change` sets the ref of `target`.
@@ -338,7 +323,7 @@ fn failure(at: Timestamp, run: &RunId, commit: Option<CommitId>, tried: &str, ou
         Outcome::Superseded { .. } => return None,
         Outcome::Failed { class, message, .. } => (*class, message.clone(), false),
         Outcome::Cancelled { by } => (FailureClass::Unknown, format!("cancelled by {by}"), true),
-        Outcome::Built { .. } | Outcome::Deployed { .. } | Outcome::Deleted | Outcome::Merged { .. } => {
+        Outcome::Built { .. } | Outcome::Deployed { .. } | Outcome::Deleted | Outcome::Merged { .. } | Outcome::Opened { .. } => {
             (FailureClass::Unknown, "the run ended as another kind of run does".to_owned(), false)
         }
     };

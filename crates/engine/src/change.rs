@@ -1,16 +1,20 @@
 //! Changes to the config repository: which are under way, and what follows when one did not pass.
 
 use rustc_hash::FxHashMap;
-use towpath_catalog::Retries;
+use towpath_catalog::{Catalog, QueuePolicy, Retries};
 use towpath_domain::{ChangeId, CommitId, GitRef, TargetId};
 
-use crate::event::{ChangeKind, ChangeSpec, ConfigEdit, RunSpec, Work};
+use crate::event::{ChangeKind, ChangeSpec, ConfigEdit, OpenChange, RunSpec, Work};
 use crate::facts::{ChangeFact, Facts};
 use crate::ids;
 use crate::index::TargetView;
 use crate::retry::{Again, again};
+use crate::rules::versions_by_url;
 use crate::verdict::{Action, Hold, State, Verdict};
 use crate::world::World;
+
+/// Who wants what no person asked for.
+const TOWPATH: &str = "towpath";
 
 /// Which changes move a target, and what naming the next run of a change takes.
 #[derive(Debug, Default)]
@@ -25,6 +29,7 @@ struct Mark {
     targets: Vec<TargetId>,
     runs: u64,
     failed: Option<(String, u32)>,
+    replaceable: bool,
 }
 
 impl ChangeIndex {
@@ -56,7 +61,8 @@ impl ChangeIndex {
             }
             targets.extend(moved.iter().cloned());
             let failed = fact.failure.as_ref().map(|failure| (failure.tried.clone(), failure.attempts));
-            self.marks.insert(id.clone(), Mark { targets: moved, runs: fact.runs, failed });
+            let replaceable = fact.open.is_some() && fact.active.is_none() && fact.kind() == ChangeKind::Promotion;
+            self.marks.insert(id.clone(), Mark { targets: moved, runs: fact.runs, failed, replaceable });
         }
         targets
     }
@@ -64,6 +70,16 @@ impl ChangeIndex {
     /// The changes that move `target`, in the order of their ids.
     pub(crate) fn of(&self, target: &TargetId) -> &[ChangeId] {
         self.by_target.get(target).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Open promotions that `change` takes the place of: those that move a target of its, and wait for somebody.
+    pub(crate) fn replaced_by(&self, change: &ChangeSpec) -> Vec<ChangeId> {
+        let alike = moved(change).flat_map(|(target, ..)| self.of(target));
+        let mut ids: Vec<ChangeId> =
+            alike.filter(|id| **id != change.id && self.marks.get(*id).is_some_and(|mark| mark.replaceable)).cloned().collect();
+        ids.sort();
+        ids.dedup();
+        ids
     }
 
     /// The next run of `change`, with the config repository at `tried`.
@@ -84,6 +100,16 @@ fn run(change: ChangeSpec, runs: u64, attempt: u32, why: String) -> RunSpec {
 pub fn change_run(facts: &Facts, change: ChangeSpec, why: String) -> RunSpec {
     let runs = facts.changes.get(&change.id).map_or(0, |fact| fact.runs);
     run(change, runs, 1, why)
+}
+
+/// Whether a change goes before others that wait to be merged: it takes something back, holds or frees it, or brings a hotfix.
+#[must_use]
+pub fn is_urgent(catalog: &Catalog, change: &ChangeSpec) -> bool {
+    let is_hotfix = |target: &TargetId, to: CommitId| {
+        let Some(target) = catalog.targets.get(target) else { return false };
+        versions_by_url(catalog, Some(&target.url)).get(&target.url).is_some_and(|versions| versions.hotfixes.contains(&to))
+    };
+    change.kind != ChangeKind::Promotion || moved(change).any(|(target, _, to)| is_hotfix(target, to))
 }
 
 /// The refs that a change sets.
@@ -110,9 +136,16 @@ pub(crate) fn standing(world: &World<'_>, view: &TargetView, to: CommitId) -> St
     for id in world.changes.of(&view.target.id) {
         let Some(fact) = world.facts.changes.get(id) else { continue };
         if fact.active.is_some() {
-            return Standing::Wait(Hold::ChangeOpen { change: id.clone() });
+            return Standing::Wait(under_way(id));
         }
         let this = moved(&fact.spec).any(|(target, from, goal)| *target == view.target.id && *from == view.target.git_ref && goal == to);
+        if let Some(open) = fact.open.as_ref().filter(|_| !this) {
+            // A newer candidate takes the place of one that waits for people, where the newest is what counts.
+            if fact.kind() == ChangeKind::Promotion && view.queue == QueuePolicy::Latest {
+                continue;
+            }
+            return Standing::Wait(waits(id, open));
+        }
         if this {
             match of_this(world, &view.retries, fact) {
                 Standing::Free => {}
@@ -127,16 +160,26 @@ pub(crate) fn standing(world: &World<'_>, view: &TargetView, to: CommitId) -> St
 pub(crate) fn of_this(world: &World<'_>, retries: &Retries, fact: &ChangeFact) -> Standing {
     let change = fact.spec.id.clone();
     if fact.active.is_some() {
-        return Standing::Wait(Hold::ChangeOpen { change });
+        return Standing::Wait(under_way(&change));
     }
     if let Some((commit, at)) = fact.merged {
         let undone = world.config_holds(commit, at);
-        return if undone { Standing::Free } else { Standing::Wait(Hold::ChangeOpen { change }) };
+        return if undone { Standing::Free } else { Standing::Wait(under_way(&change)) };
     }
-    if fact.superseded.is_some() && fact.superseded == Some(world.config_tried()) {
-        return Standing::Wait(Hold::ChangeOpen { change });
+    let tried = world.change_tried(fact);
+    if let Some(open) = &fact.open
+        && (fact.superseded.as_ref() == Some(&tried) || !(open.ready || open.rebase))
+    {
+        return Standing::Wait(waits(&change, open));
     }
-    let Some(failure) = fact.failure.as_ref().filter(|failure| failure.tried == world.config_tried()) else { return Standing::Free };
+    if fact.closed {
+        let message = "somebody closed it without merging it, so it stays closed".to_owned();
+        return Standing::Failed(Hold::ChangeFailed { change, message });
+    }
+    if fact.superseded.as_ref() == Some(&tried) {
+        return Standing::Wait(under_way(&change));
+    }
+    let Some(failure) = fact.failure.as_ref().filter(|failure| failure.tried == tried) else { return Standing::Free };
     match again(&world.clock, retries, Some(failure)) {
         Again::Now { .. } => Standing::Free,
         Again::Later(hold) => Standing::Wait(hold),
@@ -159,6 +202,12 @@ fn open_state(world: &World<'_>, fact: &ChangeFact) -> State {
         return State::Held { holds: vec![Hold::InProgress { run: run.clone(), commit: None, started }] };
     }
     let by_targets = matches!(fact.kind(), ChangeKind::Promotion | ChangeKind::Rollback);
+    if let Some(open) = &fact.open {
+        return on_forge(world, fact, open, by_targets);
+    }
+    if fact.closed || fact.kind() == ChangeKind::Edit {
+        return State::UpToDate;
+    }
     if fact.superseded.is_some() || (by_targets && is_moot(world, fact)) {
         return State::UpToDate;
     }
@@ -174,6 +223,40 @@ fn open_state(world: &World<'_>, fact: &ChangeFact) -> State {
             State::Act { action: Action::Run { spec: Box::new(spec) } }
         }
     }
+}
+
+/// A change that people see: it is closed once it is moot, and merged once everything is there. What Towpath itself wants is merged by the
+/// targets that it moves, which ask the gate anew.
+fn on_forge(world: &World<'_>, fact: &ChangeFact, open: &OpenChange, by_targets: bool) -> State {
+    let tried = world.change_tried(fact);
+    let moot = by_targets && is_moot(world, fact);
+    let held = |hold| State::Held { holds: vec![hold] };
+    let by_its_targets = by_targets && fact.spec.by == TOWPATH;
+    if fact.superseded.as_ref() == Some(&tried) || !(moot || (!by_its_targets && (open.ready || open.rebase))) {
+        return held(waits(&fact.spec.id, open));
+    }
+    let failure = fact.failure.as_ref().filter(|failure| failure.tried == tried);
+    match again(&world.clock, &Retries::default(), failure) {
+        Again::Later(hold) | Again::Never(hold) => held(hold),
+        Again::Now { attempt } => {
+            let why = match (moot, open.ready) {
+                (true, _) => "what it sets out from is over: it is closed",
+                (false, true) => "all that it waited for is there",
+                (false, false) => "somebody asked for a new branch",
+            };
+            State::Act { action: Action::Run { spec: Box::new(run(fact.spec.clone(), fact.runs, attempt, why.to_owned())) } }
+        }
+    }
+}
+
+/// A change that Towpath is at work on.
+pub(crate) fn under_way(change: &ChangeId) -> Hold {
+    Hold::ChangeOpen { change: change.clone(), url: None, waits: Vec::new() }
+}
+
+/// A change that people see, and what it waits for there.
+fn waits(change: &ChangeId, open: &OpenChange) -> Hold {
+    Hold::ChangeOpen { change: change.clone(), url: Some(open.url.clone()), waits: open.waits.clone() }
 }
 
 /// Whether what a change sets out from is over: some target's ref is another one by now, or the target is gone.

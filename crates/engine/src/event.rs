@@ -107,6 +107,20 @@ pub enum Event {
         /// The run that ran out of it.
         run: RunId,
     },
+    /// A change that people see on a forge was looked at, and stands otherwise than it did before.
+    ChangeSeen {
+        /// What it is.
+        spec: ChangeSpec,
+        /// How it stands.
+        open: OpenChange,
+    },
+    /// A change is no longer open on its forge, and it was no run that ended it.
+    ChangeEnded {
+        /// The change.
+        change: ChangeId,
+        /// The commit that it came into the config repository by; none when it was closed unmerged.
+        merged: Option<CommitId>,
+    },
     /// A person asked that what failed be tried again.
     RetryRequested {
         /// What is to be tried again.
@@ -295,6 +309,46 @@ pub struct ChangeSpec {
     pub description: String,
     /// Who wants it: a person's name, or `towpath`.
     pub by: String,
+    /// Where a person's own change is on the forge; Towpath's own are found by their branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull: Option<PullRef>,
+    /// Open changes that this one takes the place of: they are closed when it is open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaces: Vec<ChangeId>,
+}
+
+/// A change on a forge, as it was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullRef {
+    /// Its number there.
+    pub number: u64,
+    /// Its newest commit: nothing else of it is merged.
+    pub head: CommitId,
+}
+
+/// How a change stands on its forge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenChange {
+    /// Its number there.
+    pub number: u64,
+    /// Its page.
+    pub url: String,
+    /// Its newest commit.
+    pub head: CommitId,
+    /// Everything that is demanded is there: it may be merged.
+    pub ready: bool,
+    /// What it waits for, for people; empty when it is ready.
+    pub waits: Vec<String>,
+    /// Since when `head` is its newest commit, as far as Towpath saw.
+    pub head_since: Timestamp,
+    /// Somebody who may asked that its branch be made anew from where the config repository is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rebase: bool,
+    /// Labels that Towpath gave it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// Differs when it stands differently: what was tried in vain is worth another try.
+    pub stamp: String,
 }
 
 /// What a change is for.
@@ -309,6 +363,8 @@ pub enum ChangeKind {
     Hold,
     /// Lifts a freeze.
     Release,
+    /// A person's own edit of the config repository.
+    Edit,
 }
 
 /// One edit of the config repository.
@@ -360,6 +416,17 @@ pub enum Outcome {
     Merged {
         /// The config repository's new head.
         commit: CommitId,
+    },
+    /// A change is open where people see it, and waits for them, for checks or for the forge.
+    Opened {
+        /// Its number on the forge.
+        number: u64,
+        /// Its page.
+        url: String,
+        /// Its commit.
+        head: CommitId,
+        /// What it waits for, for people.
+        waits: String,
     },
     /// It did not come to an end that counts.
     Failed {

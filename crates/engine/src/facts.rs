@@ -8,7 +8,7 @@ use towpath_domain::{
     BranchName, ChangeId, Channel, CommitId, Digest, FailureClass, ImageRef, RepoUrl, RunId, SourceName, TargetId, Timestamp,
 };
 
-use crate::event::{ChangeKind, ChangeSpec, CommitInfo, Render, Subject, Voucher};
+use crate::event::{ChangeKind, ChangeSpec, CommitInfo, OpenChange, Render, Subject, Voucher};
 
 /// A map of facts. Its keys come from the config repository and from Git, not from strangers, so that a fast hash will do.
 pub type FactMap<K, V> = HashMap<K, V, FxBuildHasher>;
@@ -235,8 +235,14 @@ pub struct ChangeFact {
     /// Its last run gave way, and the config repository's head at that time: until that moves there is nothing to try.
     #[serde(default)]
     pub superseded: Option<String>,
-    /// When it was first queued.
+    /// When it was first queued, or seen.
     pub opened_at: Timestamp,
+    /// How it stands on a forge where people see it.
+    #[serde(default)]
+    pub open: Option<OpenChange>,
+    /// It was closed there unmerged, and so it stays until somebody asks for a retry.
+    #[serde(default)]
+    pub closed: bool,
 }
 
 impl ChangeFact {

@@ -27,7 +27,8 @@ pub(crate) fn runs(members: Vec<Member<'_>>, changes: &ChangeIndex, config: &str
     let mut actions = Vec::with_capacity(groups.len());
     for (_, mut group) in groups {
         group.sort_by(|a, b| a.target.cmp(b.target));
-        let Some(change) = change(&group) else { continue };
+        let Some(mut change) = change(&group) else { continue };
+        change.replaces = changes.replaced_by(&change);
         let why = format!("all channels vouch for it: {}", change.title);
         let spec: RunSpec = changes.run(change, config, why);
         actions.push(Action::Run { spec: Box::new(spec) });

@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 use towpath_domain::{ChangeId, CommitId, RunId};
 
-use crate::event::{ChangeKind, ChangeSpec, ConfigEdit, DeployWork, Voucher, Work};
+use crate::event::{ChangeKind, ChangeSpec, ConfigEdit, DeployWork, OpenChange, Voucher, Work};
 
 /// The longest name: a label of DNS, and the longest name of most Kubernetes objects.
 const MAX_LEN: usize = 63;
@@ -92,6 +92,7 @@ pub fn change_id(kind: ChangeKind, readable: &str, edits: &[ConfigEdit]) -> Chan
         ChangeKind::Rollback => "rollback",
         ChangeKind::Hold => "hold",
         ChangeKind::Release => "release",
+        ChangeKind::Edit => "edit",
     };
     let hash = short_hash(std::iter::once(kind.to_owned()).chain(parts));
     made(ChangeId::new(name(&format!("{kind}-{readable}"), &hash)), "change")
@@ -126,15 +127,19 @@ pub(crate) fn short(commit: CommitId) -> String {
     commit.short(COMMIT_LEN)
 }
 
-/// What a change is tried at: the config repository's head, which a change may fail to fit onto.
-pub(crate) fn change_tried(config: Option<CommitId>) -> String {
-    config.map(|commit| commit.to_string()).unwrap_or_default()
+/// What a change is tried at: the config repository's head, which a change may fail to fit onto, and how it stands on its forge.
+pub(crate) fn change_tried(config: Option<CommitId>, open: Option<&OpenChange>) -> String {
+    let config = config.map(|commit| commit.to_string()).unwrap_or_default();
+    match open {
+        Some(open) if !open.stamp.is_empty() => format!("{config} {}", open.stamp),
+        _ => config,
+    }
 }
 
 /// A change that was decided on, complete with its id.
 #[must_use]
 pub fn change_spec(kind: ChangeKind, readable: &str, edits: Vec<ConfigEdit>, title: String, description: String, by: String) -> ChangeSpec {
-    ChangeSpec { id: change_id(kind, readable, &edits), kind, edits, title, description, by }
+    ChangeSpec { id: change_id(kind, readable, &edits), kind, edits, title, description, by, pull: None, replaces: Vec::new() }
 }
 
 /// A name built of slugs and hex is never empty, overlong or holding control characters, so the error branch is never taken;

@@ -3,10 +3,13 @@
 //! [`Facts::apply`] adds events up to what is known. [`plan`] says what follows; [`Planner`] says the same at a cost that
 //! grows with what changed. [`gate()`] is the one place where it is decided whether a commit may come to a target.
 //!
+//! [`review`] says whether a change on the config repository may be merged, and by whose approval.
+//!
 //! No clock, no I/O, no async, no randomness: the same input gives the same verdicts and names in every process.
 
 pub mod event;
 pub mod facts;
+pub mod review;
 pub mod verdict;
 
 mod apply;
@@ -37,7 +40,7 @@ mod text;
 mod under_test;
 mod world;
 
-pub use change::change_run;
+pub use change::{change_run, is_urgent};
 pub use event::*;
 pub use facts::*;
 pub use gate::{Passed, gate, may_deploy};

@@ -90,7 +90,7 @@ impl Planner {
     }
 
     fn from_catalog(catalog: &Catalog, facts: &Facts, now: Timestamp) -> Self {
-        let mut planner = Self { changes: ChangeIndex::new(facts), config: ids::change_tried(facts.config), ..Self::default() };
+        let mut planner = Self { changes: ChangeIndex::new(facts), config: ids::change_tried(facts.config, None), ..Self::default() };
         planner.use_index(Index::new(catalog, facts));
         planner.plan_all(facts, now);
         planner
@@ -101,7 +101,7 @@ impl Planner {
     /// among them.
     pub fn set_catalog(&mut self, catalog: Arc<Catalog>, facts: &Facts, now: Timestamp) -> Vec<Subject> {
         let old = self.catalog.replace(Arc::clone(&catalog));
-        self.config = ids::change_tried(facts.config);
+        self.config = ids::change_tried(facts.config, None);
         if let Some(changed) = old.and_then(|old| self.index.refresh(&old, &catalog)) {
             let mut dependants = Dependants::default();
             changed.into_iter().for_each(|at| dependants.of_view(&self.index, self.index.view(at), &self.changes));
@@ -169,7 +169,7 @@ impl Planner {
         for key in keys {
             match key {
                 FactKey::Config => {
-                    self.config = ids::change_tried(facts.config);
+                    self.config = ids::change_tried(facts.config, None);
                     slots.extend(self.config_readers.iter().cloned());
                 }
                 FactKey::Change(id) => {
@@ -199,7 +199,7 @@ impl Planner {
     ///
     /// `facts` are those that this planner was told of by [`Planner::touch`].
     pub fn plan_again(&mut self, facts: &Facts, now: Timestamp) {
-        self.config = ids::change_tried(facts.config);
+        self.config = ids::change_tried(facts.config, None);
         self.changes = ChangeIndex::new(facts);
         self.clear();
         self.change_plans.clear();

@@ -4,7 +4,7 @@ use towpath_catalog::Selector;
 use towpath_catalog::write::block_policy;
 use towpath_domain::{CommitId, FailureClass, TargetId};
 
-use crate::change::{Standing, of_this};
+use crate::change::{Standing, of_this, under_way};
 use crate::event::{ChangeKind, ChangeSpec, ConfigEdit};
 use crate::facts::{Deployed, TargetFact};
 use crate::ids;
@@ -57,7 +57,7 @@ pub(crate) fn plan(world: &World<'_>, view: &TargetView, fact: &TargetFact) -> R
     }
     for id in world.changes.of(&view.target.id) {
         if *id != change.id && world.facts.changes.get(id).is_some_and(|fact| fact.active.is_some()) {
-            return Rollback::Wait(vec![Hold::ChangeOpen { change: id.clone() }]);
+            return Rollback::Wait(vec![under_way(id)]);
         }
     }
     let holds = world.times(view, Urgency::Urgent);
@@ -136,7 +136,7 @@ fn change(view: &TargetView, test: &TargetView, bad: CommitId, good: CommitId, m
     // Named after what it leaves and where to, not after the test's words: a second test that fails, too, names the same rollback.
     let named = [ConfigEdit::SetRef { target: target.id.clone(), from: towpath_domain::GitRef::Commit(bad), to: good }];
     let id = ids::change_id(ChangeKind::Rollback, &format!("{}-{from}", target.saas_file.name), &named);
-    ChangeSpec { id, kind: ChangeKind::Rollback, edits, title, description, by: "towpath".to_owned() }
+    ChangeSpec { id, kind: ChangeKind::Rollback, edits, title, description, by: "towpath".to_owned(), pull: None, replaces: Vec::new() }
 }
 
 /// The policy file that blocks `commit` for one target: path and content.

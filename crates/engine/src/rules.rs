@@ -14,7 +14,7 @@ use crate::facts::Facts;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Versions {
     blocked: Vec<(CommitId, AppName, Place)>,
-    hotfixes: Vec<CommitId>,
+    pub(crate) hotfixes: Vec<CommitId>,
 }
 
 /// A policy's block of one commit.

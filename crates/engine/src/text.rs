@@ -96,7 +96,11 @@ pub fn hold_text(hold: &Hold, names: &impl Names) -> String {
             }
             format!("{} was to be tested, but {} runs {runs}", short(*commit), called(target, title))
         }
-        Hold::ChangeOpen { change } => format!("the change {change} is under way"),
+        Hold::ChangeOpen { change, waits, .. } if waits.is_empty() => format!("the change {change} is under way"),
+        Hold::ChangeOpen { change, url, waits } => {
+            let place = url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
+            format!("the change {change} is open{place} and waits: {}", waits.join("; "))
+        }
         Hold::ChangeFailed { change, message } => format!("the change {change} did not pass: {message}"),
         Hold::Backoff { run, until, attempts, of, message } => {
             format!("{run} failed by the environment's fault (attempt {attempts} of {of}), next attempt at {until}: {message}")
@@ -193,7 +197,8 @@ pub fn lift_text(hold: &Hold, subject: &str) -> String {
         }
         Hold::UnderTest { .. } => "nothing to do: it goes when the test has spoken".to_owned(),
         Hold::NotRunning { .. } => "nothing to do: the test goes on with what runs then".to_owned(),
-        Hold::ChangeOpen { change } => format!("nothing to do: it goes when {change} is merged and read"),
+        Hold::ChangeOpen { change, url: Some(url), waits } if !waits.is_empty() => format!("do there what it waits for: {url} ({change})"),
+        Hold::ChangeOpen { change, .. } => format!("nothing to do: it goes when {change} is merged and read"),
         Hold::ChangeFailed { change, .. } => format!("mend what it says, then `towpath retry {change} --reason …`"),
         Hold::Backoff { .. } => format!("nothing to do, or at once: `towpath retry '{subject}' --reason …`"),
         Hold::Failed { run, .. } => format!("see `towpath logs {run}`; {}", retry()),

@@ -288,6 +288,12 @@ pub enum Hold {
     ChangeOpen {
         /// The change.
         change: ChangeId,
+        /// Its page, where people see it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
+        /// What it waits for, for people; empty while Towpath is at work on it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        waits: Vec<String>,
     },
     /// A change that would move this target did not pass.
     ChangeFailed {

@@ -7,7 +7,7 @@ use towpath_domain::{ChangeId, CommitId, ImageRef, TargetId, Timestamp};
 use crate::change::ChangeIndex;
 use crate::clock::Clock;
 use crate::event::{Render, RenderOutcome};
-use crate::facts::{Facts, TargetFact};
+use crate::facts::{ChangeFact, Facts, TargetFact};
 use crate::gate::{self, Passed};
 use crate::ids;
 use crate::index::{Index, TargetView};
@@ -126,7 +126,13 @@ impl<'a> World<'a> {
     /// What a change is tried at now.
     pub(crate) fn config_tried(&self) -> String {
         self.read_config.set(true);
-        ids::change_tried(self.facts.config)
+        ids::change_tried(self.facts.config, None)
+    }
+
+    /// What this change is tried at now.
+    pub(crate) fn change_tried(&self, fact: &ChangeFact) -> String {
+        self.read_config.set(true);
+        ids::change_tried(self.facts.config, fact.open.as_ref())
     }
 
     /// Whether the catalog is known to hold what was merged as `commit` at `at`.

@@ -46,11 +46,61 @@ pub trait Forge: Send + Sync {
     /// reached or refuses. After an error it may be merged or not: order it again.
     fn merge<'a>(&'a self, order: &'a MergeOrder) -> Answer<'a, MergeOutcome>;
 
+    /// What merging the change at `head` onto `base` would give: `base` is the config branch as it will be once those before this one are
+    /// merged, made by [`merged_result`](Self::merged_result) or this. Only what the last look saw is asked; nothing is fetched or pushed.
+    ///
+    /// # Errors
+    /// As [`merged_result`](Self::merged_result); [`ForgeError::Unable`] where changes are merged one at a time.
+    fn merged_onto<'a>(&'a self, _id: &'a ChangeId, _head: CommitId, _base: CommitId) -> Answer<'a, MergeResult> {
+        unable(self.name(), "to merge onto what is not merged yet")
+    }
+
+    /// Merges changes one after another, each onto the merge before it, as [`merge`](Self::merge) merges one. Answers for each in turn; after one
+    /// that is not merged, those behind it are [`MergeOutcome::Moved`].
+    ///
+    /// # Errors
+    /// As [`merge`](Self::merge). After an error some may be merged: order them again.
+    fn merge_all<'a>(&'a self, orders: &'a [MergeOrder]) -> Answer<'a, Vec<MergeOutcome>> {
+        Box::pin(async move {
+            let mut outcomes = Vec::with_capacity(orders.len());
+            let mut now = None;
+            for order in orders {
+                if outcomes.last().is_some_and(|last| !matches!(last, MergeOutcome::Merged { .. })) {
+                    outcomes.push(MergeOutcome::Moved { now });
+                    continue;
+                }
+                let outcome = self.merge(order).await?;
+                if let MergeOutcome::Merged { commit } = outcome {
+                    now = Some(commit);
+                }
+                outcomes.push(outcome);
+            }
+            Ok(outcomes)
+        })
+    }
+
     /// Closes the change at `head` without merging it. `why` is told to people where the forge has a place for it.
     ///
     /// # Errors
     /// [`ForgeError::Git`] when the repository cannot be reached or refuses, [`ForgeError::BadId`].
     fn close<'a>(&'a self, id: &'a ChangeId, head: CommitId, why: &'a str) -> Answer<'a, CloseOutcome>;
+
+    /// What merging a person's change at `head` would give: into the config branch as it is now, or onto this commit, which is that branch as it
+    /// will be. Nothing is pushed.
+    ///
+    /// # Errors
+    /// As [`merged_result`](Self::merged_result), and [`ForgeError::Api`].
+    fn merged_pull(&self, _number: Number, _head: CommitId, _onto: Option<CommitId>) -> Answer<'_, MergeResult> {
+        unable(self.name(), "to merge changes that people open")
+    }
+
+    /// Merges exactly what was checked of a person's change, or does nothing. Its branch is left alone: it is theirs.
+    ///
+    /// # Errors
+    /// As [`merge`](Self::merge), and [`ForgeError::Api`].
+    fn merge_pull<'a>(&'a self, _number: Number, _order: &'a MergeOrder) -> Answer<'a, MergeOutcome> {
+        unable(self.name(), "to merge changes that people open")
+    }
 
     /// What it can do beside that.
     fn abilities(&self) -> Abilities {

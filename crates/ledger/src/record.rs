@@ -78,6 +78,8 @@ pub fn event_kind(event: &Event) -> &'static str {
         Event::ImageAnnounced { .. } => "image-announced",
         Event::SecretSeen { .. } => "secret-seen",
         Event::MemoryRaised { .. } => "memory-raised",
+        Event::ChangeSeen { .. } => "change-seen",
+        Event::ChangeEnded { .. } => "change-ended",
         Event::RetryRequested { .. } => "retry-requested",
         Event::CancelRequested { .. } => "cancel-requested",
     }
@@ -101,6 +103,8 @@ pub fn event_run(event: &Event) -> Option<&RunId> {
         | Event::ImageLooked { .. }
         | Event::ImageAnnounced { .. }
         | Event::SecretSeen { .. }
+        | Event::ChangeSeen { .. }
+        | Event::ChangeEnded { .. }
         | Event::RetryRequested { .. } => None,
     }
 }
@@ -111,6 +115,8 @@ pub(crate) fn own_subject(event: &Event) -> Option<Subject> {
         Event::Rendered(render) => Some(Subject::Target(render.target.clone())),
         Event::RunQueued(spec) => Some(spec.work.subject()),
         Event::RetryRequested { subject, .. } | Event::MemoryRaised { subject, .. } => Some(subject.clone()),
+        Event::ChangeSeen { spec, .. } => Some(Subject::Change(spec.id.clone())),
+        Event::ChangeEnded { change, .. } => Some(Subject::Change(change.clone())),
         _ => None,
     }
 }

@@ -85,6 +85,7 @@ pub fn outcome_kind(outcome: &Outcome) -> &'static str {
         Outcome::Deployed { .. } => "deployed",
         Outcome::Deleted => "deleted",
         Outcome::Merged { .. } => "merged",
+        Outcome::Opened { .. } => "opened",
         Outcome::Failed { .. } => "failed",
         Outcome::Superseded { .. } => "superseded",
         Outcome::Cancelled { .. } => "cancelled",
@@ -261,6 +262,8 @@ impl Projection {
             | Event::ImageAnnounced { .. }
             | Event::SecretSeen { .. }
             | Event::MemoryRaised { .. }
+            | Event::ChangeSeen { .. }
+            | Event::ChangeEnded { .. }
             | Event::RetryRequested { .. } => {}
         }
         if goes_out(&recorded.event) {

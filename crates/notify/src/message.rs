@@ -86,7 +86,9 @@ impl Writer<'_> {
             Outcome::Deployed { .. } => self.deployed(run)?,
             Outcome::Merged { commit } => self.merged(run, *commit)?,
             // A build that went well is told by the deploy that follows; what a person or a newer decision stopped, by that.
-            Outcome::Built { .. } | Outcome::Deleted | Outcome::Superseded { .. } | Outcome::Cancelled { .. } => return None,
+            Outcome::Built { .. } | Outcome::Opened { .. } | Outcome::Deleted | Outcome::Superseded { .. } | Outcome::Cancelled { .. } => {
+                return None;
+            }
         };
         if let Some(link) = self.run_link(run) {
             lines.push(link);
@@ -184,6 +186,7 @@ fn change_kind(change: &ChangeSpec) -> &'static str {
         ChangeKind::Rollback => "Rollback",
         ChangeKind::Hold => "Hold",
         ChangeKind::Release => "Release",
+        ChangeKind::Edit => "Change",
     }
 }
 

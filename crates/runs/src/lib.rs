@@ -6,14 +6,16 @@
 //!
 //! Architecture invariant: nothing here decides what is to be done; a run does what its spec says, or says why not.
 
+pub mod checks;
 pub mod journal;
 pub mod render;
+mod train;
 mod work;
 pub mod worker;
 pub mod world;
 
 pub use journal::{Journal, Stop};
-pub use work::change::preview;
+pub use train::{TOGETHER, Train};
 pub use work::deploy::preview::{Knowing, PreviewError, differences};
 pub use worker::Workers;
 pub use world::World;

@@ -11,6 +11,7 @@ use towpath_engine::{Event, Outcome, RunSpec, Work};
 use towpath_ledger::{Claimed, WorkKind};
 
 use crate::journal::{Journal, Stop};
+use crate::train;
 use crate::work;
 use crate::world::{LogSink, World};
 
@@ -23,6 +24,9 @@ const DRAIN: Duration = Duration::from_secs(20);
 /// How many runs other than builds are carried out at a time. They mostly wait, and a test that takes an hour must not keep a deploy from
 /// being made.
 const LANES: usize = 64;
+
+/// How many changes are carried out at a time: those wait for each other, and all that are on the train are merged together.
+const CHANGE_LANES: usize = 256;
 
 /// How often the queue is looked at when nothing is said of it: a run whose worker elsewhere died shows only by its lease.
 const LOOK: Duration = Duration::from_secs(5);
@@ -42,8 +46,12 @@ impl Workers {
     /// Works until `shutdown` turns true, then waits a while for runs under way; what is left is taken up at the next start.
     pub async fn run(self, shutdown: watch::Receiver<bool>) {
         let mut groups = JoinSet::new();
-        let lanes: [(&[WorkKind], usize); 2] =
-            [(&[WorkKind::Build], self.world.builders.lanes()), (&[WorkKind::Deploy, WorkKind::Delete, WorkKind::Change], LANES)];
+        let lanes: [(&[WorkKind], usize); 3] = [
+            (&[WorkKind::Build], self.world.builders.lanes()),
+            (&[WorkKind::Deploy, WorkKind::Delete], LANES),
+            (&[WorkKind::Change], CHANGE_LANES),
+        ];
+        let train = tokio::spawn(train::conduct(Arc::clone(&self.world)));
         for (kinds, lanes) in lanes {
             let (world, name) = (Arc::clone(&self.world), self.name.clone());
             groups.spawn(
@@ -55,6 +63,7 @@ impl Workers {
                 tracing::error!(%error, "a group of workers ended badly");
             }
         }
+        train.abort();
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::findings::Findings;
-use crate::read::{Content, Parsed, RawApp, RawCluster, RawEnvironment, RawNamespace, RawTarget, Ref, schema};
+use crate::read::{Content, Parsed, RawApp, RawChangeType, RawCluster, RawEnvironment, RawNamespace, RawRole, RawTarget, Ref, schema};
 
 /// All files, to be found by reference.
 pub(super) struct Index<'a> {
@@ -39,6 +39,8 @@ referable!(RawApp, App, schema::APP, "an app");
 referable!(RawCluster, Cluster, schema::CLUSTER, "a cluster");
 referable!(RawEnvironment, Environment, schema::ENVIRONMENT, "an environment");
 referable!(RawNamespace, Namespace, schema::NAMESPACE, "a namespace");
+referable!(RawRole, Role, schema::ROLE, "a role");
+referable!(RawChangeType, ChangeType, schema::CHANGE_TYPE, "a change type");
 referable!(RawTarget, Target, schema::TARGET, "a target");
 
 impl<'a> Index<'a> {

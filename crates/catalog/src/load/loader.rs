@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::access;
 use super::channels;
 use super::findings::Findings;
 use super::identity;
@@ -148,7 +149,8 @@ fn link(files: &[Arc<Parsed>], kept: &HashMap<&str, &Kept>, keeps: bool) -> Link
     identity::check_pipeline_names(&mut targets, &mut findings);
     check_repositories(&targets, &inventory, &sources, &mut findings);
     let learned = identity::learn(&targets, &channels, &sources);
-    let policies = policies::link(files, &inventory, &targets, &mut findings);
+    let policies = policies::link(&index, &inventory, &targets, &mut findings);
+    let access = access::link(&index, &mut findings);
     let uses = channels::uses(&channels, &targets);
 
     let finals: Vec<(Arc<str>, Arc<Target>)> = targets
@@ -174,6 +176,7 @@ fn link(files: &[Arc<Parsed>], kept: &HashMap<&str, &Kept>, keeps: bool) -> Link
         targets: finals.into_iter().map(|(_, target)| (target.id.clone(), target)).collect(),
         channels: uses,
         policies,
+        access,
         broken_saas_files: broken,
     };
     let linked = linked.into_iter().map(|kept| (Arc::clone(&kept.parsed.path), kept)).collect();

@@ -3,6 +3,7 @@
 //! [`load`] is pure: the same files give the same catalog and the same diagnostics, whatever was loaded before. A
 //! [`Loader`] does the same and keeps what it read, so that a reload costs what changed.
 
+mod access;
 mod channels;
 mod cycles;
 mod findings;

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use towpath_domain::TargetId;
 
 use super::findings::Findings;
+use super::index::Index;
 use super::linked::Inventory;
 use super::saas::Whole;
+use crate::access::Approvals;
 use crate::diagnostic::{Place, Severity};
 use crate::model::{Freeze, Policy, Selector};
-use crate::read::{At, Content, Parsed, RawCluster, RawPolicy, schema};
+use crate::read::{At, Content, Parsed, RawApprovals, RawCluster, RawPolicy, RawRole, schema};
 use crate::suggest;
 use crate::yaml::Spot;
 
@@ -19,12 +21,13 @@ use crate::yaml::Spot;
 ///
 /// A policy with an error still holds: it freezes what it selects, or everything if that cannot be told. A slip of the pen
 /// in a freeze must not lift it.
-pub(super) fn link(files: &[Arc<Parsed>], inventory: &Inventory<'_>, targets: &[Whole<'_>], findings: &mut Findings) -> Vec<Arc<Policy>> {
+pub(super) fn link(index: &Index<'_>, inventory: &Inventory<'_>, targets: &[Whole<'_>], findings: &mut Findings) -> Vec<Arc<Policy>> {
+    let files = index.files;
     let known = Known::new(files, inventory, targets);
     let mut policies: Vec<_> = files
         .iter()
         .filter_map(|file| match &file.content {
-            Content::Policy(raw) => Some(policy(&file.path, raw, &known, findings)),
+            Content::Policy(raw) => Some(policy(&file.path, raw, index, &known, findings)),
             Content::Broken if file.schema.as_deref() == Some(schema::POLICY) => Some(broken(file)),
             _ => None,
         })
@@ -34,7 +37,7 @@ pub(super) fn link(files: &[Arc<Parsed>], inventory: &Inventory<'_>, targets: &[
     policies
 }
 
-fn policy(file: &Arc<str>, raw: &RawPolicy, known: &Known<'_>, findings: &mut Findings) -> Policy {
+fn policy(file: &Arc<str>, raw: &RawPolicy, index: &Index<'_>, known: &Known<'_>, findings: &mut Findings) -> Policy {
     let place = raw.name.spot.place(file);
     let mut select = if raw.select_broken { Selector::default() } else { selector(file, raw, known, findings) };
     let mut freezes = raw.freezes.clone();
@@ -53,6 +56,8 @@ fn policy(file: &Arc<str>, raw: &RawPolicy, known: &Known<'_>, findings: &mut Fi
         automatic_rollback: raw.automatic_rollback,
         blocks: raw.blocks.clone(),
         require_signed: raw.require_signed.clone(),
+        approvals: raw.approvals.as_ref().map(|raw| approvals(file, raw, index, findings)),
+        broken: raw.broken.as_deref().map(Arc::from),
         place,
     }
 }
@@ -65,6 +70,8 @@ fn broken(file: &Parsed) -> Policy {
         name: file.broken_name.as_deref().map_or_else(|| Arc::clone(&file.path), Arc::from),
         select: Selector::default(),
         freezes: vec![freeze_of(&place, error)],
+        broken: Some(Arc::from(error)),
+        approvals: None,
         windows: Vec::new(),
         queue: None,
         retries: None,
@@ -73,6 +80,15 @@ fn broken(file: &Parsed) -> Policy {
         require_signed: None,
         place,
     }
+}
+
+/// A role that is not there is told and kept: it has no members, so that a slip of the pen asks for more and not for less.
+fn approvals(file: &Arc<str>, raw: &RawApprovals, index: &Index<'_>, findings: &mut Findings) -> Approvals {
+    for role in &raw.roles {
+        index.find::<RawRole>(file, role, findings);
+    }
+    let roles = raw.roles.iter().map(|role| Arc::from(format!("data{}", role.path))).collect();
+    Approvals { count: raw.count, roles, promotions: raw.promotions, place: raw.place.clone() }
 }
 
 fn freeze_of(place: &Place, error: &str) -> Freeze {

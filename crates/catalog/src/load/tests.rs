@@ -1,5 +1,6 @@
 //! What the loader makes of trees, rule by rule. Each test takes the good tree and spoils one thing.
 
+mod access;
 mod catalog;
 mod mutation;
 mod radius;

@@ -1,5 +1,6 @@
 //! From a node tree to the facts of one file, each with its place. Looks at one file only; references stay paths.
 
+mod access;
 mod fields;
 mod inventory;
 mod policy;
@@ -9,9 +10,10 @@ mod source;
 mod target;
 mod time;
 
+pub(crate) use access::{RawChangeType, RawRole, RawUser};
 pub(crate) use fields::{At, Reader};
 pub(crate) use inventory::{RawApp, RawCluster, RawEnvironment, RawNamespace};
-pub(crate) use policy::RawPolicy;
+pub(crate) use policy::{RawApprovals, RawPolicy};
 pub(crate) use saas::{RawSaas, RawTargetEntry, RawTemplate};
 pub(crate) use source::RawSource;
 pub(crate) use target::{RawChannelData, RawPromotion, RawTarget};
@@ -64,6 +66,9 @@ pub(crate) enum Content {
     Namespace(RawNamespace),
     Source(Box<RawSource>),
     Policy(Box<RawPolicy>),
+    User(Box<RawUser>),
+    Role(Box<RawRole>),
+    ChangeType(RawChangeType),
     /// A type that Towpath has no use for.
     Other,
     /// It cannot be used; its diagnostics say why.
@@ -95,6 +100,9 @@ pub(crate) mod schema {
     pub const ENVIRONMENT: &str = "/app-sre/environment-1.yml";
     pub const CLUSTER: &str = "/openshift/cluster-1.yml";
     pub const NAMESPACE: &str = "/openshift/namespace-1.yml";
+    pub const USER: &str = "/access/user-1.yml";
+    pub const ROLE: &str = "/access/role-1.yml";
+    pub const CHANGE_TYPE: &str = "/app-interface/change-type-1.yml";
     pub const SOURCE: &str = "/towpath/source-1.yml";
     pub const POLICY: &str = "/towpath/policy-1.yml";
     pub const POOL: &str = "/towpath/pool-1.yml";
@@ -131,6 +139,9 @@ pub(crate) fn read_file(path: &Arc<str>, bytes: &[u8]) -> Parsed {
         Some(schema::NAMESPACE) => inventory::read_namespace(&mut reader, root).map(Content::Namespace),
         Some(schema::SOURCE) => source::read(&mut reader, root).map(|source| Content::Source(Box::new(source))),
         Some(schema::POLICY) => policy::read(&mut reader, root).map(|policy| Content::Policy(Box::new(policy))),
+        Some(schema::USER) => access::read_user(&mut reader, root).map(|user| Content::User(Box::new(user))),
+        Some(schema::ROLE) => access::read_role(&mut reader, root).map(|role| Content::Role(Box::new(role))),
+        Some(schema::CHANGE_TYPE) => Some(Content::ChangeType(access::read_change_type(root))),
         Some(schema::POOL) => {
             reader.warn(
                 "no-effect",
@@ -161,6 +172,15 @@ pub(crate) fn read_file(path: &Arc<str>, bytes: &[u8]) -> Parsed {
         _ => {}
     }
     Parsed { path: Arc::clone(path), schema, content, diagnostics: reader.finish(), broken_name: name, lost }
+}
+
+/// Whether a file is, or may be, of a type that says who may approve what, or what needs approvals.
+pub(crate) fn says_who_approves(bytes: &[u8]) -> bool {
+    let schema = match yaml::parse(bytes) {
+        Ok(tree) => tree.root().get("$schema").and_then(|node| node.scalar()).map(|(text, _)| Box::from(text)),
+        Err(_) => guess(bytes).0,
+    };
+    matches!(schema.as_deref(), None | Some(schema::USER | schema::ROLE | schema::CHANGE_TYPE | schema::POLICY))
 }
 
 /// Whether a broken file of this type leaves others in doubt: it may hold targets, or a source. So may one of unknown type.

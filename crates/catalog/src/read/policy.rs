@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use towpath_domain::{AppName, ClusterName, CommitId, EnvironmentName, Span};
 
+use super::Ref;
 use super::fields::{At, Reader};
 use super::inventory::check_dns_label;
 use super::time::{self, End};
@@ -27,10 +28,20 @@ pub(crate) struct RawPolicy {
     pub automatic_rollback: Option<bool>,
     pub blocks: Vec<Block>,
     pub require_signed: Option<Arc<SignatureRequirement>>,
+    pub approvals: Option<RawApprovals>,
     /// What is wrong with it: the policy holds all that it selects until it is mended.
     pub broken: Option<String>,
     /// What it selects could not be read: it may be anything.
     pub select_broken: bool,
+}
+
+/// What `approvals` says, its roles not yet looked up.
+#[derive(Debug)]
+pub(crate) struct RawApprovals {
+    pub count: u32,
+    pub roles: Vec<Ref>,
+    pub promotions: bool,
+    pub place: Place,
 }
 
 /// A selector, its values not yet looked up.
@@ -44,13 +55,26 @@ pub(crate) struct RawSelector {
     pub labels: BTreeMap<String, String>,
 }
 
-const FIELDS: &[&str] =
-    &["$schema", "name", "description", "select", "freezes", "windows", "queue", "retries", "rollback", "block", "requireSigned"];
+const FIELDS: &[&str] = &[
+    "$schema",
+    "name",
+    "description",
+    "select",
+    "freezes",
+    "windows",
+    "queue",
+    "retries",
+    "rollback",
+    "block",
+    "requireSigned",
+    "approvals",
+];
 const SELECT_FIELDS: &[&str] = &["apps", "environments", "clusters", "targets", "labels"];
 const FREEZE_FIELDS: &[&str] = &["from", "until", "timezone", "reason", "by"];
 const WINDOW_FIELDS: &[&str] = &["days", "from", "until", "timezone"];
 const RETRIES_FIELDS: &[&str] = &["attempts", "backoff", "backoffLimit"];
 const SIGNED_FIELDS: &[&str] = &["key", "identity", "attestations"];
+const APPROVALS_FIELDS: &[&str] = &["count", "roles", "promotions"];
 const IDENTITY_FIELDS: &[&str] = &["issuer", "subject"];
 const BLOCK_FIELDS: &[&str] = &["url", "ref", "reason", "rollback"];
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -75,9 +99,23 @@ pub(super) fn read(reader: &mut Reader, root: Node<'_, '_>) -> Option<RawPolicy>
     let automatic_rollback = choice(reader, root, "rollback", &[("automatic", true), ("manual", false)]);
     let retries = root.get("retries").map(|node| read_retries(reader, node));
     let require_signed = root.get("requireSigned").and_then(|node| read_signed(reader, node)).map(Arc::new);
+    let approvals = root.get("approvals").and_then(|node| read_approvals(reader, node));
     let broken = reader.error_after(errors).map(str::to_owned);
     let name = name.unwrap_or(At { value: String::new(), spot: root.spot() });
-    Some(RawPolicy { name, select, freezes, windows, queue, retries, automatic_rollback, blocks, require_signed, broken, select_broken })
+    Some(RawPolicy {
+        name,
+        select,
+        freezes,
+        windows,
+        queue,
+        retries,
+        automatic_rollback,
+        blocks,
+        require_signed,
+        approvals,
+        broken,
+        select_broken,
+    })
 }
 
 fn items<T>(reader: &mut Reader, root: Node<'_, '_>, field: &str, read: fn(&mut Reader, Node<'_, '_>) -> Option<T>) -> Vec<T> {
@@ -197,6 +235,22 @@ fn read_block(reader: &mut Reader, map: Node<'_, '_>) -> Option<Block> {
     let place = place(reader, map);
     let (url, commit) = (url?.value, commit?.value);
     (reader.errors() == errors).then_some(Block { url, commit, reason, rollback, place })
+}
+
+fn read_approvals(reader: &mut Reader, map: Node<'_, '_>) -> Option<RawApprovals> {
+    let errors = reader.errors();
+    reader.only(map, APPROVALS_FIELDS);
+    let count = reader.number(map, "count", 1..=20).and_then(|count| u32::try_from(count).ok()).unwrap_or(1);
+    let promotions = choice(reader, map, "promotions", &[("wait", true), ("pass", false)]).unwrap_or(true);
+    let node = reader.required(map, "roles")?;
+    let items = reader.list(map, "roles")?;
+    if items.is_empty() {
+        let mend = "Name the roles whose members count: `roles: [{$ref: /access/owners.yml}]`.";
+        reader.error("missing-field", node.spot(), "`roles` is empty: nobody could approve", mend);
+    }
+    let roles = items.into_iter().filter_map(|item| reader.reference_at(item, "roles")).collect();
+    let place = place(reader, map);
+    (reader.errors() == errors).then_some(RawApprovals { count, roles, promotions, place })
 }
 
 fn read_signed(reader: &mut Reader, map: Node<'_, '_>) -> Option<SignatureRequirement> {

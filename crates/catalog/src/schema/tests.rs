@@ -53,6 +53,7 @@ requireSigned:
     E+ybUoSr0ZpdV3+oR/aCyslaew7fwpBBezfWwHFI49qyTeRQ1KJyO4UsLQ==
     -----END PUBLIC KEY-----
   attestations: [https://slsa.dev/provenance/v1]
+approvals: {count: 2, roles: [{$ref: /role.yml}], promotions: pass}
 ";
 
 /// What is put in the place of what, so that the file is wrong.
@@ -122,6 +123,14 @@ const BAD_POLICIES: &[(&str, &str)] = &[
     ("  key: |", "  keyFile: |"),
     ("  attestations:", "  identity: {issuer: https://issuer.example.com, subject: ann@example.com}\n  attestations:"),
     ("https://slsa.dev/provenance/v1", "provenance v1"),
+    ("count: 2", "count: 0"),
+    ("count: 2", "count: two"),
+    ("roles: [{$ref: /role.yml}], ", ""),
+    ("[{$ref: /role.yml}]", "[]"),
+    ("[{$ref: /role.yml}]", "[/role.yml]"),
+    ("$ref: /role.yml", "$ref: role.yml"),
+    ("promotions: pass", "promotions: always"),
+    ("approvals:", "approval:"),
 ];
 
 /// Wrong in a way that only the loader sees.
@@ -135,7 +144,9 @@ const BAD_FOR_THE_LOADER: &[(&str, &str)] = &[
 
 fn errors(text: &str) -> Vec<String> {
     let app = "$schema: /app-sre/app-1.yml\nname: web\n";
-    let files = vec![InputFile::new("data/app.yml", app.as_bytes()), InputFile::new("data/x.yml", text.as_bytes())];
+    let role = "$schema: /access/role-1.yml\nname: owners\n";
+    let files = [("data/app.yml", app), ("data/role.yml", role), ("data/x.yml", text)];
+    let files = files.map(|(path, text)| InputFile::new(path, text.as_bytes())).to_vec();
     load(files).diagnostics.into_iter().filter(|found| found.severity == Severity::Error).map(|found| found.rule.to_owned()).collect()
 }
 

@@ -53,5 +53,6 @@ impl Facts {
 /// Forgets how the change ended short of merging. Returns whether there was something to forget.
 fn renew(fact: &mut ChangeFact) -> bool {
     let (failure, superseded) = (fact.failure.take(), fact.superseded.take());
-    failure.is_some() || superseded.is_some()
+    let closed = std::mem::take(&mut fact.closed);
+    failure.is_some() || superseded.is_some() || closed
 }

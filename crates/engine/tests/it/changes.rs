@@ -64,7 +64,7 @@ fn targets_of_the_same_channels_move_in_one_change_that_tells_the_story() {
     - 0000003 Change 0000003
     - 0000002 Change 0000002
     ");
-    assert!(matches!(sim.holds("prod-b").as_slice(), [Hold::ChangeOpen { change: open }] if *open == change.id));
+    assert!(matches!(sim.holds("prod-b").as_slice(), [Hold::ChangeOpen { change: open, .. }] if *open == change.id));
 }
 
 #[test]

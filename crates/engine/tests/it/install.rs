@@ -148,6 +148,8 @@ impl Install {
             automatic_rollback: None,
             blocks: Vec::new(),
             require_signed: None,
+            approvals: None,
+            broken: None,
             place: place(20),
         };
         change(&mut policy);
@@ -216,6 +218,7 @@ impl Install {
             targets: self.targets.iter().map(|(id, target)| (id.clone(), target.clone())).collect(),
             channels,
             policies: self.policies.clone(),
+            access: Access::default(),
             broken_saas_files: self.broken.clone(),
         }
     }

@@ -50,11 +50,17 @@ enum Step {
     Memory(Index, u32),
     Require(Index, bool),
     Secrets(Index, u8),
+    /// A change is looked at on its forge.
+    Seen(Index, bool, u8),
+    /// A change is over there.
+    Ended(Index, bool),
 }
 
 #[derive(Debug, Clone, Copy)]
 enum End {
     Well,
+    /// A change is open where people see it.
+    Opened,
     Failed(FailureClass),
     Cancelled,
     Superseded,
@@ -63,7 +69,7 @@ enum End {
 fn step() -> impl Strategy<Value = Step> {
     let class =
         prop_oneof![Just(FailureClass::Own), Just(FailureClass::Environment), Just(FailureClass::Flaky), Just(FailureClass::Unknown)];
-    let end = prop_oneof![6 => Just(End::Well), 3 => class.prop_map(End::Failed), 1 => Just(End::Cancelled), 1 => Just(End::Superseded)];
+    let end = prop_oneof![6 => Just(End::Well), 2 => Just(End::Opened), 3 => class.prop_map(End::Failed), 1 => Just(End::Cancelled), 1 => Just(End::Superseded)];
     prop_oneof![
         6 => Just(Step::Push),
         20 => Just(Step::Act),
@@ -94,6 +100,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (any::<Index>(), any::<u32>()).prop_map(|(target, bytes)| Step::Memory(target, bytes)),
         1 => (any::<Index>(), any::<bool>()).prop_map(|(target, required)| Step::Require(target, required)),
         1 => (any::<Index>(), 0..4_u8).prop_map(|(target, which)| Step::Secrets(target, which)),
+        4 => (any::<Index>(), any::<bool>(), 0..3_u8).prop_map(|(change, ready, stamp)| Step::Seen(change, ready, stamp)),
+        1 => (any::<Index>(), any::<bool>()).prop_map(|(change, merged)| Step::Ended(change, merged)),
     ]
 }
 
@@ -229,7 +237,11 @@ fn do_step(sim: &mut Sim, step: Step) {
         Step::Finish(index, end) => {
             let Some(run) = pick(sim, &index) else { return };
             match end {
-                End::Well => sim.finish(&run),
+                End::Opened if matches!(sim.facts.open_runs[&run].spec.work, Work::Change(_)) => {
+                    let (number, url, waits) = (1, "https://forge.example.com/1".to_owned(), "somebody".to_owned());
+                    sim.end(&run, Outcome::Opened { number, url, head: commit(0xaa), waits });
+                }
+                End::Well | End::Opened => sim.finish(&run),
                 End::Failed(class) => sim.end(&run, Outcome::Failed { class, step: "rollout".to_owned(), message: "it broke".to_owned() }),
                 End::Cancelled => sim.end(&run, Outcome::Cancelled { by: "ann".to_owned() }),
                 End::Superseded => sim.end(&run, Outcome::Superseded { by: "another".to_owned() }),
@@ -272,6 +284,14 @@ fn do_step(sim: &mut Sim, step: Step) {
             let (subject, run) = (Subject::Target(target_id(name(&target))), RunId::new("r").unwrap());
             sim.event(Event::MemoryRaised { subject, bytes: bytes.into(), run });
         }
+        Step::Seen(index, ready, stamp) => {
+            let Some(spec) = pick_change(sim, &index) else { return };
+            sim.event(seen(spec, ready, stamp));
+        }
+        Step::Ended(index, merged) => {
+            let Some(spec) = pick_change(sim, &index) else { return };
+            sim.event(Event::ChangeEnded { change: spec.id, merged: merged.then(|| commit(0xbb)) });
+        }
         Step::Unreachable => sim.event(Event::BranchUnreachable { url: url(), branch: main_branch(), error: "timeout".to_owned() }),
         config => {
             let commits: Vec<CommitId> = sim.commits.iter().map(|info| info.id).collect();
@@ -279,6 +299,35 @@ fn do_step(sim: &mut Sim, step: Step) {
             reconfigure(&mut sim.install, config, &commits, now);
             sim.config_seen();
         }
+    }
+}
+
+/// A change as its forge has it.
+fn seen(spec: ChangeSpec, ready: bool, stamp: u8) -> Event {
+    let waits = if ready { Vec::new() } else { vec!["somebody".to_owned()] };
+    let (url, stamp) = ("https://forge.example.com/1".to_owned(), format!("{ready} {stamp}"));
+    let head_since = Timestamp::from_millis(0);
+    let open = OpenChange { number: 1, url, head: commit(0xaa), ready, waits, head_since, rebase: false, labels: Vec::new(), stamp };
+    Event::ChangeSeen { spec, open }
+}
+
+/// One of the changes that nobody is at work on and that are not merged.
+fn pick_change(sim: &Sim, index: &Index) -> Option<ChangeSpec> {
+    let mut open: Vec<&ChangeFact> = sim.facts.changes.values().filter(|fact| fact.active.is_none() && fact.merged.is_none()).collect();
+    open.sort_by(|a, b| a.spec.id.cmp(&b.spec.id));
+    (!open.is_empty()).then(|| open[index.index(open.len())].spec.clone())
+}
+
+/// All that waits for people is approved and passes.
+fn all_ready(sim: &mut Sim) {
+    loop {
+        let waits =
+            |fact: &&ChangeFact| fact.active.is_none() && fact.merged.is_none() && fact.open.as_ref().is_some_and(|open| !open.ready);
+        let mut open: Vec<ChangeSpec> = sim.facts.changes.values().filter(waits).map(|fact| fact.spec.clone()).collect();
+        open.sort_by(|a, b| a.id.cmp(&b.id));
+        let Some(spec) = open.into_iter().next() else { return };
+        sim.event(seen(spec, true, 9));
+        sim.settle();
     }
 }
 
@@ -406,11 +455,47 @@ proptest! {
         }
         (sim.registry.complete, sim.registry.down) = (true, None);
         sim.settle();
+        all_ready(&mut sim);
         sim.wait(Span::from_days(10));
         sim.settle();
+        all_ready(&mut sim);
         for (subject, verdict) in sim.planner.verdicts() {
             prop_assert!(!matches!(verdict.state, State::Act { .. }), "{:?}: {:?}", subject, verdict);
         }
+    }
+
+    #[test]
+    fn what_a_plan_says_of_a_change_of_the_config_repository_is_what_then_happens(
+        shape in shape(), steps in prop::collection::vec(step(), 1..60), edits in prop::collection::vec(step(), 1..8),
+    ) {
+        let mut sim = world(&shape);
+        for step in steps {
+            do_step(&mut sim, step);
+        }
+        let commits: Vec<CommitId> = sim.commits.iter().map(|info| info.id).collect();
+        for edit in edits {
+            if is_edit(&edit) {
+                let now = sim.now;
+                reconfigure(&mut sim.install, edit, &commits, now);
+            }
+        }
+        // As it is shown on the change: the catalog that would count, the facts as they are, the commit that would be merged.
+        let (catalog, mut facts, now) = (Arc::new(sim.install.catalog()), sim.facts.clone(), sim.now.plus(Span::from_millis(1)));
+        facts.apply(now, &Event::ConfigSeen { commit: commit(0xc0_0000 + sim.next_config()), errors: 0 });
+        let shown = plan(&catalog, &facts, now);
+
+        sim.config_seen();
+        for (subject, verdict) in sim.planner.verdicts() {
+            prop_assert_eq!(shown.verdicts.get(&subject), Some(verdict), "{:?}", subject);
+        }
+        let queued: std::collections::BTreeSet<RunId> = sim.facts.open_runs.keys().cloned().collect();
+        let promised: std::collections::BTreeSet<RunId> = shown.actions.iter().filter_map(|action| match action {
+            Action::Run { spec } => Some(spec.id.clone()),
+            _ => None,
+        }).collect();
+        sim.act();
+        let begun: std::collections::BTreeSet<RunId> = sim.facts.open_runs.keys().filter(|run| !queued.contains(*run)).cloned().collect();
+        prop_assert_eq!(begun, promised);
     }
 
     #[test]
@@ -438,6 +523,27 @@ proptest! {
         let kept: std::collections::BTreeMap<_, _> = replayed.keys().into_iter().map(|key| { let value = replayed.get(&key).unwrap(); (key, value) }).collect();
         prop_assert_eq!(rows, kept);
     }
+}
+
+/// Whether a step changes the config repository.
+fn is_edit(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::Freeze(..)
+            | Step::Thaw(_)
+            | Step::Block(..)
+            | Step::Hotfix(_)
+            | Step::Toggle(_)
+            | Step::Delete(_)
+            | Step::Reconfigure(_)
+            | Step::Pin(..)
+            | Step::Break(_)
+            | Step::Publish(_)
+            | Step::Subscribe(_)
+            | Step::Branch(_)
+            | Step::Require(..)
+            | Step::Secrets(..)
+    )
 }
 
 /// More cases where there is time: `PROPTEST_CASES`.

@@ -91,6 +91,11 @@ impl Sim {
         self.config_seen_at(head);
     }
 
+    /// The number of the next commit of the config repository.
+    pub fn next_config(&self) -> u32 {
+        self.next_config
+    }
+
     fn config_seen_at(&mut self, head: CommitId) {
         self.now = self.now.plus(Span::from_millis(1));
         let event = Event::ConfigSeen { commit: head, errors: 0 };
@@ -354,7 +359,10 @@ impl Sim {
             }
             Work::Change(change) => {
                 for edit in &change.edits {
-                    if let ConfigEdit::SetRef { target, to, .. } = edit {
+                    // One that is moot is only closed.
+                    if let ConfigEdit::SetRef { target, from, to } = edit
+                        && self.install.targets.get(target).is_some_and(|known| known.git_ref == *from)
+                    {
                         self.check_vouched(target, *to);
                     }
                 }

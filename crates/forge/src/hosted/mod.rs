@@ -110,11 +110,23 @@ impl<A: Api> Forge for Hosted<A> {
     }
 
     fn find<'a>(&'a self, id: &'a ChangeId) -> Answer<'a, Option<Change>> {
-        self.plain.find(id)
+        Forge::find(&self.plain, id)
     }
 
     fn merged_result<'a>(&'a self, id: &'a ChangeId, head: CommitId) -> Answer<'a, MergeResult> {
-        self.plain.merged_result(id, head)
+        Forge::merged_result(&self.plain, id, head)
+    }
+
+    fn merged_onto<'a>(&'a self, id: &'a ChangeId, head: CommitId, base: CommitId) -> Answer<'a, MergeResult> {
+        Forge::merged_onto(&self.plain, id, head, base)
+    }
+
+    fn merged_pull(&self, number: Number, head: CommitId, onto: Option<CommitId>) -> Answer<'_, MergeResult> {
+        Box::pin(self.merged_pull(number, head, onto))
+    }
+
+    fn merge_pull<'a>(&'a self, number: Number, order: &'a MergeOrder) -> Answer<'a, MergeOutcome> {
+        Box::pin(self.merge_pull(number, order))
     }
 
     fn merge<'a>(&'a self, order: &'a MergeOrder) -> Answer<'a, MergeOutcome> {

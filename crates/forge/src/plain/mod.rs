@@ -5,37 +5,36 @@
 //! the merge commit's date included, so a step that is done again makes the same commit and finds it there.
 
 pub(crate) mod message;
+mod pushes;
+mod steps;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use towpath_domain::{BranchName, ChangeId, CommitId};
-use towpath_git::{CommitInfo, CommitRequest, GitError, MergeRequest, Merged, Mirror, PushOutcome, RefUpdate};
+use towpath_git::{CommitInfo, GitError, MergeRequest, Merged, Mirror, PushOutcome, RefUpdate};
+
+use pushes::Pushes;
 
 use crate::{Answer, Change, CloseOutcome, Forge, ForgeError, Identity, MergeOrder, MergeOutcome, MergeResult, Proposal, Proposed};
-
-/// How often a change is looked at again when it moves while it is being replaced: more than two Towpaths at work on one change.
-const MAX_ROUNDS: usize = 3;
 
 /// A forge on plain Git.
 #[derive(Debug, Clone)]
 pub struct PlainGit {
     mirror: Mirror,
     branch: BranchName,
+    made: Arc<Mutex<VecDeque<MergeOrder>>>,
+    pushes: Pushes,
 }
 
-/// A change's commit, made and not pushed yet.
-pub(crate) struct Prepared {
-    /// The change's branch.
-    pub(crate) branch: BranchName,
-    /// The commit.
-    pub(crate) head: CommitId,
-    /// The config branch holds it already.
-    pub(crate) merged: bool,
-}
+/// How many merges are remembered as made here, so that they need not be made again to be believed.
+const MADE_KEPT: usize = 512;
 
 impl PlainGit {
     /// Changes on the repository of `mirror`, to be merged into its branch `branch`: the config branch.
     #[must_use]
     pub fn new(mirror: Mirror, branch: BranchName) -> Self {
-        Self { mirror, branch }
+        Self { mirror, branch, made: Arc::default(), pushes: Pushes::default() }
     }
 
     /// The mirror that it works in.
@@ -54,47 +53,6 @@ impl PlainGit {
         if prepared.merged { Ok(Proposed::Merged { head: prepared.head }) } else { self.offer(&proposal.id, &prepared).await }
     }
 
-    /// Fetches, and makes a proposal's commit.
-    pub(crate) async fn prepare(&self, proposal: &Proposal) -> Result<Prepared, ForgeError> {
-        let branch = change_branch(&proposal.id)?;
-        self.mirror.fetch().await?;
-        let head = self
-            .mirror
-            .commit(&CommitRequest {
-                parents: vec![proposal.base],
-                base_tree_of: Some(proposal.base),
-                edits: proposal.edits.clone(),
-                message: message::of_change(proposal),
-                author: proposal.author.clone(),
-                committer: self.identity().clone(),
-                at: proposal.at,
-            })
-            .await?;
-        Ok(Prepared { branch, head, merged: self.holds(head).await? })
-    }
-
-    /// Brings the change's branch to its commit, unless people pushed to it.
-    pub(crate) async fn offer(&self, id: &ChangeId, Prepared { branch, head, .. }: &Prepared) -> Result<Proposed, ForgeError> {
-        let head = *head;
-        let mut expected = self.mirror.resolve(branch).await?;
-        for _ in 0..MAX_ROUNDS {
-            if let Some(there) = expected
-                && there != head
-                && !self.is_ours(&self.commit_info(there).await?)
-            {
-                return Ok(Proposed::TakenOver { head: there });
-            }
-            match self.push_one(branch, Some(head), expected).await? {
-                PushOutcome::Done => return Ok(Proposed::Open { head }),
-                PushOutcome::Stale { now, .. } => expected = now,
-            }
-        }
-        Err(ForgeError::Git(GitError::Failed {
-            what: format!("proposing change {id}"),
-            why: format!("the branch {branch} moved each time it was looked at; another Towpath works on the same repository"),
-        }))
-    }
-
     async fn find(&self, id: &ChangeId) -> Result<Option<Change>, ForgeError> {
         let branch = change_branch(id)?;
         self.mirror.fetch().await?;
@@ -108,14 +66,18 @@ impl PlainGit {
     }
 
     async fn merged_result(&self, id: &ChangeId, head: CommitId) -> Result<MergeResult, ForgeError> {
-        let branch = change_branch(id)?;
         self.mirror.fetch().await?;
         let base = self.config_head().await?;
+        self.merged_onto(id, head, base).await
+    }
+
+    /// As [`merged_result`](Self::merged_result), onto any commit, by what the last look saw.
+    async fn merged_onto(&self, id: &ChangeId, head: CommitId, base: CommitId) -> Result<MergeResult, ForgeError> {
         // Asked first: a merged change's branch is gone, which must not look as if people had closed it.
         if self.mirror.has_commit(head).await? && self.mirror.is_ancestor(head, base).await? {
             return Ok(MergeResult::Merged { base });
         }
-        let now = self.mirror.resolve(&branch).await?;
+        let now = self.mirror.resolve(&change_branch(id)?).await?;
         if now != Some(head) {
             return Ok(MergeResult::HeadMoved { now });
         }
@@ -123,6 +85,32 @@ impl PlainGit {
             Merged::Commit(commit) => MergeResult::Clean { base, commit },
             Merged::Conflict { paths } => MergeResult::Conflict { base, paths },
         })
+    }
+
+    /// All in one push, where nothing moved; else one by one, for each to hear what became of it.
+    async fn merge_all(&self, orders: &[MergeOrder]) -> Result<Vec<MergeOutcome>, ForgeError> {
+        if let ([first, .., last], true) = (orders, orders.iter().zip(orders.iter().skip(1)).all(|(one, next)| next.base == one.commit)) {
+            for order in orders {
+                self.verify(order).await?;
+            }
+            let mut updates = vec![RefUpdate { branch: self.branch.clone(), new: Some(last.commit), expected: Some(first.base) }];
+            for order in orders {
+                updates.push(RefUpdate { branch: change_branch(&order.id)?, new: None, expected: Some(order.head) });
+            }
+            if self.mirror.push(&updates).await? == PushOutcome::Done {
+                tracing::info!(changes = orders.len(), commit = %last.commit, "merged");
+                return Ok(orders.iter().map(|order| MergeOutcome::Merged { commit: order.commit }).collect());
+            }
+        }
+        let mut outcomes: Vec<MergeOutcome> = Vec::with_capacity(orders.len());
+        for order in orders {
+            let outcome = match outcomes.last() {
+                None | Some(MergeOutcome::Merged { .. }) => self.merge(order).await?,
+                Some(_) => MergeOutcome::Moved { now: None },
+            };
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
     }
 
     async fn merge(&self, order: &MergeOrder) -> Result<MergeOutcome, ForgeError> {
@@ -137,80 +125,13 @@ impl PlainGit {
             tracing::info!(change.id = %order.id, commit = %order.commit, "merged");
             return Ok(merged);
         }
-        let standing = self.standing(order).await?;
+        let standing = self.standing(order, Some(&branch)).await?;
         if standing == Some(merged) {
             // Merged earlier, and the config branch went on. A branch of the change that is there again holds nothing new.
             let _left_to_the_next_time = self.push_one(&branch, None, Some(order.head)).await;
         }
         // It was stale a moment ago and may be as ordered now. Whoever moved it back and forth, the next try will see.
         Ok(standing.unwrap_or(MergeOutcome::Moved { now: Some(order.base) }))
-    }
-
-    /// Makes sure that an order names the merge of its two commits, and nothing else.
-    ///
-    /// # Errors
-    /// [`ForgeError::NotTheMerge`] when it does not.
-    pub(crate) async fn verify(&self, order: &MergeOrder) -> Result<(), ForgeError> {
-        self.have(order.base).await?;
-        self.have(order.head).await?;
-        let made = self.make_merge(&order.id, order.base, order.head).await?;
-        if made == Merged::Commit(order.commit) {
-            return Ok(());
-        }
-        Err(ForgeError::NotTheMerge {
-            id: order.id.clone(),
-            base: order.base,
-            head: order.head,
-            asked: order.commit,
-            made: match made {
-                Merged::Commit(commit) => format!("the commit {commit}"),
-                Merged::Conflict { paths } => format!("a conflict in {}", paths.join(", ")),
-            },
-        })
-    }
-
-    /// Fetches, and says what became of a verified order: merged already, or something moved. `None`: it is as ordered.
-    pub(crate) async fn standing(&self, order: &MergeOrder) -> Result<Option<MergeOutcome>, ForgeError> {
-        self.mirror.fetch().await?;
-        let config = self.mirror.resolve(&self.branch).await?;
-        let change = self.mirror.resolve(&change_branch(&order.id)?).await?;
-        if let Some(config) = config
-            && self.mirror.is_ancestor(order.commit, config).await?
-        {
-            return Ok(Some(MergeOutcome::Merged { commit: order.commit }));
-        }
-        if config != Some(order.base) {
-            return Ok(Some(MergeOutcome::Moved { now: config }));
-        }
-        Ok((change != Some(order.head)).then_some(MergeOutcome::HeadMoved { now: change }))
-    }
-
-    /// Pushes a verified merge onto the config branch, and leaves the change's branch where it is, if it is still there.
-    pub(crate) async fn push_merge(&self, order: &MergeOrder) -> Result<PushOutcome, ForgeError> {
-        // The second update changes nothing: the push is given up when the change is no longer what was checked.
-        let updates = [
-            RefUpdate { branch: self.branch.clone(), new: Some(order.commit), expected: Some(order.base) },
-            RefUpdate { branch: change_branch(&order.id)?, new: Some(order.head), expected: Some(order.head) },
-        ];
-        Ok(self.mirror.push(&updates).await?)
-    }
-
-    /// Whether the config branch, as last fetched, holds a commit that the mirror has.
-    pub(crate) async fn holds(&self, commit: CommitId) -> Result<bool, ForgeError> {
-        match self.mirror.resolve(&self.branch).await? {
-            Some(config) => Ok(self.mirror.is_ancestor(commit, config).await?),
-            None => Ok(false),
-        }
-    }
-
-    /// Deletes a change's branch, if it is still at `head`.
-    pub(crate) async fn delete(&self, id: &ChangeId, head: CommitId) -> Result<PushOutcome, ForgeError> {
-        self.push_one(&change_branch(id)?, None, Some(head)).await
-    }
-
-    /// The config branch.
-    pub(crate) fn branch(&self) -> &BranchName {
-        &self.branch
     }
 
     async fn close(&self, id: &ChangeId, head: CommitId, why: &str) -> Result<CloseOutcome, ForgeError> {
@@ -233,14 +154,29 @@ impl PlainGit {
             // Not before either parent, so that histories sorted by date stay in order.
             at: into.committed_at.max(merged.committed_at),
         };
-        Ok(self.mirror.merge_commit(&request).await?)
+        let merged = self.mirror.merge_commit(&request).await?;
+        if let Merged::Commit(commit) = merged {
+            let order = MergeOrder { id: id.clone(), base, head, commit };
+            let mut made = self.made();
+            if !made.contains(&order) {
+                made.push_back(order);
+                if made.len() > MADE_KEPT {
+                    made.pop_front();
+                }
+            }
+        }
+        Ok(merged)
+    }
+
+    fn made(&self) -> MutexGuard<'_, VecDeque<MergeOrder>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn push_one(&self, branch: &BranchName, new: Option<CommitId>, expected: Option<CommitId>) -> Result<PushOutcome, ForgeError> {
         Ok(self.mirror.push(&[RefUpdate { branch: branch.clone(), new, expected }]).await?)
     }
 
-    async fn config_head(&self) -> Result<CommitId, ForgeError> {
+    pub(crate) async fn config_head(&self) -> Result<CommitId, ForgeError> {
         self.mirror.resolve(&self.branch).await?.ok_or_else(|| {
             ForgeError::Git(GitError::NotFound {
                 what: format!("the config branch {}", self.branch),
@@ -287,6 +223,14 @@ impl Forge for PlainGit {
 
     fn merged_result<'a>(&'a self, id: &'a ChangeId, head: CommitId) -> Answer<'a, MergeResult> {
         Box::pin(self.merged_result(id, head))
+    }
+
+    fn merged_onto<'a>(&'a self, id: &'a ChangeId, head: CommitId, base: CommitId) -> Answer<'a, MergeResult> {
+        Box::pin(self.merged_onto(id, head, base))
+    }
+
+    fn merge_all<'a>(&'a self, orders: &'a [MergeOrder]) -> Answer<'a, Vec<MergeOutcome>> {
+        Box::pin(self.merge_all(orders))
     }
 
     fn merge<'a>(&'a self, order: &'a MergeOrder) -> Answer<'a, MergeOutcome> {

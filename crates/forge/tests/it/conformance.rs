@@ -44,6 +44,8 @@ for_each! {{
     a_branch_that_takes_no_push_is_merged_into_by_the_forge_only_where_that_is_safe,
     a_refused_push_that_nobody_foretold_goes_the_same_way,
     the_queue_merges_or_tells_why_not,
+    what_people_open_is_merged_as_it_was_checked_and_their_branch_is_left_to_them,
+    several_merge_one_after_another_each_onto_the_one_before,
     a_merge_that_the_forge_does_not_see_is_told_to_it,
     what_is_declared_is_there_and_what_is_not_declared_is_refused,
 }}
@@ -418,6 +420,59 @@ async fn the_queue_merges_or_tells_why_not<S: Stage>() {
     assert_eq!(parents, format!("{moved} {head}"));
     assert_eq!(stage.lab().head("towpath/web-1"), None);
     number(&stage);
+}
+
+async fn what_people_open_is_merged_as_it_was_checked_and_their_branch_is_left_to_them<S: Stage>() {
+    let stage = S::start().await;
+    let base = stage.lab().people_push("main", "ref", "1\n");
+    let forge = stage.forge("m").await;
+    if !is_hosted(&*forge) {
+        return;
+    }
+    stage.lab().run(&["--git-dir=config.git", "branch", "tidy", "main"]);
+    let head = stage.lab().people_push("tidy", "other", "2\n");
+    stage.people_open("tidy", "ann");
+    let pulls = forge.open_pulls().await.unwrap();
+    let [pull] = pulls.as_slice() else { panic!("one is open: {pulls:?}") };
+    assert_eq!((pull.author.as_str(), pull.head), ("ann", head));
+    let MergeResult::Clean { base: onto, commit } = forge.merged_pull(pull.number, head, None).await.unwrap() else {
+        panic!("it is clean")
+    };
+    assert_eq!((onto, forge.merged_pull(pull.number, head, Some(base)).await.unwrap()), (base, MergeResult::Clean { base, commit }));
+    let order = towpath_forge::MergeOrder { id: id("whatever-it-is-called"), base, head, commit };
+
+    // They push once more: what was checked is not what is there.
+    let newer = stage.lab().people_push("tidy", "other", "3\n");
+    stage.take_calls();
+    assert_eq!(forge.merged_pull(pull.number, head, None).await.unwrap(), MergeResult::HeadMoved { now: Some(newer) });
+    assert_eq!(forge.merge_pull(pull.number, &order).await.unwrap(), MergeOutcome::HeadMoved { now: Some(newer) });
+    assert_eq!((stage.lab().head("main"), stage.take_calls().1), (Some(base), 0));
+
+    let MergeResult::Clean { base, commit } = forge.merged_pull(pull.number, newer, None).await.unwrap() else { panic!("it is clean") };
+    let order = towpath_forge::MergeOrder { base, head: newer, commit, ..order };
+    for process in ["m", "m2"] {
+        assert_eq!(stage.forge(process).await.merge_pull(pull.number, &order).await.unwrap(), MergeOutcome::Merged { commit });
+    }
+    assert_eq!((stage.lab().head("main"), stage.lab().head("tidy")), (Some(commit), Some(newer)));
+    assert_eq!(stage.seen()[0].state, "merged");
+    assert_eq!(forge.merged_pull(pull.number, newer, None).await.unwrap(), MergeResult::Merged { base: commit });
+    assert_eq!(forge.merged_pull(Number(9), newer, Some(base)).await.unwrap(), MergeResult::HeadMoved { now: None });
+}
+
+async fn several_merge_one_after_another_each_onto_the_one_before<S: Stage>() {
+    let (stage, forge, base, first) = with_change::<S>().await;
+    let second = open(&*forge, &proposal("web-2", base, "other", "2\n")).await;
+    let one = order(&*forge, "web-1", first).await;
+    let MergeResult::Clean { base, commit } = forge.merged_onto(&id("web-2"), second, one.commit).await.unwrap() else {
+        panic!("it is clean")
+    };
+    let two = towpath_forge::MergeOrder { id: id("web-2"), base, head: second, commit };
+    assert_eq!(base, one.commit);
+    let merged = vec![MergeOutcome::Merged { commit: one.commit }, MergeOutcome::Merged { commit }];
+    assert_eq!(forge.merge_all(&[one.clone(), two.clone()]).await.unwrap(), merged);
+    assert_eq!(stage.forge("m2").await.merge_all(&[one, two]).await.unwrap(), merged, "found done");
+    assert_eq!(stage.lab().head("main"), Some(commit));
+    assert!(stage.seen().iter().all(|seen| seen.state == "merged"), "{:?}", stage.seen());
 }
 
 async fn a_merge_that_the_forge_does_not_see_is_told_to_it<S: Stage>() {

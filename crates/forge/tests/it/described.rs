@@ -60,12 +60,12 @@ async fn everything<S: Stage>(stage: S, hosted: impl Fn(&S) -> &Hosted) -> Vec<(
     hosted(&stage).fake.take_asked()
 }
 
-/// What stands between slashes fits a pattern such as `/repos/{owner}/{repo}/pulls/{base}/{head}`, whose last part takes all that is left.
+/// What stands between slashes fits a pattern such as `/repos/{owner}/{repo}/pulls/{base}/{head}`. A branch takes all that is left.
 fn fits(pattern: &str, path: &[String]) -> bool {
     let pattern: Vec<&str> = pattern.split('/').skip(1).collect();
     let open = |part: &str| part.starts_with('{');
     let one = |(pattern, part): (&&str, &String)| open(pattern) || pattern == part;
-    let greedy = pattern.last().is_some_and(|last| open(last)) && path.len() >= pattern.len();
+    let greedy = pattern.last() == Some(&"{head}") && path.len() >= pattern.len();
     (pattern.len() == path.len() || greedy) && pattern.iter().zip(path).all(one)
 }
 

@@ -1,5 +1,6 @@
-use towpath_domain::{FailureClass, RepoUrl};
-use towpath_forge::{CloseOutcome, Forge, ForgeError, MergeOrder, MergeOutcome, MergeResult, Proposed};
+use futures_util::future::join_all;
+use towpath_domain::{CommitId, FailureClass, RepoUrl};
+use towpath_forge::{CloseOutcome, Forge, ForgeError, MergeOrder, MergeOutcome, MergeResult, PlainGit, Proposed};
 use towpath_git::GitError;
 
 use crate::support::{Lab, id, open, order, proposal};
@@ -175,4 +176,75 @@ async fn failures_keep_their_class_and_a_bad_id_is_refused() {
     let error = forge.find(&id("web-1")).await.unwrap_err();
     assert!(matches!(error, ForgeError::Git(GitError::NotFound { .. })), "{error:?}");
     assert!(RepoUrl::new("-x").is_err());
+}
+
+/// The orders to merge changes one after another, each onto the merge before it.
+async fn train(forge: &PlainGit, changes: &[(&str, CommitId)]) -> Vec<MergeOrder> {
+    let mut orders: Vec<MergeOrder> = Vec::new();
+    for (name, head) in changes {
+        let merged = match orders.last() {
+            None => forge.merged_result(&id(name), *head).await.unwrap(),
+            Some(last) => forge.merged_onto(&id(name), *head, last.commit).await.unwrap(),
+        };
+        let MergeResult::Clean { base, commit } = merged else { panic!("not clean: {merged:?}") };
+        orders.push(MergeOrder { id: id(name), base, head: *head, commit });
+    }
+    orders
+}
+
+#[tokio::test]
+async fn several_are_merged_in_one_push_each_onto_the_one_before() {
+    let lab = Lab::new();
+    let base = lab.people_push("main", "a", "1\n");
+    let forge = lab.forge("one").await;
+    let one = open(&forge, &proposal("one", base, "a", "2\n")).await;
+    let two = open(&forge, &proposal("two", base, "b", "2\n")).await;
+    let orders = train(&forge, &[("one", one), ("two", two)]).await;
+    let outcomes = forge.merge_all(&orders).await.unwrap();
+    assert_eq!(outcomes, orders.iter().map(|order| MergeOutcome::Merged { commit: order.commit }).collect::<Vec<_>>());
+    assert_eq!(lab.head("main"), Some(orders[1].commit));
+    assert_eq!((lab.content("main", "a"), lab.content("main", "b")), ("2".to_owned(), "2".to_owned()));
+    assert_eq!((lab.head("towpath/one"), lab.head("towpath/two")), (None, None));
+    // Ordered again, as after a crash that lost the answer.
+    assert_eq!(lab.forge("another").await.merge_all(&orders).await.unwrap(), outcomes);
+}
+
+#[tokio::test]
+async fn of_several_those_before_one_that_moved_are_merged_and_those_behind_it_wait() {
+    let lab = Lab::new();
+    let base = lab.people_push("main", "a", "1\n");
+    let forge = lab.forge("one").await;
+    let one = open(&forge, &proposal("one", base, "a", "2\n")).await;
+    let two = open(&forge, &proposal("two", base, "b", "2\n")).await;
+    let three = open(&forge, &proposal("three", base, "c", "2\n")).await;
+    let orders = train(&forge, &[("one", one), ("two", two), ("three", three)]).await;
+    let people = lab.people_push("towpath/two", "b", "people's\n");
+    let outcomes = forge.merge_all(&orders).await.unwrap();
+    assert_eq!(outcomes[0], MergeOutcome::Merged { commit: orders[0].commit });
+    assert_eq!(outcomes[1], MergeOutcome::HeadMoved { now: Some(people) });
+    assert!(matches!(outcomes[2], MergeOutcome::Moved { .. }), "{outcomes:?}");
+    assert_eq!(lab.head("main"), Some(orders[0].commit));
+
+    // And of a train onto a branch that moved, none is.
+    let now = lab.people_push("main", "d", "people's\n");
+    let outcomes = forge.merge_all(&orders[1..]).await.unwrap();
+    assert!(matches!(outcomes[0], MergeOutcome::Moved { .. }), "{outcomes:?}");
+    assert_eq!(lab.head("main"), Some(now));
+}
+
+#[tokio::test]
+async fn proposals_of_the_same_moment_all_come_through_and_people_in_the_way_of_one_stand_in_the_way_of_no_other() {
+    let lab = Lab::new();
+    let base = lab.people_push("main", "a", "1\n");
+    let forge = lab.forge("one").await;
+    let theirs = lab.people_push("towpath/p-3", "b", "people's\n");
+    let proposals: Vec<_> = (0..8).map(|n| proposal(&format!("p-{n}"), base, &format!("file-{n}"), "2\n")).collect();
+    let proposed = join_all(proposals.iter().map(|proposal| forge.propose(proposal))).await;
+    for (n, outcome) in proposed.into_iter().enumerate() {
+        let head = lab.head(&format!("towpath/p-{n}"));
+        match outcome.unwrap() {
+            Proposed::TakenOver { head } => assert_eq!((n, head), (3, theirs)),
+            open => assert_eq!(open, Proposed::Open { head: head.unwrap() }),
+        }
+    }
 }

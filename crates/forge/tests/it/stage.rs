@@ -31,6 +31,8 @@ pub trait Stage: Sized {
     fn take_calls(&self) -> (usize, usize);
     fn rule(&self, rules: Rules);
     fn seen(&self) -> Vec<Seen>;
+    /// People open a change from their branch of the config repository.
+    fn people_open(&self, branch: &str, author: &str);
     fn people_close(&self, number: Number);
     fn people_comment(&self, number: Number, author: &str, body: &str);
     fn people_review(&self, number: Number, author: &str, approves: bool);
@@ -61,6 +63,7 @@ impl Stage for Plain {
     fn seen(&self) -> Vec<Seen> {
         Vec::new()
     }
+    fn people_open(&self, _branch: &str, _author: &str) {}
     fn people_close(&self, _number: Number) {}
     fn people_comment(&self, _number: Number, _author: &str, _body: &str) {}
     fn people_review(&self, _number: Number, _author: &str, _approves: bool) {}
@@ -137,6 +140,11 @@ macro_rules! hosted {
             }
             fn seen(&self) -> Vec<Seen> {
                 self.0.seen()
+            }
+            fn people_open(&self, branch: &str, author: &str) {
+                let mut world = self.0.fake.world();
+                world.open(branch, "main", "Tidy up", "").unwrap();
+                author.clone_into(&mut world.pulls.last_mut().unwrap().author);
             }
             fn people_close(&self, number: Number) {
                 let index = self.0.index(number);

@@ -1,5 +1,7 @@
 //! Brings a mirror up to date.
 
+use std::sync::atomic::Ordering;
+
 use towpath_domain::CommitId;
 
 use super::lock::{Attempt, Patience};
@@ -18,7 +20,16 @@ impl Mirror {
     /// [`GitError::Unreachable`], [`GitError::NotFound`], [`GitError::Refused`], [`GitError::Timeout`], [`GitError::Locked`],
     /// [`GitError::Corrupt`] (see [`Mirror::reset`]), [`GitError::Io`].
     pub async fn fetch(&self) -> Result<(), GitError> {
-        self.fetch_refs(&["--prune"], "+refs/heads/*:refs/heads/*").await
+        // Of many who ask at the same time, one fetches for all whose asking came before it began.
+        let asked = self.inner.fetches.load(Ordering::SeqCst);
+        let mut turn = self.inner.fetching.lock().await;
+        if *turn > asked {
+            return Ok(());
+        }
+        let number = self.inner.fetches.fetch_add(1, Ordering::SeqCst) + 1;
+        self.fetch_refs(&["--prune"], "+refs/heads/*:refs/heads/*").await?;
+        *turn = number;
+        Ok(())
     }
 
     /// Makes `commit` readable even if no branch of the repository holds it any more. `false` when the repository does not give it: many
@@ -30,7 +41,11 @@ impl Mirror {
         if self.has_commit(commit).await? {
             return Ok(true);
         }
-        match self.fetch_refs(&[], &format!("+{commit}:{PINNED}/{commit}")).await {
+        let fetched = {
+            let _turn = self.inner.fetching.lock().await;
+            self.fetch_refs(&[], &format!("+{commit}:{PINNED}/{commit}")).await
+        };
+        match fetched {
             Ok(()) => self.has_commit(commit).await,
             // Which of the two Git says depends on its version and on the protocol; a repository that is gone or closed says so here, too.
             Err(error @ (GitError::NotFound { .. } | GitError::Refused { .. })) => {
@@ -41,8 +56,8 @@ impl Mirror {
         }
     }
 
+    /// The caller has the turn.
     async fn fetch_refs(&self, options: &[&str], refspec: &str) -> Result<(), GitError> {
-        let _turn = self.inner.fetching.lock().await;
         let mut patience = Patience::new();
         loop {
             let call = self

@@ -7,6 +7,7 @@ mod tidy;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tempfile::TempDir;
 use towpath_domain::RepoUrl;
@@ -35,8 +36,10 @@ pub(crate) struct Inner {
     dir: PathBuf,
     url: RepoUrl,
     lock: Lock,
-    /// Held by whoever changes the mirror's own refs.
-    fetching: tokio::sync::Mutex<()>,
+    /// Held by whoever changes the mirror's own refs; the number of the last fetch of all branches that went well.
+    fetching: tokio::sync::Mutex<u64>,
+    /// The number of the last such fetch that began.
+    fetches: AtomicU64,
 }
 
 impl Mirror {
@@ -53,8 +56,8 @@ impl Mirror {
         let dir = std::path::absolute(dir.as_ref()).map_err(|error| GitError::io(dir.as_ref(), &error))?;
         std::fs::create_dir_all(&dir).map_err(|error| GitError::io(&dir, &error))?;
         let lock = Lock::open(&dir)?;
-        let mirror =
-            Self { inner: Arc::new(Inner { git: git.clone(), dir, url: url.clone(), lock, fetching: tokio::sync::Mutex::new(()) }) };
+        let (fetching, fetches) = (tokio::sync::Mutex::new(0), AtomicU64::new(0));
+        let mirror = Self { inner: Arc::new(Inner { git: git.clone(), dir, url: url.clone(), lock, fetching, fetches }) };
         mirror.prepare().await?;
         // Two handles of one process would stand in each other's way when a leftover lock is to be removed.
         let inner = git.share_mirror(&mirror.inner.dir, mirror.inner.clone(), |other| other.url == *url);

@@ -69,6 +69,8 @@ pub(crate) fn change(name: &str, id: &str) -> RunSpec {
         title: "Promote api".into(),
         description: String::new(),
         by: "towpath".into(),
+        pull: None,
+        replaces: Vec::new(),
     };
     RunSpec { id: run_id(name), attempt: 1, work: Work::Change(spec), why: "its channels vouch".into() }
 }

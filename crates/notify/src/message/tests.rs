@@ -53,6 +53,8 @@ fn change(kind: ChangeKind) -> Work {
         title: "Promote api to 5f8f0e1 in production".into(),
         description: String::new(),
         by: "towpath".into(),
+        pull: None,
+        replaces: Vec::new(),
     })
 }
 

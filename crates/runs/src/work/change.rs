@@ -1,23 +1,21 @@
 //! Carries a change into the config repository: propose, check on the merged result, merge.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
-use towpath_catalog::Severity;
 use towpath_domain::{CommitId, FailureClass};
-use towpath_engine::{ChangeKind, ChangeSpec, ConfigEdit, Outcome};
-use towpath_forge::{CloseOutcome, MergeOrder, MergeOutcome, MergeResult, Proposal, Proposed as Answer};
+use towpath_engine::{ChangeSpec, Outcome};
+use towpath_forge::{MergeOrder, MergeOutcome, Number, Proposal, Proposed as Answer};
 
 use super::edits;
 use crate::journal::{Journal, Stop};
-use crate::world::{Snapshot, World};
+use crate::train::{Checked, Passenger, Seat};
+use crate::world::World;
 
 /// How often a config repository that moves meanwhile is followed before the change waits for a calmer moment.
-const ROUNDS: u32 = 20;
+pub(super) const ROUNDS: u32 = 20;
 
 /// What proposing came to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-enum Proposed {
+pub(super) enum Proposed {
     /// The branch stands at this commit.
     Open(CommitId),
     /// The config repository, at this commit, says all of it already.
@@ -26,10 +24,10 @@ enum Proposed {
 
 /// What checking came to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-enum Checked {
+pub(super) enum Found {
     /// All passed on this merge of base and branch.
     Passed { base: CommitId, merge: CommitId },
-    /// It does not merge with where the config repository is by now.
+    /// It does not merge with where the config repository is by then.
     Conflict,
     /// It is merged already, by a worker that died or by another Towpath.
     Merged(CommitId),
@@ -37,40 +35,52 @@ enum Checked {
 
 /// What merging came to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-enum Ended {
+pub(super) enum Ended {
     Merged(CommitId),
     Moved,
+    /// For the forge, which merges it once all is there that it wants.
+    Waits(String),
 }
 
 /// Carries a change out.
 pub(crate) async fn run(world: &World, journal: &Journal, spec: &ChangeSpec) -> Result<Outcome, Stop> {
+    if world.config.forge.abilities().comments {
+        return super::reviewed::run(world, journal, spec).await;
+    }
     for round in 1..=ROUNDS {
         let name = |step: &str| if round == 1 { step.to_owned() } else { format!("{step}-{round}") };
+        let mut seat = None;
         let head = match journal.step(&name("propose"), || propose(world, journal, spec)).await? {
             Proposed::Open(head) => head,
             Proposed::Nothing(commit) => return Ok(Outcome::Merged { commit }),
         };
-        let (base, merge) = match journal.step(&name("check"), || check(world, journal, spec, head)).await? {
-            Checked::Passed { base, merge } => (base, merge),
-            Checked::Merged(commit) => return Ok(Outcome::Merged { commit }),
-            Checked::Conflict => {
+        let (base, merge) = match journal.step(&name("check"), || check(world, journal, spec, head, &mut seat)).await? {
+            Found::Passed { base, merge } => (base, merge),
+            Found::Merged(commit) => return Ok(Outcome::Merged { commit }),
+            Found::Conflict => {
                 journal.note("the config repository moved, and this change does not merge with it: it is made anew");
                 continue;
             }
         };
         let order = MergeOrder { id: spec.id.clone(), base, head, commit: merge };
-        match journal.step(&name("merge"), || land(world, journal, &order)).await? {
+        match journal.step(&name("merge"), || land(world, journal, &order, None, seat)).await? {
             Ended::Merged(commit) => return Ok(Outcome::Merged { commit }),
             Ended::Moved => journal.note("the config repository moved meanwhile: checking again"),
+            Ended::Waits(why) => return Err(Stop::failed(FailureClass::Environment, why)),
         }
     }
-    Err(Stop::failed(
-        FailureClass::Environment,
-        format!("the config repository moved {ROUNDS} times while this change was checked; it is tried again"),
-    ))
+    Err(restless())
 }
 
-fn git(error: impl Into<towpath_forge::ForgeError>) -> Stop {
+/// The config repository does not hold still.
+pub(super) fn restless() -> Stop {
+    Stop::failed(
+        FailureClass::Environment,
+        format!("the config repository moved {ROUNDS} times while this change was checked; it is tried again"),
+    )
+}
+
+pub(crate) fn git(error: impl Into<towpath_forge::ForgeError>) -> Stop {
     match error.into() {
         towpath_forge::ForgeError::Git(error) => Stop::git(&error),
         other => Stop::failed(other.class(), other),
@@ -78,7 +88,7 @@ fn git(error: impl Into<towpath_forge::ForgeError>) -> Stop {
 }
 
 /// Makes the branch, from the config repository's head as it is now.
-async fn propose(world: &World, journal: &Journal, spec: &ChangeSpec) -> Result<Proposed, Stop> {
+pub(super) async fn propose(world: &World, journal: &Journal, spec: &ChangeSpec) -> Result<Proposed, Stop> {
     let mirror = world.mirrors.get(&world.config.url).await.map_err(git)?;
     mirror.fetch().await.map_err(git)?;
     let Some(base) = mirror.resolve(&world.config.branch).await.map_err(git)? else {
@@ -111,82 +121,61 @@ async fn propose(world: &World, journal: &Journal, spec: &ChangeSpec) -> Result<
 }
 
 /// Commits of people on a change's branch are never overwritten.
-fn taken_over(now: Option<CommitId>) -> Stop {
+pub(super) fn taken_over(now: Option<CommitId>) -> Stop {
     Stop::own(format!(
         "somebody pushed to this change's branch (it is at {} now), so Towpath steps back; merge it yourself, or delete the branch and retry",
         now.map_or_else(|| "nothing".to_owned(), |now| now.short(12))
     ))
 }
 
-/// Validation and the promotion gate, on what the config repository would be.
-async fn check(world: &World, journal: &Journal, spec: &ChangeSpec, head: CommitId) -> Result<Checked, Stop> {
-    let (base, merge) = match world.config.forge.merged_result(&spec.id, head).await.map_err(git)? {
-        MergeResult::Clean { base, commit } => (base, commit),
-        MergeResult::Conflict { base, paths } => {
+/// Validation and the promotion gate, on what the config repository would be once those before it are merged.
+pub(super) async fn check(
+    world: &World,
+    journal: &Journal,
+    spec: &ChangeSpec,
+    head: CommitId,
+    seat: &mut Option<Seat>,
+) -> Result<Found, Stop> {
+    let pull = spec.pull.as_ref().map(|pull| Number(pull.number));
+    let passenger = Passenger { spec: spec.clone(), head, pull, log: journal.sink() };
+    match world.train.check(passenger).await? {
+        Checked::Passed { order, seat: taken } => {
+            *seat = Some(taken);
+            Ok(Found::Passed { base: order.base, merge: order.commit })
+        }
+        Checked::Conflict { base, paths } => {
             journal.note(format!("conflict with {} in {}", base.short(12), paths.join(", ")));
-            return Ok(Checked::Conflict);
+            Ok(Found::Conflict)
         }
-        MergeResult::Merged { base } => return Ok(Checked::Merged(base)),
-        MergeResult::HeadMoved { now } => return Err(taken_over(now)),
+        Checked::Merged(base) => Ok(Found::Merged(base)),
+        Checked::HeadMoved(now) => Err(taken_over(now)),
+        Checked::Refused(why) => Err(Stop::own(why.join("; "))),
+    }
+}
+
+/// Merges with the others on the train; what was checked by a worker that died is merged alone.
+pub(super) async fn land(
+    world: &World,
+    journal: &Journal,
+    order: &MergeOrder,
+    pull: Option<Number>,
+    seat: Option<Seat>,
+) -> Result<Ended, Stop> {
+    let outcome = match seat {
+        Some(seat) => seat.land().await?,
+        None => match pull {
+            Some(number) => world.config.forge.merge_pull(number, order).await.map_err(git)?,
+            None => world.config.forge.merge(order).await.map_err(git)?,
+        },
     };
-    let mirror = world.mirrors.get(&world.config.url).await.map_err(git)?;
-    let at = |commit| world.catalogs.at(&mirror, commit);
-    let before = at(base).await.map_err(|e| Stop::failed(e.source.class(), e))?;
-    if edits::files(&mirror, base, &before, spec).await?.is_empty() {
-        journal.note("somebody else merged the same meanwhile: there is nothing left to merge");
-        let closed = world.config.forge.close(&spec.id, head, "the config repository says so already").await.map_err(git)?;
-        if let CloseOutcome::HeadMoved { now } = closed {
-            journal.note(format!("its branch is at {} now, which is somebody else's and stays", now.short(12)));
-        }
-        return Ok(Checked::Merged(base));
-    }
-    let after = at(merge).await.map_err(|e| Stop::failed(e.source.class(), e))?;
-    let refused = preview(world, &before, &after, spec);
-    if !refused.is_empty() {
-        return Err(Stop::own(refused.join("; ")));
-    }
-    journal.note(format!("checks passed on {} merged with {}", head.short(12), base.short(12)));
-    Ok(Checked::Passed { base, merge })
-}
-
-/// What speaks against a change, given the config repository before and after it. Empty when it passes.
-pub fn preview(world: &World, before: &Arc<Snapshot>, after: &Arc<Snapshot>, spec: &ChangeSpec) -> Vec<String> {
-    let mut refused: Vec<String> = after
-        .diagnostics
-        .iter()
-        .filter(|new| new.severity == Severity::Error)
-        .filter(|new| !before.diagnostics.iter().any(|old| old.rule == new.rule && old.message == new.message))
-        .map(|new| format!("{}: {}: {}", new.place, new.rule, new.message))
-        .collect();
-    // A rollback leads to what ran well before; the gate vouches for what is new.
-    if spec.kind == ChangeKind::Promotion {
-        let facts = world.ledger.facts();
-        for edit in &spec.edits {
-            let ConfigEdit::SetRef { target, to, .. } = edit else { continue };
-            let Some(target) = after.catalog.targets.get(target) else {
-                refused.push(format!("the target {target} is no longer there"));
-                continue;
-            };
-            // Policies are read from where the change lands, never from the change itself.
-            if let Err(holds) = towpath_engine::gate(&before.catalog, &facts, world.clock.now(), target, *to) {
-                for hold in holds {
-                    refused.push(format!("{}: {}", target.title(), towpath_engine::hold_text(&hold, &*before.catalog)));
-                }
-            }
-        }
-    }
-    refused
-}
-
-async fn land(world: &World, journal: &Journal, order: &MergeOrder) -> Result<Ended, Stop> {
-    match world.config.forge.merge(order).await.map_err(git)? {
+    match outcome {
         MergeOutcome::Merged { commit } => {
             journal.note(format!("merged as {}", commit.short(12)));
             Ok(Ended::Merged(commit))
         }
         MergeOutcome::Moved { .. } => Ok(Ended::Moved),
-        MergeOutcome::Waits { why } => Err(Stop::failed(FailureClass::Environment, why)),
-        MergeOutcome::Refused { why } => Err(Stop::own(why)),
         MergeOutcome::HeadMoved { now } => Err(taken_over(now)),
+        MergeOutcome::Waits { why } => Ok(Ended::Waits(why)),
+        MergeOutcome::Refused { why } => Err(Stop::own(why)),
     }
 }

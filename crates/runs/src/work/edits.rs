@@ -18,7 +18,7 @@ struct Scalar {
 }
 
 /// The edits as files. Empty when the config repository says all of it already.
-pub(super) async fn files(mirror: &Mirror, base: CommitId, snapshot: &Snapshot, spec: &ChangeSpec) -> Result<Vec<Edit>, Stop> {
+pub(crate) async fn files(mirror: &Mirror, base: CommitId, snapshot: &Snapshot, spec: &ChangeSpec) -> Result<Vec<Edit>, Stop> {
     let mut scalars: BTreeMap<String, Vec<Scalar>> = BTreeMap::new();
     let mut edits = Vec::new();
     for edit in &spec.edits {

@@ -4,6 +4,7 @@ pub(crate) mod build;
 pub(crate) mod change;
 pub(crate) mod delete;
 pub(crate) mod deploy;
-mod edits;
+pub(crate) mod edits;
 mod memory;
 mod process;
+mod reviewed;

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use towpath_catalog::ForgeKind;
 use towpath_cluster::{Cluster, UnnamedCluster};
 use towpath_domain::{BranchName, ClusterName, FailureClass, RepoUrl, RunId, Timestamp};
 use towpath_forge::Forge;
@@ -22,6 +23,7 @@ use towpath_secrets::SecretStore;
 
 use crate::journal::Stop;
 use crate::render::{Secrets, Surroundings};
+use crate::train::Train;
 
 pub use artifacts::{Artifacts, TestArtifacts};
 pub use builders::Builders;
@@ -41,6 +43,8 @@ pub struct World {
     pub mirrors: Mirrors,
     /// The config repository.
     pub config: ConfigRepository,
+    /// How several changes get there at once.
+    pub train: Train,
     /// Catalogs by commit of the config repository.
     pub catalogs: Catalogs,
     /// Images.
@@ -73,6 +77,8 @@ pub struct ConfigRepository {
     pub branch: BranchName,
     /// Where changes are made.
     pub forge: Arc<dyn Forge>,
+    /// Which hosted forge that is, for the accounts of people; none on plain Git.
+    pub kind: Option<ForgeKind>,
 }
 
 /// Clusters by the catalog's names.

@@ -41,6 +41,8 @@ All of it, with what is usual:
   directory = \".towpath/registry\"
   [runs]
   memory_max = \"16Gi\"              # what ran out of memory is given twice as much, up to this
+  [changes]
+  together = 100                    # so many changes to the config repository are merged in one push
 
 What pushes its image itself may be built on a cluster, rather than on this machine:
   [builds.kubernetes]               # as Jobs; or [builds.tekton] with a pipeline

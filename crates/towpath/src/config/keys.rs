@@ -24,6 +24,7 @@ pub static FILE: Shape = Shape::Table(&[
     ("notify", Shape::Table(&[("command", Shape::Value)])),
     ("registry", Shape::Table(&[("directory", Shape::Value)])),
     ("runs", Shape::Table(&[("memory_max", Shape::Value)])),
+    ("changes", Shape::Table(&[("together", Shape::Value)])),
     (
         "builds",
         Shape::Table(&[

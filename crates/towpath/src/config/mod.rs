@@ -7,6 +7,7 @@ mod keys;
 pub mod outside;
 mod read;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use towpath_domain::{BranchName, RepoUrl, Span};
@@ -45,6 +46,8 @@ pub struct Config {
     pub builds: Option<builds::Builds>,
     /// The most memory, in bytes, that a run is given which ran out of it before.
     pub memory_max: u64,
+    /// How many changes to the config repository are merged in one push.
+    pub together: NonZeroUsize,
 }
 
 /// The config repository.

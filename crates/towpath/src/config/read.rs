@@ -1,6 +1,7 @@
 //! Reading `towpath.toml`.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -53,6 +54,8 @@ struct Raw {
     registry: Directory,
     #[serde(default)]
     runs: RawRuns,
+    #[serde(default)]
+    changes: RawChanges,
     #[serde(default)]
     builds: builds::Raw,
     #[serde(default)]
@@ -141,6 +144,11 @@ impl TryFrom<String> for Pause {
 #[derive(Deserialize, Default)]
 struct RawRuns {
     memory_max: Option<Memory>,
+}
+
+#[derive(Deserialize, Default)]
+struct RawChanges {
+    together: Option<NonZeroUsize>,
 }
 
 /// An amount of memory, in bytes.
@@ -266,6 +274,7 @@ fn assemble(file: &Path, raw: Raw) -> Result<Config, Wrong> {
         state,
         outside,
         builds,
+        together: raw.changes.together.unwrap_or(towpath_runs::TOGETHER),
         memory_max: raw.runs.memory_max.map_or(MEMORY_MAX, |memory| memory.0),
     })
 }

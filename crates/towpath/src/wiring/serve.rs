@@ -16,7 +16,7 @@ use towpath_notify::sinks::{CommandSink, LogSink};
 use towpath_notify::{Settings as TellSettings, Sink};
 use towpath_registry::LayoutRegistry;
 use towpath_runs::world::{Builders, Catalogs, Clock, ConfigRepository, Current, Images, Mirrors};
-use towpath_runs::{Workers, World};
+use towpath_runs::{Train, Workers, World};
 use towpath_secrets::SecretStore;
 use towpath_web::Listener;
 
@@ -73,7 +73,13 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         current: Current::default(),
         ledger: ledger.clone(),
         mirrors,
-        config: ConfigRepository { url: config.repository.url.clone(), branch: config.repository.branch.clone(), forge: Arc::new(forge) },
+        config: ConfigRepository {
+            url: config.repository.url.clone(),
+            branch: config.repository.branch.clone(),
+            forge: Arc::new(forge),
+            kind: None,
+        },
+        train: Train::new(config.together),
         catalogs: Catalogs::default(),
         registry,
         clusters: outside.clusters(&cluster)?,

@@ -21,5 +21,6 @@ mod served;
 mod signed;
 mod targets;
 mod telling;
+mod train;
 mod trouble;
 mod validate;
