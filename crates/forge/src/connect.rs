@@ -7,9 +7,10 @@ use towpath_domain::{FailureClass, RepoUrl, Span};
 use towpath_git::Credential;
 
 use crate::forgejo::Forgejo;
+use crate::github::{App, AppKey, GitHub};
 use crate::gitlab::GitLab;
 use crate::hosted::Hosted;
-use crate::http::Client;
+use crate::http::{Authorization, Client};
 use crate::{Forge, ForgeError, PlainGit};
 
 /// What kind of forge it is.
@@ -59,12 +60,41 @@ pub fn gitlab(settings: &Settings, plain: PlainGit) -> Result<Arc<dyn Forge>, Fo
 /// As [`gitlab`].
 pub fn forgejo(settings: &Settings, plain: PlainGit) -> Result<Arc<dyn Forge>, ForgeError> {
     let place = Place::find(Kind::Forgejo, settings, plain.mirror().url())?;
-    let Some((owner, name)) = place.repository.split_once('/').filter(|(_, name)| !name.contains('/')) else {
-        return Err(unclear(Kind::Forgejo, &format!("the repository {:?} is not written OWNER/NAME", place.repository)));
-    };
+    let (owner, name) = place.owner_and_name(Kind::Forgejo)?;
     let client = Client::new(&place.base_url, &settings.token);
     let api = Forgejo::new(client, &place.host, owner, name);
     Ok(Arc::new(Hosted::new(plain, api, settings.patience)))
+}
+
+/// Changes on a repository of GitHub, merged into the branch of `plain`.
+///
+/// # Errors
+/// As [`gitlab`].
+pub fn github(settings: &Settings, plain: PlainGit) -> Result<Arc<dyn Forge>, ForgeError> {
+    let place = Place::find(Kind::GitHub, settings, plain.mirror().url())?;
+    let (owner, name) = place.owner_and_name(Kind::GitHub)?;
+    let (client, graph) = (Client::new(&place.base_url, &settings.token), Client::new(place.graph_url(), &settings.token));
+    let api = GitHub::new(client, graph, &place.host, owner, name);
+    Ok(Arc::new(Hosted::new(plain, api, settings.patience)))
+}
+
+/// As [`github`], as an App and not by the token of the settings: Towpath says by check runs what it says of commits. Each new token of the
+/// App's is given to `credential`, too; [`App::keep_fresh`] sees to it that it always holds one that is good.
+///
+/// # Errors
+/// As [`gitlab`].
+pub fn github_app(
+    settings: &Settings,
+    key: AppKey,
+    credential: Option<Credential>,
+    plain: PlainGit,
+) -> Result<(Arc<dyn Forge>, Arc<App>), ForgeError> {
+    let place = Place::find(Kind::GitHub, settings, plain.mirror().url())?;
+    let (owner, name) = place.owner_and_name(Kind::GitHub)?;
+    let app = Arc::new(App::new(key, &place.base_url, owner, name, credential));
+    let client = |url: &str| Client::with(url, Arc::clone(&app) as Arc<dyn Authorization>);
+    let api = GitHub::new(client(&place.base_url), client(place.graph_url()), &place.host, owner, name).as_app(Arc::clone(&app));
+    Ok((Arc::new(Hosted::new(plain, api, settings.patience)), app))
 }
 
 /// What Git tells the server of a repository that is reached by https, for pushes and fetches with the same token; `None` for all others.
@@ -122,6 +152,17 @@ impl Place {
             return Err(unclear(kind, &format!("the repository {repository:?} is not written OWNER/NAME")));
         }
         Ok(Self { base_url, host, repository })
+    }
+
+    /// Where repositories are in no groups.
+    fn owner_and_name(&self, kind: Kind) -> Result<(&str, &str), ForgeError> {
+        let parts = self.repository.split_once('/').filter(|(_, name)| !name.contains('/'));
+        parts.ok_or_else(|| unclear(kind, &format!("the repository {:?} is not written OWNER/NAME", self.repository)))
+    }
+
+    /// What GitHub's `/graphql` is under: beside `/v3` on Enterprise Server.
+    fn graph_url(&self) -> &str {
+        self.base_url.strip_suffix("/v3").unwrap_or(&self.base_url)
     }
 }
 

@@ -2,6 +2,7 @@
 //! show, as it does on the real ones; what the real ones refuse, they refuse.
 
 pub mod forgejo;
+pub mod github;
 pub mod gitlab;
 mod mishaps;
 mod repository;

@@ -164,11 +164,11 @@ async fn answer(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, hea
         let work = move || {
             let mut world = lock(&shared.world);
             world.follow();
-            let mut told = if asked.token.as_deref() == Some(world.token.as_str()) {
-                (shared.language)(&mut world, &asked)
-            } else {
-                Told::no(401, "401 Unauthorized")
+            let lets_in = match &world.github.app {
+                Some(app) => app.lets_in(&asked),
+                None => asked.token.as_deref() == Some(world.token.as_str()),
             };
+            let mut told = if lets_in { (shared.language)(&mut world, &asked) } else { Told::no(401, "401 Unauthorized") };
             let link = page(&shared, &asked, &mut told);
             lock(&shared.asked).push((asked, told.clone()));
             let tag = told.body.as_ref().map(|body| format!("W/\"{}\"", blake(body)));
@@ -224,7 +224,12 @@ fn cut() -> Response {
 
 /// Cuts a list to the page that was asked for; the address of the next one.
 fn page(shared: &Shared, asked: &Asked, told: &mut Told) -> Option<String> {
-    let (Some(Value::Array(all)), "GET") = (&mut told.body, asked.method.as_str()) else { return None };
+    let all = match (&mut told.body, asked.method.as_str()) {
+        (Some(Value::Array(all)), "GET") => all,
+        // GitHub's lists that say how long they are.
+        (Some(Value::Object(told)), "GET") if told.contains_key("total_count") => told.values_mut().find_map(Value::as_array_mut)?,
+        _ => return None,
+    };
     let number = |name: &str, default: usize| asked.query.get(name).and_then(|text| text.parse().ok()).unwrap_or(default).max(1);
     let size = number(shared.page_size, 20).min(shared.mishaps.page_limit());
     let page = number("page", 1);

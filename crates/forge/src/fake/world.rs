@@ -163,6 +163,8 @@ pub struct World {
     pub statuses: Vec<FakeStatus>,
     /// The labels that the repository has.
     pub labels: Vec<(u64, String)>,
+    /// What only a GitHub knows.
+    pub github: super::github::State,
     ids: u64,
 }
 
@@ -171,7 +173,18 @@ impl World {
     #[must_use]
     pub fn new(repository: Repository, into: &str, account: &str, token: &str) -> Self {
         let (into, account, token) = (into.to_owned(), account.to_owned(), token.to_owned());
-        Self { repository, into, account, token, rules: Rules::default(), pulls: vec![], statuses: vec![], labels: vec![], ids: 0 }
+        Self {
+            repository,
+            into,
+            account,
+            token,
+            rules: Rules::default(),
+            pulls: vec![],
+            statuses: vec![],
+            labels: vec![],
+            github: super::github::State::default(),
+            ids: 0,
+        }
     }
 
     /// A number that was not given before; also the time, in seconds: each thing that happens takes one.

@@ -6,7 +6,20 @@ use towpath_domain::FailureClass;
 pub(crate) struct Client {
     http: reqwest::Client,
     base: String,
-    token: String,
+    auth: std::sync::Arc<dyn Authorization>,
+}
+pub(crate) trait Authorization: Send + Sync {
+    fn token(&self) -> crate::Answer<'_, String>;
+    fn refused<'a>(&'a self, token: &'a str) -> crate::Answer<'a, ()>;
+}
+struct Fixed(String);
+impl Authorization for Fixed {
+    fn token(&self) -> crate::Answer<'_, String> {
+        Box::pin(async { Ok(self.0.clone()) })
+    }
+    fn refused<'a>(&'a self, _: &'a str) -> crate::Answer<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
 }
 pub(crate) struct Reply<T> {
     pub(crate) status: u16,
@@ -15,12 +28,11 @@ pub(crate) struct Reply<T> {
 }
 impl Client {
     pub(crate) fn new(base: &str, token: &str) -> Self {
+        Self::with(base, std::sync::Arc::new(Fixed(token.to_owned())))
+    }
+    pub(crate) fn with(base: &str, auth: std::sync::Arc<dyn Authorization>) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        Self {
-            http: reqwest::Client::builder().timeout(std::time::Duration::from_secs(2)).build().unwrap(),
-            base: base.to_owned(),
-            token: token.to_owned(),
-        }
+        Self { http: reqwest::Client::builder().timeout(std::time::Duration::from_secs(2)).build().unwrap(), base: base.to_owned(), auth }
     }
     pub(crate) fn error(&self, what: &str, why: &str, class: FailureClass) -> ForgeError {
         ForgeError::Api { forge: self.base.clone(), what: what.to_owned(), why: why.to_owned(), class }
@@ -33,7 +45,8 @@ impl Client {
         let mut tries = 0;
         loop {
             tries += 1;
-            let mut request = self.http.request(method.parse().unwrap(), url).bearer_auth(&self.token);
+            let token = self.auth.token().await?;
+            let mut request = self.http.request(method.parse().unwrap(), url).bearer_auth(&token);
             if let Some(body) = &body {
                 request = request.json(body);
             }
@@ -52,6 +65,7 @@ impl Client {
             .await;
             match sent {
                 Ok((status, ..)) if (status >= 500 || status == 429) && tries < 4 => {}
+                Ok((401, ..)) if tries < 2 => self.auth.refused(&token).await?,
                 Ok((403, _, text)) if text.contains("not now") && tries < 4 => {}
                 Ok((status, ..)) if status >= 500 => return Err(self.error(&what, &status.to_string(), FailureClass::Environment)),
                 Ok(done) => return Ok(done),
