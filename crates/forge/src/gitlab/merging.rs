@@ -102,7 +102,7 @@ pub(super) async fn by_train(gitlab: &GitLab, order: &ApiMerge) -> Result<ApiMer
 
 /// A change as it is.
 enum Looked {
-    Open(MergeRequest),
+    Open(Box<MergeRequest>),
     Ended(ApiMerged),
 }
 
@@ -115,7 +115,7 @@ async fn look(gitlab: &GitLab, order: &ApiMerge) -> Result<Looked, ForgeError> {
         "locked" => Looked::Ended(ApiMerged::Waits { why: "GitLab merges it just now".to_owned() }),
         "closed" => Looked::Ended(ApiMerged::Refused { why: "it is closed".to_owned() }),
         "opened" if request.sha.as_deref() != Some(order.head.to_string().as_str()) => Looked::Ended(ApiMerged::HeadMoved),
-        "opened" => Looked::Open(request),
+        "opened" => Looked::Open(Box::new(request)),
         other => {
             let why = format!("it calls the state of change {} {other:?}", order.number.0);
             return Err(gitlab.client.error("looking at a change", &why, FailureClass::Unknown));

@@ -1,8 +1,9 @@
 //! Where the conformance suite plays: each forge over a real repository, with people and mishaps.
 
+use std::process::Command;
 use std::sync::Arc;
 
-use towpath_domain::Span;
+use towpath_domain::{CommitId, Span};
 use towpath_forge::fake::{self, FakeForge, FakeReview, Fate, Mishap, Rules};
 use towpath_forge::{Forge, ForgeError, Number, PlainGit, Settings};
 
@@ -39,6 +40,8 @@ pub trait Stage: Sized {
     /// The queue merges what is first in it, or throws it out for this reason.
     fn queue(&self, thrown_out: Option<&str>);
     fn limit_pages(&self, most: usize);
+    /// People move a branch to a commit while it is asked what the config branch demands.
+    fn meanwhile(&self, branch: &'static str, to: CommitId);
     fn plan(&self, call: usize, mishap: Mishap);
     fn is_planned(&self) -> bool;
 }
@@ -69,6 +72,7 @@ impl Stage for Plain {
     fn people_review(&self, _number: Number, _author: &str, _approves: bool) {}
     fn queue(&self, _thrown_out: Option<&str>) {}
     fn limit_pages(&self, _most: usize) {}
+    fn meanwhile(&self, _branch: &'static str, _to: CommitId) {}
     fn plan(&self, _call: usize, _mishap: Mishap) {}
     fn is_planned(&self) -> bool {
         false
@@ -169,6 +173,14 @@ macro_rules! hosted {
             }
             fn limit_pages(&self, most: usize) {
                 self.0.fake.mishaps().limit_pages(most);
+            }
+            fn meanwhile(&self, branch: &'static str, to: CommitId) {
+                let repository = self.0.lab.path("config.git");
+                self.0.fake.meanwhile("branches", move || {
+                    let name = format!("refs/heads/{branch}");
+                    let moved = Command::new("git").arg("--git-dir").arg(repository).args(["update-ref", &name, &to.to_string()]).status();
+                    assert!(moved.unwrap().success());
+                });
             }
             fn plan(&self, call: usize, mishap: Mishap) {
                 self.0.fake.mishaps().plan(call, mishap);

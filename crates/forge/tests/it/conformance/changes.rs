@@ -117,3 +117,30 @@ pub async fn several_merge_one_after_another_each_onto_the_one_before<S: Stage>(
     assert_eq!(stage.lab().head("main"), Some(commit));
     assert!(stage.seen().iter().all(|seen| seen.state == "merged"), "{:?}", stage.seen());
 }
+
+pub async fn people_who_push_while_it_is_merged_find_their_commits_where_they_put_them<S: Stage>() {
+    let (stage, forge, base, head) = with_change::<S>().await;
+    if !is_hosted(&*forge) {
+        return;
+    }
+    let checked = order(&*forge, "web-1", head).await;
+    stage.lab().run(&["--git-dir=config.git", "branch", "aside", "towpath/web-1"]);
+    let theirs = stage.lab().people_push("aside", "ref", "3\n");
+    stage.meanwhile("towpath/web-1", theirs);
+    assert_eq!(forge.merge(&checked).await.unwrap(), MergeOutcome::HeadMoved { now: Some(theirs) });
+    assert_eq!((stage.lab().head("main"), stage.lab().head("towpath/web-1")), (Some(base), Some(theirs)));
+}
+
+pub async fn a_change_of_the_same_name_after_one_that_merged_is_a_change_of_its_own<S: Stage>() {
+    let (stage, forge, _, head) = with_change::<S>().await;
+    let first = order(&*forge, "web-1", head).await;
+    assert_eq!(forge.merge(&first).await.unwrap(), MergeOutcome::Merged { commit: first.commit });
+    // The first try at it died between its push and its opening.
+    let next = proposal("web-1", first.commit, "ref", "3\n");
+    let head = open(&stage.lab().forge("dies").await, &next).await;
+    assert_eq!(forge.propose(&next).await.unwrap(), Proposed::Open { head });
+    let second = order(&*forge, "web-1", head).await;
+    assert_eq!(forge.merge(&second).await.unwrap(), MergeOutcome::Merged { commit: second.commit });
+    let states: Vec<&str> = stage.seen().iter().map(|seen| seen.state).collect();
+    assert!(states.is_empty() || states == ["merged", "merged"], "{states:?}");
+}

@@ -42,6 +42,8 @@ for_each! {{
     a_change_proposed_twice_by_two_processes_is_one_change_and_merges_once,
     a_change_that_people_pushed_to_is_left_alone,
     a_change_that_people_closed_is_not_merged,
+    people_who_push_while_it_is_merged_find_their_commits_where_they_put_them,
+    a_change_of_the_same_name_after_one_that_merged_is_a_change_of_its_own,
     a_conflict_is_mended_by_a_new_proposal_on_the_same_change,
     what_moved_is_not_merged,
     closing_says_why_and_a_closed_change_can_be_proposed_again,
