@@ -116,6 +116,24 @@ pub async fn several_merge_one_after_another_each_onto_the_one_before<S: Stage>(
     assert_eq!(stage.forge("m2").await.merge_all(&[one, two]).await.unwrap(), merged, "found done");
     assert_eq!(stage.lab().head("main"), Some(commit));
     assert!(stage.seen().iter().all(|seen| seen.state == "merged"), "{:?}", stage.seen());
+    assert_eq!((stage.lab().head("towpath/web-1"), stage.lab().head("towpath/web-2")), (None, None));
+}
+
+pub async fn of_several_those_behind_one_that_people_took_over_wait<S: Stage>() {
+    let (stage, forge, base, first) = with_change::<S>().await;
+    let second = open(&*forge, &proposal("web-2", base, "other", "2\n")).await;
+    let third = open(&*forge, &proposal("web-3", base, "third", "2\n")).await;
+    let mut orders = vec![order(&*forge, "web-1", first).await];
+    for (name, head) in [("web-2", second), ("web-3", third)] {
+        let onto = orders[orders.len() - 1].commit;
+        let MergeResult::Clean { base, commit } = forge.merged_onto(&id(name), head, onto).await.unwrap() else { panic!("it is clean") };
+        orders.push(towpath_forge::MergeOrder { id: id(name), base, head, commit });
+    }
+    let theirs = stage.lab().people_push("towpath/web-2", "other", "people's\n");
+    let outcomes = forge.merge_all(&orders).await.unwrap();
+    assert_eq!(outcomes[..2], [MergeOutcome::Merged { commit: orders[0].commit }, MergeOutcome::HeadMoved { now: Some(theirs) }]);
+    assert!(matches!(outcomes[2], MergeOutcome::Moved { .. }), "{outcomes:?}");
+    assert_eq!((stage.lab().head("main"), stage.lab().head("towpath/web-2")), (Some(orders[0].commit), Some(theirs)));
 }
 
 pub async fn people_who_push_while_it_is_merged_find_their_commits_where_they_put_them<S: Stage>() {
