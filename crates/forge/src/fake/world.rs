@@ -73,6 +73,8 @@ pub struct FakePull {
     pub number: u64,
     /// Its branch.
     pub branch: String,
+    /// That branch is in another repository, and moves when a test says so.
+    pub fork: bool,
     /// The branch that it is to be merged into.
     pub into: String,
     /// Who opened it.
@@ -194,7 +196,7 @@ impl World {
             if pull.fate != Fate::Open {
                 continue;
             }
-            let now = self.repository.head(&pull.branch);
+            let now = if pull.fork { Some(pull.head.clone()) } else { self.repository.head(&pull.branch) };
             let merged = sees && self.repository.holds(&config, &pull.head);
             let by = if merged { self.repository.brought_in_by(&self.into, &pull.head) } else { None };
             let note = match (&now, &by) {
@@ -226,16 +228,33 @@ impl World {
 
     /// Opens a change; the number of the one that is open already, if there is one.
     pub fn open(&mut self, branch: &str, into: &str, title: &str, body: &str) -> Result<&FakePull, OpenError> {
-        if let Some(there) = self.pulls.iter().find(|pull| pull.fate == Fate::Open && pull.branch == branch && pull.into == into) {
+        let same = |pull: &&FakePull| pull.fate == Fate::Open && !pull.fork && pull.branch == branch && pull.into == into;
+        if let Some(there) = self.pulls.iter().find(same) {
             return Err(OpenError::Exists(there.number));
         }
         let head = self.repository.head(branch).ok_or(OpenError::NoBranch)?;
+        let account = self.account.clone();
+        self.add(&account, branch, into, (title, body), head);
+        self.pulls.last().ok_or(OpenError::NoBranch)
+    }
+
+    /// People open a change from their fork, whose newest commit the repository has under a name of its own.
+    pub fn open_from_fork(&mut self, author: &str, branch: &str, head: &str) {
+        let into = self.into.clone();
+        self.add(author, branch, &into, ("From a fork", ""), head.to_owned());
+        if let Some(pull) = self.pulls.last_mut() {
+            pull.fork = true;
+        }
+    }
+
+    fn add(&mut self, author: &str, branch: &str, into: &str, (title, body): (&str, &str), head: String) {
         let at = self.now();
         let pull = FakePull {
             number: u64::try_from(self.pulls.len()).unwrap_or(0) + 1,
             branch: branch.to_owned(),
             into: into.to_owned(),
-            author: self.account.clone(),
+            fork: false,
+            author: author.to_owned(),
             title: title.to_owned(),
             body: body.to_owned(),
             labels: BTreeSet::new(),
@@ -247,7 +266,6 @@ impl World {
             place: Place::Outside,
         };
         self.pulls.push(pull);
-        self.pulls.last().ok_or(OpenError::NoBranch)
     }
 
     /// Where the change of this number is.

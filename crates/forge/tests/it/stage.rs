@@ -34,6 +34,8 @@ pub trait Stage: Sized {
     fn seen(&self) -> Vec<Seen>;
     /// People open a change from their branch of the config repository.
     fn people_open(&self, branch: &str, author: &str);
+    /// People open a change from their fork, or push to the one that they opened.
+    fn people_fork(&self, branch: &str, author: &str, head: CommitId);
     fn people_close(&self, number: Number);
     fn people_comment(&self, number: Number, author: &str, body: &str);
     fn people_review(&self, number: Number, author: &str, approves: bool);
@@ -67,6 +69,7 @@ impl Stage for Plain {
         Vec::new()
     }
     fn people_open(&self, _branch: &str, _author: &str) {}
+    fn people_fork(&self, _branch: &str, _author: &str, _head: CommitId) {}
     fn people_close(&self, _number: Number) {}
     fn people_comment(&self, _number: Number, _author: &str, _body: &str) {}
     fn people_review(&self, _number: Number, _author: &str, _approves: bool) {}
@@ -149,6 +152,13 @@ macro_rules! hosted {
                 let mut world = self.0.fake.world();
                 world.open(branch, "main", "Tidy up", "").unwrap();
                 author.clone_into(&mut world.pulls.last_mut().unwrap().author);
+            }
+            fn people_fork(&self, branch: &str, author: &str, head: CommitId) {
+                let mut world = self.0.fake.world();
+                match world.pulls.iter_mut().find(|pull| pull.fork && pull.branch == branch) {
+                    Some(pull) => pull.head = head.to_string(),
+                    None => world.open_from_fork(author, branch, &head.to_string()),
+                }
             }
             fn people_close(&self, number: Number) {
                 let index = self.0.index(number);
