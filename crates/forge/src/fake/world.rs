@@ -26,6 +26,8 @@ pub struct Rules {
     pub can_be_told: bool,
     /// A change that was closed can be opened again after its branch was made anew.
     pub reopens: bool,
+    /// What it merges is not what merging gives: the change is left out.
+    pub merges_something_else: bool,
 }
 
 impl Default for Rules {
@@ -40,6 +42,7 @@ impl Default for Rules {
             sees_merges: true,
             can_be_told: true,
             reopens: true,
+            merges_something_else: false,
         }
     }
 }
@@ -342,7 +345,7 @@ impl World {
     /// It conflicts.
     pub fn merge(&mut self, index: usize, message: &str) -> Result<String, String> {
         let (into, head) = (self.into.clone(), self.pulls[index].head.clone());
-        let commit = self.repository.merge(&into, &head, message)?;
+        let commit = self.repository.merge(&into, &head, message, self.rules.merges_something_else)?;
         self.pulls[index].fate = Fate::Merged(commit.clone());
         self.pulls[index].place = Place::Outside;
         Ok(commit)

@@ -178,3 +178,18 @@ pub async fn a_fork_with_a_branch_of_towpaths_name_is_no_change_of_towpaths<S: S
     assert_eq!(forge.merge_pull(Number(2), &theirs).await.unwrap(), MergeOutcome::Merged { commit });
     assert_eq!(lab.head("main"), Some(commit));
 }
+
+pub async fn a_forge_that_merges_something_else_is_told_of_loudly<S: Stage>() {
+    let (stage, forge, _, head) = with_change::<S>().await;
+    if !forge.abilities().protection {
+        return;
+    }
+    stage.rule(Rules { no_push: true, up_to_date: true, merges_something_else: true, ..Rules::default() });
+    let checked = order(&*forge, "web-1", head).await;
+    for process in ["m", "m2"] {
+        let merged = stage.forge(process).await.merge(&checked).await.unwrap();
+        assert_eq!(merged, MergeOutcome::Merged { commit: stage.lab().head("main").unwrap() });
+    }
+    let comments = &stage.seen()[0].comments;
+    assert!(comments.len() == 1 && comments[0].1.contains("not what was checked") && comments[0].1.contains("ref"), "{comments:?}");
+}

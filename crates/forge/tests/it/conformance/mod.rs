@@ -58,6 +58,7 @@ for_each! {{
     a_refused_push_that_nobody_foretold_goes_the_same_way,
     the_queue_merges_or_tells_why_not,
     what_people_open_is_merged_as_it_was_checked_and_their_branch_is_left_to_them,
+    a_forge_that_merges_something_else_is_told_of_loudly,
     a_fork_with_a_branch_of_towpaths_name_is_no_change_of_towpaths,
     several_merge_one_after_another_each_onto_the_one_before,
     of_several_those_behind_one_that_people_took_over_wait,
