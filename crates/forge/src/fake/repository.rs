@@ -93,14 +93,15 @@ impl Repository {
         line.lines().last().filter(|last| !last.is_empty()).map(str::to_owned).or_else(|| self.head(branch).filter(|tip| tip == head))
     }
 
-    /// Merges `head` into `branch` by a merge commit.
+    /// Merges `head` into `branch` by a merge commit; or makes one that leaves all as it is, if it shall be `wrong`.
     ///
     /// # Errors
     /// They conflict, or one is not there.
-    pub fn merge(&self, branch: &str, head: &str, message: &str) -> Result<String, String> {
+    pub fn merge(&self, branch: &str, head: &str, message: &str, wrong: bool) -> Result<String, String> {
         let base = self.head(branch).ok_or("the branch is gone")?;
         let tree = self.run(&["merge-tree", "--write-tree", &base, head], None).ok_or("merge conflict")?;
-        let tree = tree.lines().next().unwrap_or_default();
+        let unchanged = format!("{base}^{{tree}}");
+        let tree = if wrong { &unchanged } else { tree.lines().next().unwrap_or_default() };
         let made = self.run(&["commit-tree", tree, "-p", &base, "-p", head, "-F", "-"], Some(message)).ok_or("no commit")?;
         self.set(branch, &made, Some(&base)).then_some(made).ok_or_else(|| "the branch moved".to_owned())
     }

@@ -82,8 +82,12 @@ struct Shared {
     /// How a push to a protected branch is refused.
     refusal: &'static str,
     mishaps: Mishaps,
+    meanwhile: Mutex<Option<Meanwhile>>,
     asked: Mutex<Vec<(Asked, Told)>>,
 }
+
+/// What happens when something is asked for, by a part of its path.
+type Meanwhile = (&'static str, Box<dyn FnOnce() + Send>);
 
 /// A forge that runs in this process; it ends when it is dropped.
 pub struct FakeForge {
@@ -107,7 +111,15 @@ impl FakeForge {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let world = Mutex::new(World::new(Repository::new(folder), "main", "towpath", "fake-token"));
-        let shared = Arc::new(Shared { world, language, page_size, refusal, mishaps: Mishaps::default(), asked: Mutex::default() });
+        let shared = Arc::new(Shared {
+            world,
+            language,
+            page_size,
+            refusal,
+            mishaps: Mishaps::default(),
+            meanwhile: Mutex::default(),
+            asked: Mutex::default(),
+        });
         let service = axum::Router::new().fallback(answer).with_state(Arc::clone(&shared));
         let server = tokio::spawn(async move {
             let _ended = axum::serve(listener, service).await;
@@ -122,7 +134,6 @@ impl FakeForge {
     }
 
     /// All that it knows, to look at and to change as people do.
-    #[must_use]
     pub fn world(&self) -> MutexGuard<'_, World> {
         lock(&self.shared.world)
     }
@@ -138,6 +149,11 @@ impl FakeForge {
     #[must_use]
     pub fn mishaps(&self) -> &Mishaps {
         &self.shared.mishaps
+    }
+
+    /// Lets something happen when a path with this part is asked for next: what others do in the middle of what Towpath does.
+    pub fn meanwhile(&self, part: &'static str, happens: impl FnOnce() + Send + 'static) {
+        *lock(&self.shared.meanwhile) = Some((part, Box::new(happens)));
     }
 
     /// What was asked since the last call of this, and what was answered.
@@ -162,6 +178,10 @@ async fn answer(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, hea
     let (told, link, tag) = {
         let shared = Arc::clone(&shared);
         let work = move || {
+            let due = lock(&shared.meanwhile).take_if(|(part, _)| asked.path.iter().any(|there| there == part));
+            if let Some((_, happens)) = due {
+                happens();
+            }
             let mut world = lock(&shared.world);
             world.follow();
             let lets_in = match &world.github.app {

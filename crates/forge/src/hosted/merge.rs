@@ -65,6 +65,55 @@ impl<A: Api> Hosted<A> {
         self.land(&Landing { order: &order, pull: &pull, branch, own: false }).await
     }
 
+    /// Merges changes one after another: by one push where all are as ordered and the branch takes pushes, else one by one.
+    pub(super) async fn merge_all(&self, orders: &[MergeOrder]) -> Result<Vec<MergeOutcome>, ForgeError> {
+        if orders.len() > 1
+            && let Some(outcomes) = self.merge_together(orders).await?
+        {
+            return Ok(outcomes);
+        }
+        let mut outcomes = Vec::with_capacity(orders.len());
+        for order in orders {
+            outcomes.push(match outcomes.last() {
+                None | Some(MergeOutcome::Merged { .. }) => self.merge(order).await?,
+                Some(_) => MergeOutcome::Moved { now: None },
+            });
+        }
+        Ok(outcomes)
+    }
+
+    /// All by one push, or none: `None`, when each must find out by itself what stands in its way.
+    async fn merge_together(&self, orders: &[MergeOrder]) -> Result<Option<Vec<MergeOutcome>>, ForgeError> {
+        if orders.iter().zip(orders.iter().skip(1)).any(|(one, next)| next.base != one.commit) {
+            return Ok(None);
+        }
+        let protection = self.protection().await?;
+        if protection.no_direct_push || protection.queue {
+            return Ok(None);
+        }
+        let mut pulls = Vec::with_capacity(orders.len());
+        for order in orders {
+            self.plain.verify(order).await?;
+            match self.pull_of(&order.id).await? {
+                Some(pull) if pull.state == PullState::Open => pulls.push(pull),
+                _ => return Ok(None),
+            }
+        }
+        self.plain.mirror().fetch().await?;
+        match self.plain.push_merges(orders).await {
+            Ok(PushOutcome::Done) => {}
+            Ok(PushOutcome::Stale { .. }) | Err(ForgeError::Git(GitError::Refused { .. })) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        tracing::info!(changes = orders.len(), "merged");
+        let mut outcomes = Vec::with_capacity(orders.len());
+        for (order, pull) in orders.iter().zip(&pulls) {
+            let branch = Some(change_branch(&order.id)?);
+            outcomes.push(self.finish(&Landing { order, pull, branch, own: true }).await?);
+        }
+        Ok(Some(outcomes))
+    }
+
     async fn land(&self, landing: &Landing<'_>) -> Result<MergeOutcome, ForgeError> {
         let Landing { order, pull, branch, .. } = landing;
         let standing = self.plain.standing(order, branch.as_ref()).await?;

@@ -121,6 +121,10 @@ impl<A: Api> Forge for Hosted<A> {
         Forge::merged_onto(&self.plain, id, head, base)
     }
 
+    fn merge_all<'a>(&'a self, orders: &'a [MergeOrder]) -> Answer<'a, Vec<MergeOutcome>> {
+        Box::pin(self.merge_all(orders))
+    }
+
     fn merged_pull(&self, number: Number, head: CommitId, onto: Option<CommitId>) -> Answer<'_, MergeResult> {
         Box::pin(self.merged_pull(number, head, onto))
     }

@@ -113,6 +113,16 @@ impl PlainGit {
         Ok(self.mirror.push(&updates).await?)
     }
 
+    /// Pushes verified merges, each onto the one before it, all or none, and leaves their branches where they are.
+    pub(crate) async fn push_merges(&self, orders: &[MergeOrder]) -> Result<PushOutcome, ForgeError> {
+        let ([first, ..], [.., last]) = (orders, orders) else { return Ok(PushOutcome::Done) };
+        let mut updates = vec![RefUpdate { branch: self.branch.clone(), new: Some(last.commit), expected: Some(first.base) }];
+        for order in orders {
+            updates.push(RefUpdate { branch: change_branch(&order.id)?, new: Some(order.head), expected: Some(order.head) });
+        }
+        Ok(self.mirror.push(&updates).await?)
+    }
+
     /// The merge of two commits, as a result; the second may be one that no branch of this repository holds.
     pub(crate) async fn merge_of(&self, id: &ChangeId, base: CommitId, head: CommitId) -> Result<MergeResult, ForgeError> {
         self.have(base).await?;

@@ -1,8 +1,9 @@
 //! Where the conformance suite plays: each forge over a real repository, with people and mishaps.
 
+use std::process::Command;
 use std::sync::Arc;
 
-use towpath_domain::Span;
+use towpath_domain::{CommitId, Span};
 use towpath_forge::fake::{self, FakeForge, FakeReview, Fate, Mishap, Rules};
 use towpath_forge::{Forge, ForgeError, Number, PlainGit, Settings};
 
@@ -33,12 +34,16 @@ pub trait Stage: Sized {
     fn seen(&self) -> Vec<Seen>;
     /// People open a change from their branch of the config repository.
     fn people_open(&self, branch: &str, author: &str);
+    /// People open a change from their fork, or push to the one that they opened.
+    fn people_fork(&self, branch: &str, author: &str, head: CommitId);
     fn people_close(&self, number: Number);
     fn people_comment(&self, number: Number, author: &str, body: &str);
     fn people_review(&self, number: Number, author: &str, approves: bool);
     /// The queue merges what is first in it, or throws it out for this reason.
     fn queue(&self, thrown_out: Option<&str>);
     fn limit_pages(&self, most: usize);
+    /// People move a branch to a commit while it is asked what the config branch demands.
+    fn meanwhile(&self, branch: &'static str, to: CommitId);
     fn plan(&self, call: usize, mishap: Mishap);
     fn is_planned(&self) -> bool;
 }
@@ -64,11 +69,13 @@ impl Stage for Plain {
         Vec::new()
     }
     fn people_open(&self, _branch: &str, _author: &str) {}
+    fn people_fork(&self, _branch: &str, _author: &str, _head: CommitId) {}
     fn people_close(&self, _number: Number) {}
     fn people_comment(&self, _number: Number, _author: &str, _body: &str) {}
     fn people_review(&self, _number: Number, _author: &str, _approves: bool) {}
     fn queue(&self, _thrown_out: Option<&str>) {}
     fn limit_pages(&self, _most: usize) {}
+    fn meanwhile(&self, _branch: &'static str, _to: CommitId) {}
     fn plan(&self, _call: usize, _mishap: Mishap) {}
     fn is_planned(&self) -> bool {
         false
@@ -146,6 +153,13 @@ macro_rules! hosted {
                 world.open(branch, "main", "Tidy up", "").unwrap();
                 author.clone_into(&mut world.pulls.last_mut().unwrap().author);
             }
+            fn people_fork(&self, branch: &str, author: &str, head: CommitId) {
+                let mut world = self.0.fake.world();
+                match world.pulls.iter_mut().find(|pull| pull.fork && pull.branch == branch) {
+                    Some(pull) => pull.head = head.to_string(),
+                    None => world.open_from_fork(author, branch, &head.to_string()),
+                }
+            }
             fn people_close(&self, number: Number) {
                 let index = self.0.index(number);
                 self.0.fake.world().pulls[index].fate = Fate::Closed;
@@ -169,6 +183,14 @@ macro_rules! hosted {
             }
             fn limit_pages(&self, most: usize) {
                 self.0.fake.mishaps().limit_pages(most);
+            }
+            fn meanwhile(&self, branch: &'static str, to: CommitId) {
+                let repository = self.0.lab.path("config.git");
+                self.0.fake.meanwhile("branches", move || {
+                    let name = format!("refs/heads/{branch}");
+                    let moved = Command::new("git").arg("--git-dir").arg(repository).args(["update-ref", &name, &to.to_string()]).status();
+                    assert!(moved.unwrap().success());
+                });
             }
             fn plan(&self, call: usize, mishap: Mishap) {
                 self.0.fake.mishaps().plan(call, mishap);

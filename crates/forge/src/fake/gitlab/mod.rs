@@ -232,7 +232,7 @@ fn shown(world: &World, index: usize) -> Value {
     let pull = &world.pulls[index];
     let merged = if let Fate::Merged(commit) = &pull.fate { Some(commit) } else { None };
     json!({
-        "id": pull.number + 1000, "iid": pull.number, "project_id": 7, "source_project_id": 7, "target_project_id": 7, "title": pull.title,
+        "id": pull.number + 1000, "iid": pull.number, "project_id": 7, "source_project_id": if pull.fork { 8 } else { 7 }, "target_project_id": 7, "title": pull.title,
         "description": pull.body, "state": state(&pull.fate), "author": user(&pull.author), "labels": pull.labels, "draft": false,
         "source_branch": pull.branch, "target_branch": pull.into, "sha": pull.head, "merge_commit_sha": merged, "squash_commit_sha": null,
         "created_at": moment(pull.at), "updated_at": moment(pull.at), "merge_when_pipeline_succeeds": false,

@@ -76,6 +76,7 @@ pub async fn the_queue_merges_or_tells_why_not<S: Stage>() {
         let waits = stage.forge(process).await.merge(&checked).await.unwrap();
         assert!(matches!(waits, MergeOutcome::Waits { .. }), "{waits:?}");
     }
+    assert_eq!(forge.comments(Number(1)).await.unwrap(), [], "what the forge itself writes is no comment");
     stage.queue(Some("its pipeline failed: lint"));
     for process in ["m2", "m3"] {
         let MergeOutcome::Refused { why } = stage.forge(process).await.merge(&checked).await.unwrap() else { panic!("thrown out") };
@@ -147,4 +148,48 @@ pub async fn a_merge_that_the_forge_does_not_see_is_told_to_it<S: Stage>() {
         }
         assert_eq!(stage.forge("m2").await.merge(&checked).await.unwrap(), MergeOutcome::Merged { commit: checked.commit });
     }
+}
+
+pub async fn a_fork_with_a_branch_of_towpaths_name_is_no_change_of_towpaths<S: Stage>() {
+    let (stage, forge, base, own) = with_change::<S>().await;
+    if !is_hosted(&*forge) {
+        return;
+    }
+    let lab = stage.lab();
+    lab.run(&["--git-dir=config.git", "branch", "aside", "main"]);
+    let head = lab.people_push("aside", "other", "2\n");
+    stage.people_fork("towpath/web-1", "mallory", head);
+    let pull = forge.pull(Number(2)).await.unwrap().unwrap();
+    assert_eq!((pull.from_fork, pull.author.as_str(), pull.head), (true, "mallory", head));
+    assert_eq!(forge.pull_of(&id("web-1")).await.unwrap().map(|pull| (pull.number, pull.head)), Some((Number(1), own)));
+    let checked = order(&*forge, "web-1", own).await;
+    assert_eq!(forge.merge(&checked).await.unwrap(), MergeOutcome::Merged { commit: checked.commit });
+    assert_eq!(forge.pull(Number(2)).await.unwrap().unwrap().state, PullState::Open, "theirs is not touched");
+
+    // Checked and wanted, it merges like any other; and not when it moved unseen by Git.
+    let MergeResult::Clean { base: onto, commit } = forge.merged_pull(Number(2), head, None).await.unwrap() else { panic!("it is clean") };
+    assert!(onto == checked.commit && onto != base);
+    let theirs = towpath_forge::MergeOrder { id: id("x"), base: onto, head, commit };
+    let newer = lab.people_push("aside", "other", "3\n");
+    stage.people_fork("towpath/web-1", "mallory", newer);
+    assert_eq!(forge.merge_pull(Number(2), &theirs).await.unwrap(), MergeOutcome::HeadMoved { now: Some(newer) });
+    assert_eq!(lab.head("main"), Some(onto));
+    stage.people_fork("towpath/web-1", "mallory", head);
+    assert_eq!(forge.merge_pull(Number(2), &theirs).await.unwrap(), MergeOutcome::Merged { commit });
+    assert_eq!(lab.head("main"), Some(commit));
+}
+
+pub async fn a_forge_that_merges_something_else_is_told_of_loudly<S: Stage>() {
+    let (stage, forge, _, head) = with_change::<S>().await;
+    if !forge.abilities().protection {
+        return;
+    }
+    stage.rule(Rules { no_push: true, up_to_date: true, merges_something_else: true, ..Rules::default() });
+    let checked = order(&*forge, "web-1", head).await;
+    for process in ["m", "m2"] {
+        let merged = stage.forge(process).await.merge(&checked).await.unwrap();
+        assert_eq!(merged, MergeOutcome::Merged { commit: stage.lab().head("main").unwrap() });
+    }
+    let comments = &stage.seen()[0].comments;
+    assert!(comments.len() == 1 && comments[0].1.contains("not what was checked") && comments[0].1.contains("ref"), "{comments:?}");
 }

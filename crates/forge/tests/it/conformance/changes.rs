@@ -116,4 +116,49 @@ pub async fn several_merge_one_after_another_each_onto_the_one_before<S: Stage>(
     assert_eq!(stage.forge("m2").await.merge_all(&[one, two]).await.unwrap(), merged, "found done");
     assert_eq!(stage.lab().head("main"), Some(commit));
     assert!(stage.seen().iter().all(|seen| seen.state == "merged"), "{:?}", stage.seen());
+    assert_eq!((stage.lab().head("towpath/web-1"), stage.lab().head("towpath/web-2")), (None, None));
+}
+
+pub async fn of_several_those_behind_one_that_people_took_over_wait<S: Stage>() {
+    let (stage, forge, base, first) = with_change::<S>().await;
+    let second = open(&*forge, &proposal("web-2", base, "other", "2\n")).await;
+    let third = open(&*forge, &proposal("web-3", base, "third", "2\n")).await;
+    let mut orders = vec![order(&*forge, "web-1", first).await];
+    for (name, head) in [("web-2", second), ("web-3", third)] {
+        let onto = orders[orders.len() - 1].commit;
+        let MergeResult::Clean { base, commit } = forge.merged_onto(&id(name), head, onto).await.unwrap() else { panic!("it is clean") };
+        orders.push(towpath_forge::MergeOrder { id: id(name), base, head, commit });
+    }
+    let theirs = stage.lab().people_push("towpath/web-2", "other", "people's\n");
+    let outcomes = forge.merge_all(&orders).await.unwrap();
+    assert_eq!(outcomes[..2], [MergeOutcome::Merged { commit: orders[0].commit }, MergeOutcome::HeadMoved { now: Some(theirs) }]);
+    assert!(matches!(outcomes[2], MergeOutcome::Moved { .. }), "{outcomes:?}");
+    assert_eq!((stage.lab().head("main"), stage.lab().head("towpath/web-2")), (Some(orders[0].commit), Some(theirs)));
+}
+
+pub async fn people_who_push_while_it_is_merged_find_their_commits_where_they_put_them<S: Stage>() {
+    let (stage, forge, base, head) = with_change::<S>().await;
+    if !is_hosted(&*forge) {
+        return;
+    }
+    let checked = order(&*forge, "web-1", head).await;
+    stage.lab().run(&["--git-dir=config.git", "branch", "aside", "towpath/web-1"]);
+    let theirs = stage.lab().people_push("aside", "ref", "3\n");
+    stage.meanwhile("towpath/web-1", theirs);
+    assert_eq!(forge.merge(&checked).await.unwrap(), MergeOutcome::HeadMoved { now: Some(theirs) });
+    assert_eq!((stage.lab().head("main"), stage.lab().head("towpath/web-1")), (Some(base), Some(theirs)));
+}
+
+pub async fn a_change_of_the_same_name_after_one_that_merged_is_a_change_of_its_own<S: Stage>() {
+    let (stage, forge, _, head) = with_change::<S>().await;
+    let first = order(&*forge, "web-1", head).await;
+    assert_eq!(forge.merge(&first).await.unwrap(), MergeOutcome::Merged { commit: first.commit });
+    // The first try at it died between its push and its opening.
+    let next = proposal("web-1", first.commit, "ref", "3\n");
+    let head = open(&stage.lab().forge("dies").await, &next).await;
+    assert_eq!(forge.propose(&next).await.unwrap(), Proposed::Open { head });
+    let second = order(&*forge, "web-1", head).await;
+    assert_eq!(forge.merge(&second).await.unwrap(), MergeOutcome::Merged { commit: second.commit });
+    let states: Vec<&str> = stage.seen().iter().map(|seen| seen.state).collect();
+    assert!(states.is_empty() || states == ["merged", "merged"], "{states:?}");
 }
