@@ -90,6 +90,19 @@ pub(super) struct Info {
     pub(super) slug: String,
 }
 
+/// The App where it was installed.
+#[derive(Debug, Deserialize)]
+pub(super) struct Installation {
+    id: u64,
+}
+
+/// What GitHub hands out.
+#[derive(Deserialize)]
+pub(super) struct Token {
+    token: String,
+    expires_at: String,
+}
+
 /// A token, and until when it is good.
 #[derive(Clone)]
 struct Held {
@@ -179,15 +192,6 @@ impl App {
 
     /// Has what the key signed exchanged for a token for this repository alone.
     async fn exchange(&self) -> Result<Held, ForgeError> {
-        #[derive(Deserialize)]
-        struct Installation {
-            id: u64,
-        }
-        #[derive(Deserialize)]
-        struct Token {
-            token: String,
-            expires_at: String,
-        }
         let what = "asking for a token for the App";
         let client = self.client(what)?;
         let reply = client.get::<Installation>(&format!("{}/installation", self.path)).await?;

@@ -2,6 +2,8 @@
 
 mod answers;
 mod app;
+#[cfg(test)]
+mod examples;
 mod graphql;
 mod merging;
 mod protection;

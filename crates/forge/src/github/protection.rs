@@ -17,7 +17,7 @@ const WHAT: &str = "reading what a branch demands";
 
 /// A branch, as everybody sees it.
 #[derive(Debug, Deserialize)]
-struct Branch {
+pub(super) struct Branch {
     #[serde(default)]
     protected: bool,
     protection: Option<Summary>,
@@ -39,7 +39,7 @@ struct Statuses {
 
 /// Branch protection, as administrators see it. What is absent is not demanded.
 #[derive(Debug, Default, Deserialize)]
-struct Classic {
+pub(super) struct Classic {
     required_status_checks: Option<Statuses>,
     enforce_admins: Option<Switch>,
     required_pull_request_reviews: Option<Reviews>,
@@ -86,7 +86,7 @@ impl Actors {
 
 /// One rule of a ruleset that is in force for a branch.
 #[derive(Debug, Deserialize)]
-struct Rule {
+pub(super) struct Rule {
     #[serde(rename = "type")]
     kind: String,
     ruleset_id: Option<u64>,
@@ -125,7 +125,7 @@ enum Bypass {
 }
 
 #[derive(Debug, Deserialize)]
-struct Ruleset {
+pub(super) struct Ruleset {
     current_user_can_bypass: Option<Bypass>,
 }
 
@@ -136,7 +136,7 @@ struct Permissions {
 }
 
 #[derive(Debug, Deserialize)]
-struct Repository {
+pub(super) struct Repository {
     permissions: Option<Permissions>,
 }
 

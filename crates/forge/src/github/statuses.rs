@@ -12,7 +12,7 @@ use crate::{ForgeError, FoundStatus, Status, StatusState};
 const MAX_OUTPUT_BYTES: usize = 65_535;
 
 #[derive(Debug, Deserialize)]
-struct Combined {
+pub(super) struct Combined {
     statuses: Vec<OneStatus>,
     total_count: usize,
 }
@@ -27,13 +27,13 @@ struct OneStatus {
 }
 
 #[derive(Debug, Deserialize)]
-struct CheckRuns {
+pub(super) struct CheckRuns {
     check_runs: Vec<CheckRun>,
     total_count: usize,
 }
 
 #[derive(Debug, Deserialize)]
-struct CheckRun {
+pub(super) struct CheckRun {
     id: u64,
     name: String,
     status: String,

@@ -4,7 +4,10 @@
 
 mod conformance;
 mod described;
+mod github;
+mod graphql;
 mod mishaps;
+mod openapi;
 mod plain;
 mod stage;
 mod support;

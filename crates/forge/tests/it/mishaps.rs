@@ -4,7 +4,7 @@ use towpath_domain::CommitId;
 use towpath_forge::fake::{Mishap, Rules};
 use towpath_forge::{CloseOutcome, Forge, MergeOrder, MergeOutcome, MergeResult, Proposed, Status, StatusState};
 
-use crate::stage::{Forgejo, GitLab, Seen, Stage};
+use crate::stage::{Forgejo, GitHub, GitLab, Seen, Stage};
 use crate::support::{id, proposal};
 
 /// How often a step is tried by its caller, which is the engine.
@@ -149,4 +149,4 @@ macro_rules! stories {
     };
 }
 
-stories! { forgejo: Forgejo, gitlab: GitLab }
+stories! { forgejo: Forgejo, github: GitHub, gitlab: GitLab }

@@ -91,6 +91,14 @@ pub struct Hosted {
     repository: &'static str,
 }
 
+impl Drop for Hosted {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(self.fake.world().github.misfits, Vec::<String>::new());
+        }
+    }
+}
+
 impl Hosted {
     fn seen(&self) -> Vec<Seen> {
         let mut world = self.fake.world();
@@ -204,3 +212,16 @@ macro_rules! hosted {
 
 hosted!(Forgejo, fake::forgejo::start, towpath_forge::forgejo, "/api/v1", "org/config");
 hosted!(GitLab, fake::gitlab::start, towpath_forge::gitlab, "/api/v4", fake::gitlab::PROJECT);
+
+/// A GitHub that is held against its published description, wherever that can be had.
+async fn described_github(folder: &std::path::Path) -> std::io::Result<FakeForge> {
+    let fake = fake::github::start(folder).await?;
+    crate::openapi::is_there();
+    let mut world = fake.world();
+    world.github.description = Some(crate::openapi::refuses);
+    world.github.describes = Some(crate::openapi::misfit);
+    drop(world);
+    Ok(fake)
+}
+
+hosted!(GitHub, described_github, towpath_forge::github, "/api/v3", fake::github::REPOSITORY);

@@ -38,11 +38,17 @@ pub struct State {
     pub is_administrator: bool,
     /// How far rulesets bind Towpath's account; `never` when empty.
     pub bypass: String,
+    /// The forks that people open changes from were deleted since.
+    pub forks_are_gone: bool,
+    /// It has not heard of new branches yet.
+    pub lags: bool,
     /// Towpath is this App, and no account.
     pub app: Option<FakeApp>,
     /// Why the published description of GitHub refuses a request, asked before it is looked at.
     pub description: Option<fn(&Asked) -> Option<String>>,
-    /// What it refused.
+    /// Why the published description of GitHub does not fit an answer.
+    pub describes: Option<fn(&Asked, &Told) -> Option<String>>,
+    /// What did not fit.
     pub misfits: Vec<String>,
 }
 
@@ -60,6 +66,14 @@ fn answer(world: &mut World, asked: &Asked) -> Told {
         return invalid(&[json!({"message": why})]);
     }
     merging::merge_what_is_ready(world);
+    let told = told(world, asked);
+    if let Some(why) = world.github.describes.and_then(|misfit| misfit(asked, &told)) {
+        world.github.misfits.push(format!("{} /{}, answered {}: {why}", asked.method, asked.path.join("/"), told.status));
+    }
+    told
+}
+
+fn told(world: &mut World, asked: &Asked) -> Told {
     let path: Vec<&str> = asked.path.iter().map(String::as_str).collect();
     match (asked.method.as_str(), path.as_slice()) {
         ("POST", ["api", "graphql"]) => graph::answer(world, asked),
@@ -126,7 +140,7 @@ fn label(world: &World, id: u64, name: &str) -> Value {
     let colour = world.github.colours.get(name).map_or("ededed", String::as_str);
     json!({
         "id": id, "node_id": format!("LA_{id}"), "url": format!("https://github.example.com/api/v3/repos/{REPOSITORY}/labels/{name}"),
-        "name": name, "color": colour, "default": false, "description": null,
+        "name": name, "color": colour, "default": false, "description": "",
     })
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Asked, REPOSITORY, Told, World, invalid, label, merging, moment, not_found, user};
-use crate::fake::world::{FakeComment, Fate, OpenError};
+use crate::fake::world::{FakeComment, FakePull, Fate, OpenError};
 
 pub(super) fn one(world: &mut World, asked: &Asked, method: &str, index: usize, path: &[&str]) -> Told {
     match (method, path) {
@@ -62,9 +62,8 @@ pub(super) fn list(world: &World, asked: &Asked) -> Told {
         };
         // A filter without an owner is taken no notice of.
         let head = query("head").and_then(|head| head.split_once(':'));
-        state
-            && head.is_none_or(|(owner, branch)| owner == "org" && branch == pull.branch)
-            && query("base").is_none_or(|base| base == pull.into)
+        let owner = owner(pull);
+        state && head.is_none_or(|(of, branch)| of == owner && branch == pull.branch) && query("base").is_none_or(|base| base == pull.into)
     };
     let mut found: Vec<Value> = (0..world.pulls.len()).filter(fits).map(|index| in_list(world, index)).collect();
     if query("direction") != Some("asc") {
@@ -86,6 +85,9 @@ pub(super) fn create(world: &mut World, asked: &Asked) -> Told {
         return invalid(&[
             json!({"resource": "PullRequest", "code": "custom", "message": format!("No commits between {base} and {head}")}),
         ]);
+    }
+    if world.github.lags {
+        return invalid(&[json!({"resource": "PullRequest", "field": "head", "code": "invalid"})]);
     }
     match world.open(head, base, title, asked.text("body").unwrap_or_default()) {
         Ok(_) => Told::json(201, shown(world, world.pulls.len() - 1)),
@@ -149,6 +151,11 @@ fn comment(number: u64, comment: &FakeComment) -> Value {
     })
 }
 
+/// Whose repository its branch is in.
+fn owner(pull: &FakePull) -> &str {
+    if pull.fork { &pull.author } else { "org" }
+}
+
 /// As lists show it.
 fn in_list(world: &World, index: usize) -> Value {
     let pull = &world.pulls[index];
@@ -156,13 +163,19 @@ fn in_list(world: &World, index: usize) -> Value {
         Fate::Merged(commit) => (Some(commit), Some(moment(pull.at))),
         _ => (None, None),
     };
-    let repository = json!({"id": 1, "name": "config", "full_name": REPOSITORY});
-    let end = |branch: &str, sha: Option<String>| json!({"label": format!("org:{branch}"), "ref": branch, "sha": sha.unwrap_or_default(), "repo": repository, "user": user("org")});
+    let end = |owner: &str, branch: &str, sha: Option<String>| {
+        let repository = json!({"id": if owner == "org" { 1 } else { 2 }, "name": "config", "full_name": format!("{owner}/config")});
+        json!({
+            "label": format!("{owner}:{branch}"), "ref": branch, "sha": sha.unwrap_or_default(), "user": user(owner),
+            // A fork may be gone.
+            "repo": if owner != "org" && world.github.forks_are_gone { Value::Null } else { repository },
+        })
+    };
     json!({
         "id": pull.number + 1000, "node_id": format!("PR_{}", pull.number), "number": pull.number, "title": pull.title, "body": pull.body,
         "state": if pull.fate == Fate::Open { "open" } else { "closed" }, "locked": false, "draft": false, "user": user(&pull.author),
         "labels": labels(world, index), "html_url": format!("https://github.example.com/{REPOSITORY}/pull/{}", pull.number),
-        "head": end(&pull.branch, Some(pull.head.clone())), "base": end(&pull.into, world.repository.head(&pull.into)),
+        "head": end(owner(pull), &pull.branch, Some(pull.head.clone())), "base": end("org", &pull.into, world.repository.head(&pull.into)),
         "merge_commit_sha": merged, "merged_at": at, "closed_at": at, "created_at": moment(pull.at), "updated_at": moment(pull.at),
     })
 }

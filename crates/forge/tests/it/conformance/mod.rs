@@ -12,7 +12,7 @@ use towpath_forge::{
     CloseOutcome, Forge, ForgeError, MergeOutcome, MergeResult, Number, Opinion, Proposed, PullState, Status, StatusState,
 };
 
-use crate::stage::{Forgejo, GitLab, Plain, Stage};
+use crate::stage::{Forgejo, GitHub, GitLab, Plain, Stage};
 use crate::support::{id, open, order, proposal};
 
 /// All stories.
@@ -34,7 +34,7 @@ macro_rules! suite {
 
 macro_rules! for_each {
     ($stories:tt) => {
-        suite! { plain_git: Plain $stories forgejo: Forgejo $stories gitlab: GitLab $stories }
+        suite! { plain_git: Plain $stories forgejo: Forgejo $stories github: GitHub $stories gitlab: GitLab $stories }
     };
 }
 
