@@ -48,7 +48,7 @@ impl fmt::Debug for Settings {
 /// [`ForgeError::Api`] when the settings do not say where it is, and the config repository's URL does not either.
 pub fn gitlab(settings: &Settings, plain: PlainGit) -> Result<Arc<dyn Forge>, ForgeError> {
     let place = Place::find(Kind::GitLab, settings, plain.mirror().url())?;
-    let client = Client::new(&place.base_url, &settings.token);
+    let client = Client::new(&place.base_url, &settings.token, settings.patience)?;
     let api = GitLab::new(client, &place.host, &place.repository);
     Ok(Arc::new(Hosted::new(plain, api, settings.patience)))
 }
@@ -62,7 +62,7 @@ pub fn forgejo(settings: &Settings, plain: PlainGit) -> Result<Arc<dyn Forge>, F
     let Some((owner, name)) = place.repository.split_once('/').filter(|(_, name)| !name.contains('/')) else {
         return Err(unclear(Kind::Forgejo, &format!("the repository {:?} is not written OWNER/NAME", place.repository)));
     };
-    let client = Client::new(&place.base_url, &settings.token);
+    let client = Client::new(&place.base_url, &settings.token, settings.patience)?;
     let api = Forgejo::new(client, &place.host, owner, name);
     Ok(Arc::new(Hosted::new(plain, api, settings.patience)))
 }
