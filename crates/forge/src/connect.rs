@@ -49,7 +49,7 @@ impl fmt::Debug for Settings {
 /// [`ForgeError::Api`] when the settings do not say where it is, and the config repository's URL does not either.
 pub fn gitlab(settings: &Settings, plain: PlainGit) -> Result<Arc<dyn Forge>, ForgeError> {
     let place = Place::find(Kind::GitLab, settings, plain.mirror().url())?;
-    let client = Client::new(&place.base_url, &settings.token);
+    let client = Client::new(&place.base_url, &settings.token, settings.patience)?;
     let api = GitLab::new(client, &place.host, &place.repository);
     Ok(Arc::new(Hosted::new(plain, api, settings.patience)))
 }
@@ -61,7 +61,7 @@ pub fn gitlab(settings: &Settings, plain: PlainGit) -> Result<Arc<dyn Forge>, Fo
 pub fn forgejo(settings: &Settings, plain: PlainGit) -> Result<Arc<dyn Forge>, ForgeError> {
     let place = Place::find(Kind::Forgejo, settings, plain.mirror().url())?;
     let (owner, name) = place.owner_and_name(Kind::Forgejo)?;
-    let client = Client::new(&place.base_url, &settings.token);
+    let client = Client::new(&place.base_url, &settings.token, settings.patience)?;
     let api = Forgejo::new(client, &place.host, owner, name);
     Ok(Arc::new(Hosted::new(plain, api, settings.patience)))
 }
@@ -73,8 +73,8 @@ pub fn forgejo(settings: &Settings, plain: PlainGit) -> Result<Arc<dyn Forge>, F
 pub fn github(settings: &Settings, plain: PlainGit) -> Result<Arc<dyn Forge>, ForgeError> {
     let place = Place::find(Kind::GitHub, settings, plain.mirror().url())?;
     let (owner, name) = place.owner_and_name(Kind::GitHub)?;
-    let (client, graph) = (Client::new(&place.base_url, &settings.token), Client::new(place.graph_url(), &settings.token));
-    let api = GitHub::new(client, graph, &place.host, owner, name);
+    let client = |url: &str| Client::new(url, &settings.token, settings.patience);
+    let api = GitHub::new(client(&place.base_url)?, client(place.graph_url())?, &place.host, owner, name);
     Ok(Arc::new(Hosted::new(plain, api, settings.patience)))
 }
 
@@ -91,9 +91,9 @@ pub fn github_app(
 ) -> Result<(Arc<dyn Forge>, Arc<App>), ForgeError> {
     let place = Place::find(Kind::GitHub, settings, plain.mirror().url())?;
     let (owner, name) = place.owner_and_name(Kind::GitHub)?;
-    let app = Arc::new(App::new(key, &place.base_url, owner, name, credential));
-    let client = |url: &str| Client::with(url, Arc::clone(&app) as Arc<dyn Authorization>);
-    let api = GitHub::new(client(&place.base_url), client(place.graph_url()), &place.host, owner, name).as_app(Arc::clone(&app));
+    let app = Arc::new(App::new(key, &place.base_url, owner, name, credential, settings.patience));
+    let client = |url: &str| Client::with(url, Arc::clone(&app) as Arc<dyn Authorization>, settings.patience);
+    let api = GitHub::new(client(&place.base_url)?, client(place.graph_url())?, &place.host, owner, name).by_app(Arc::clone(&app));
     Ok((Arc::new(Hosted::new(plain, api, settings.patience)), app))
 }
 

@@ -247,7 +247,9 @@ fn page(shared: &Shared, asked: &Asked, told: &mut Told) -> Option<String> {
     let all = match (&mut told.body, asked.method.as_str()) {
         (Some(Value::Array(all)), "GET") => all,
         // GitHub's lists that say how long they are.
-        (Some(Value::Object(told)), "GET") if told.contains_key("total_count") => told.values_mut().find_map(Value::as_array_mut)?,
+        (Some(Value::Object(told)), "GET") if shared.page_size == "per_page" && told.contains_key("total_count") => {
+            told.values_mut().find_map(Value::as_array_mut)?
+        }
         _ => return None,
     };
     let number = |name: &str, default: usize| asked.query.get(name).and_then(|text| text.parse().ok()).unwrap_or(default).max(1);

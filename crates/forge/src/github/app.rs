@@ -15,7 +15,7 @@ use rustls::sign::SigningKey;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{Mutex, OnceCell};
-use towpath_domain::{FailureClass, Timestamp};
+use towpath_domain::{FailureClass, Span, Timestamp};
 use towpath_git::Credential;
 
 use crate::http::{Authorization, Client};
@@ -120,7 +120,7 @@ pub struct App {
     held: Mutex<Option<Held>>,
     info: OnceCell<Info>,
     credential: Option<Credential>,
-    clock: fn() -> Timestamp,
+    patience: Span,
 }
 
 impl fmt::Debug for App {
@@ -132,10 +132,10 @@ impl fmt::Debug for App {
 impl App {
     /// The App of this key on the repository `owner/repository` of the server whose API is at `base_url`. Each new token is given to
     /// `credential`, too, for Git.
-    pub(crate) fn new(key: AppKey, base_url: &str, owner: &str, repository: &str, credential: Option<Credential>) -> Self {
+    pub(crate) fn new(key: AppKey, base_url: &str, owner: &str, repository: &str, credential: Option<Credential>, patience: Span) -> Self {
         let path = format!("/repos/{}/{}", super::encoded(owner), super::encoded(repository));
         let (held, info) = (Mutex::default(), OnceCell::new());
-        Self { key, base_url: base_url.to_owned(), path, repository: repository.to_owned(), held, info, credential, clock: now }
+        Self { key, base_url: base_url.to_owned(), path, repository: repository.to_owned(), held, info, credential, patience }
     }
 
     /// A token that is good for some minutes at least: the one that is held, or a new one.
@@ -144,7 +144,7 @@ impl App {
     /// [`ForgeError::Api`] when GitHub gives none: it cannot be reached, does not know the key, or the App is not installed.
     pub async fn token(&self) -> Result<String, ForgeError> {
         let mut held = self.held.lock().await;
-        if let Some(held) = held.as_ref().filter(|held| held.until.as_millis() - RENEWED_BEFORE > (self.clock)().as_millis()) {
+        if let Some(held) = held.as_ref().filter(|held| held.until.as_millis() - RENEWED_BEFORE > now().as_millis()) {
             return Ok(held.token.clone());
         }
         let fresh = self.exchange().await?;
@@ -165,7 +165,7 @@ impl App {
             let wait = match self.token().await {
                 Ok(_) => {
                     let until = self.held.lock().await.as_ref().map_or(0, |held| held.until.as_millis());
-                    let left = until - RENEWED_BEFORE - (self.clock)().as_millis();
+                    let left = until - RENEWED_BEFORE - now().as_millis();
                     Duration::from_millis(u64::try_from(left).unwrap_or(0)).max(Duration::from_secs(1))
                 }
                 Err(error) => {
@@ -209,13 +209,13 @@ impl App {
 
     /// What is asked by the App itself, and not by its installation.
     fn client(&self, what: &str) -> Result<Client, ForgeError> {
-        let signed = self.key.signed((self.clock)()).map_err(|why| ForgeError::Api {
+        let signed = self.key.signed(now()).map_err(|why| ForgeError::Api {
             forge: "GitHub".to_owned(),
             what: what.to_owned(),
             why: format!("the App's key cannot sign: {why}"),
             class: FailureClass::Own,
         })?;
-        Ok(Client::new(&self.base_url, &signed))
+        Client::new(&self.base_url, &signed, self.patience)
     }
 }
 
@@ -233,10 +233,10 @@ impl Authorization for App {
         Box::pin(self.token())
     }
 
-    fn refused<'a>(&'a self, token: &'a str) -> Answer<'a, ()> {
+    fn refused<'a>(&'a self, token: &'a str) -> Answer<'a, bool> {
         Box::pin(async move {
             self.forget(token).await;
-            Ok(())
+            Ok(true)
         })
     }
 }

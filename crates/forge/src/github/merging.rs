@@ -43,8 +43,10 @@ pub(super) async fn at_once(github: &GitHub, order: &ApiMerge) -> Result<ApiMerg
         405 if pull.mergeable_state.as_deref() == Some("unknown") => {
             Ok(ApiMerged::Waits { why: "GitHub still looks whether the change can be merged".to_owned() })
         }
-        403 | 404 | 405 | 422 => Ok(ApiMerged::Refused { why: if why.is_empty() { format!("it answered {}", reply.status) } else { why } }),
-        _ => Err(github.refused(MERGING, &crate::http::Reply::<()> { status: reply.status, body: None, text: reply.text })),
+        403 | 404 | 405 | 422 if !super::is_limit(reply.status, &reply.text) => {
+            Ok(ApiMerged::Refused { why: if why.is_empty() { format!("it answered {}", reply.status) } else { why } })
+        }
+        _ => Err(github.said_no(MERGING, reply.status, &reply.text)),
     }
 }
 

@@ -53,7 +53,7 @@ impl GitHub {
     }
 
     /// The same as an App, which is whom the clients speak for.
-    pub(crate) fn as_app(mut self, app: Arc<App>) -> Self {
+    pub(crate) fn by_app(mut self, app: Arc<App>) -> Self {
         self.app = Some(app);
         self
     }
@@ -85,8 +85,12 @@ impl GitHub {
     }
 
     fn refused<T>(&self, what: &str, reply: &Reply<T>) -> ForgeError {
-        let why = format!("it answered {}: {}", reply.status, words(&reply.text));
-        self.client.error(what, &why, FailureClass::Own)
+        self.said_no(what, reply.status, &reply.text)
+    }
+
+    fn said_no(&self, what: &str, status: u16, text: &str) -> ForgeError {
+        let class = if is_limit(status, text) { FailureClass::Environment } else { FailureClass::Own };
+        self.client.error(what, &format!("it answered {status}: {}", words(text)), class)
     }
 
     /// A change as GitHub shows it.
@@ -160,7 +164,7 @@ impl Api for GitHub {
                 let why = format!("it does not see the branch {} yet: {}", new.branch, words(&reply.text));
                 Err(self.client.error(what, &why, FailureClass::Environment))
             }
-            (status, body) => Err(self.refused(what, &Reply { status, body, text: reply.text })),
+            (status, _) => Err(self.said_no(what, status, &reply.text)),
         }
     }
 
@@ -264,6 +268,11 @@ fn encoded(text: &str) -> String {
     text.bytes().map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
+/// Whether a refusal is none of what was asked, but of how much is asked: it comes with the status of what may not be seen.
+fn is_limit(status: u16, text: &str) -> bool {
+    matches!(status, 403 | 429) && text.to_lowercase().contains("rate limit")
+}
+
 /// Whether a refusal says that this field is invalid.
 fn is_invalid(text: &str, field: &str) -> bool {
     let body = serde_json::from_str::<Value>(text).unwrap_or_default();
@@ -305,6 +314,7 @@ mod tests {
         assert_eq!(words(text), "Validation Failed; head is invalid");
         assert!(is_invalid(text, "head") && !is_invalid(text, "base") && !is_invalid("", "head"));
         assert_eq!(words(r#"{"message":"Not Found","errors":["x"]}"#), "Not Found; x");
+        assert!(is_limit(403, r#"{"message":"You have exceeded a secondary rate limit."}"#) && !is_limit(403, "Resource not accessible"));
         assert_eq!(words("<html>"), "<html>");
     }
 }

@@ -7,9 +7,8 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use towpath_domain::FailureClass;
 
-use super::{GitHub, PAGE, encoded, words};
+use super::{GitHub, PAGE, encoded, is_limit};
 use crate::hosted::api::Api;
 use crate::{ForgeError, Protection};
 
@@ -167,7 +166,7 @@ async fn rules(github: &GitHub, name: &str) -> Result<Vec<Rule>, ForgeError> {
         (Some(_), _) => github.client.get_all(&path).await,
         // An Enterprise Server from before there were rulesets.
         (None, 404) => Ok(Vec::new()),
-        (None, status) => Err(github.client.error(WHAT, &format!("it answered {status}: {}", words(&reply.text)), FailureClass::Own)),
+        (None, status) => Err(github.said_no(WHAT, status, &reply.text)),
     }
 }
 
@@ -212,8 +211,8 @@ async fn bypass(github: &GitHub, id: u64) -> Result<Bypass, ForgeError> {
     let reply = github.client.get::<Ruleset>(&github.at(&format!("/rulesets/{id}?includes_parents=true"))).await?;
     match (reply.body, reply.status) {
         (Some(ruleset), _) => Ok(ruleset.current_user_can_bypass.unwrap_or(Bypass::Never)),
-        (None, 403 | 404) => Ok(Bypass::Never),
-        (None, status) => Err(github.client.error(WHAT, &format!("it answered {status}: {}", words(&reply.text)), FailureClass::Own)),
+        (None, 403 | 404) if !is_limit(reply.status, &reply.text) => Ok(Bypass::Never),
+        (None, status) => Err(github.said_no(WHAT, status, &reply.text)),
     }
 }
 
@@ -223,7 +222,7 @@ async fn by_classic(github: &GitHub, name: &str, summary: Summary, found: &mut P
         (Some(classic), _) => classic,
         // It is protected by rulesets alone.
         (None, 404) if reply.text.contains("Branch not protected") => return Ok(()),
-        (None, 403 | 404) => {
+        (None, 403 | 404) if !is_limit(reply.status, &reply.text) => {
             if !github.unseen.swap(true, std::sync::atomic::Ordering::Relaxed) {
                 let forge = github.name.as_str();
                 tracing::warn!(
@@ -237,7 +236,7 @@ async fn by_classic(github: &GitHub, name: &str, summary: Summary, found: &mut P
             return Ok(());
         }
         (None, status) => {
-            return Err(github.client.error(WHAT, &format!("it answered {status}: {}", words(&reply.text)), FailureClass::Own));
+            return Err(github.said_no(WHAT, status, &reply.text));
         }
     };
     let is_on = |switch: &Option<Switch>| switch.as_ref().is_some_and(|switch| switch.enabled);

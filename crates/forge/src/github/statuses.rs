@@ -141,11 +141,11 @@ async fn check_runs(github: &GitHub, commit: CommitId, filter: &str) -> Result<V
                 }
             }
             // A token that is not let to see them. What is not seen is taken for not there: it holds a change back, and lets none through.
-            (403, _) => {
+            (403, _) if !super::is_limit(403, &reply.text) => {
                 tracing::warn!(forge = github.name.as_str(), "check runs may not be read with this token; let it read checks");
                 break;
             }
-            (status, body) => return Err(github.refused("reading check runs", &crate::http::Reply { status, body, text: reply.text })),
+            (status, _) => return Err(github.said_no("reading check runs", status, &reply.text)),
         }
     }
     Ok(all)

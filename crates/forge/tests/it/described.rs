@@ -122,8 +122,10 @@ async fn forgejo_is_asked_and_answers_as_its_description_says() {
     assert!(seen.len() >= 16, "{seen:#?}");
 }
 
+type Called = (&'static str, &'static str, &'static [&'static str], &'static [&'static str], &'static str);
+
 /// What gitbeaker calls what is asked of GitLab: a path, the options of its method, what that takes beside them, and the type that it gives.
-const GITLAB: &[(&str, &str, &[&str], &[&str], &str)] = &[
+const GITLAB: &[Called] = &[
     ("GET", "/user", &[], &[], "UserSchema"),
     ("GET", "/projects/{id}", &[], &[], "ProjectSchema"),
     ("GET", "/projects/{id}/repository/branches/{branch}", &[], &[], "BranchSchema"),

@@ -82,11 +82,13 @@ impl Stage for Plain {
     }
 }
 
+type Connect = fn(&Settings, PlainGit) -> Result<Arc<dyn Forge>, ForgeError>;
+
 /// A hosted forge whose fake is a [`FakeForge`].
 pub struct Hosted {
     lab: Lab,
     pub fake: FakeForge,
-    connect: fn(&Settings, PlainGit) -> Result<Arc<dyn Forge>, ForgeError>,
+    connect: Connect,
     api: &'static str,
     repository: &'static str,
 }
@@ -130,6 +132,7 @@ macro_rules! hosted {
 
         impl Stage for $name {
             async fn start() -> Self {
+                towpath_testbed::init();
                 let lab = Lab::new();
                 let fake = $start(&lab.path("config.git")).await.unwrap();
                 Self(Hosted { lab, fake, connect: $connect, api: $api, repository: $repository })
