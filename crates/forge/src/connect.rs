@@ -102,8 +102,7 @@ pub fn github_app(
 /// # Errors
 /// [`ForgeError::Git`] when the token is more than one line.
 pub fn git_credential(kind: Kind, token: &str, url: &RepoUrl) -> Result<Option<Credential>, ForgeError> {
-    let Some(parts) = Parts::of(url.expose()).filter(|parts| parts.by_http) else { return Ok(None) };
-    let credential = Credential::new(&parts.origin)?;
+    let Some(credential) = git_credential_to_come(url)? else { return Ok(None) };
     // The token says who it is; the names are the ones that the forges' manuals ask for.
     let user = match kind {
         Kind::GitHub => "x-access-token",
@@ -112,6 +111,15 @@ pub fn git_credential(kind: Kind, token: &str, url: &RepoUrl) -> Result<Option<C
     };
     credential.set(user, token)?;
     Ok(Some(credential))
+}
+
+/// The same before its token is known, for [`github_app`] to keep: it holds none yet.
+///
+/// # Errors
+/// [`ForgeError::Git`] when the URL's host cannot be one.
+pub fn git_credential_to_come(url: &RepoUrl) -> Result<Option<Credential>, ForgeError> {
+    let Some(parts) = Parts::of(url.expose()).filter(|parts| parts.by_http) else { return Ok(None) };
+    Ok(Some(Credential::new(&parts.origin)?))
 }
 
 /// Where a repository's API is.
@@ -237,6 +245,20 @@ mod tests {
         ] {
             assert_eq!(place(kind, url).unwrap(), expected(base, repository), "{url}");
         }
+    }
+
+    #[test]
+    fn graphql_is_beside_the_rest_of_enterprise_server_and_under_it_on_github_com() {
+        for (url, graph) in [
+            ("https://github.com/org/config", "https://api.github.com"),
+            ("https://github.example.com/org/config", "https://github.example.com/api"),
+        ] {
+            let place = Place::find(Kind::GitHub, &settings(), &RepoUrl::new(url).unwrap()).unwrap();
+            assert_eq!((place.graph_url(), place.owner_and_name(Kind::GitHub).unwrap()), (graph, ("org", "config")));
+        }
+        let grouped = RepoUrl::new("https://github.com/org/team/config").unwrap();
+        let error = Place::find(Kind::GitHub, &settings(), &grouped).unwrap().owner_and_name(Kind::GitHub).unwrap_err();
+        assert!(error.to_string().contains("OWNER/NAME"), "{error}");
     }
 
     #[test]

@@ -21,7 +21,7 @@ mod moment;
 mod plain;
 mod review;
 
-pub use connect::{Kind, Settings, forgejo, git_credential, github, github_app, gitlab};
+pub use connect::{Kind, Settings, forgejo, git_credential, git_credential_to_come, github, github_app, gitlab};
 pub use error::ForgeError;
 pub use forge::{Answer, Forge};
 pub use github::{App, AppKey};

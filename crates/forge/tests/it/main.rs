@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod apps;
 mod conformance;
 mod described;
 mod github;
