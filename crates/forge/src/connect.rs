@@ -7,9 +7,10 @@ use towpath_domain::{FailureClass, RepoUrl, Span};
 use towpath_git::Credential;
 
 use crate::forgejo::Forgejo;
+use crate::github::{App, AppKey, GitHub};
 use crate::gitlab::GitLab;
 use crate::hosted::Hosted;
-use crate::http::Client;
+use crate::http::{Authorization, Client};
 use crate::{Forge, ForgeError, PlainGit};
 
 /// What kind of forge it is.
@@ -48,7 +49,7 @@ impl fmt::Debug for Settings {
 /// [`ForgeError::Api`] when the settings do not say where it is, and the config repository's URL does not either.
 pub fn gitlab(settings: &Settings, plain: PlainGit) -> Result<Arc<dyn Forge>, ForgeError> {
     let place = Place::find(Kind::GitLab, settings, plain.mirror().url())?;
-    let client = Client::new(&place.base_url, &settings.token);
+    let client = Client::new(&place.base_url, &settings.token, settings.patience)?;
     let api = GitLab::new(client, &place.host, &place.repository);
     Ok(Arc::new(Hosted::new(plain, api, settings.patience)))
 }
@@ -59,12 +60,41 @@ pub fn gitlab(settings: &Settings, plain: PlainGit) -> Result<Arc<dyn Forge>, Fo
 /// As [`gitlab`].
 pub fn forgejo(settings: &Settings, plain: PlainGit) -> Result<Arc<dyn Forge>, ForgeError> {
     let place = Place::find(Kind::Forgejo, settings, plain.mirror().url())?;
-    let Some((owner, name)) = place.repository.split_once('/').filter(|(_, name)| !name.contains('/')) else {
-        return Err(unclear(Kind::Forgejo, &format!("the repository {:?} is not written OWNER/NAME", place.repository)));
-    };
-    let client = Client::new(&place.base_url, &settings.token);
+    let (owner, name) = place.owner_and_name(Kind::Forgejo)?;
+    let client = Client::new(&place.base_url, &settings.token, settings.patience)?;
     let api = Forgejo::new(client, &place.host, owner, name);
     Ok(Arc::new(Hosted::new(plain, api, settings.patience)))
+}
+
+/// Changes on a repository of GitHub, merged into the branch of `plain`.
+///
+/// # Errors
+/// As [`gitlab`].
+pub fn github(settings: &Settings, plain: PlainGit) -> Result<Arc<dyn Forge>, ForgeError> {
+    let place = Place::find(Kind::GitHub, settings, plain.mirror().url())?;
+    let (owner, name) = place.owner_and_name(Kind::GitHub)?;
+    let client = |url: &str| Client::new(url, &settings.token, settings.patience);
+    let api = GitHub::new(client(&place.base_url)?, client(place.graph_url())?, &place.host, owner, name);
+    Ok(Arc::new(Hosted::new(plain, api, settings.patience)))
+}
+
+/// As [`github`], as an App and not by the token of the settings: Towpath says by check runs what it says of commits. Each new token of the
+/// App's is given to `credential`, too; [`App::keep_fresh`] sees to it that it always holds one that is good.
+///
+/// # Errors
+/// As [`gitlab`].
+pub fn github_app(
+    settings: &Settings,
+    key: AppKey,
+    credential: Option<Credential>,
+    plain: PlainGit,
+) -> Result<(Arc<dyn Forge>, Arc<App>), ForgeError> {
+    let place = Place::find(Kind::GitHub, settings, plain.mirror().url())?;
+    let (owner, name) = place.owner_and_name(Kind::GitHub)?;
+    let app = Arc::new(App::new(key, &place.base_url, owner, name, credential, settings.patience));
+    let client = |url: &str| Client::with(url, Arc::clone(&app) as Arc<dyn Authorization>, settings.patience);
+    let api = GitHub::new(client(&place.base_url)?, client(place.graph_url())?, &place.host, owner, name).by_app(Arc::clone(&app));
+    Ok((Arc::new(Hosted::new(plain, api, settings.patience)), app))
 }
 
 /// What Git tells the server of a repository that is reached by https, for pushes and fetches with the same token; `None` for all others.
@@ -72,8 +102,7 @@ pub fn forgejo(settings: &Settings, plain: PlainGit) -> Result<Arc<dyn Forge>, F
 /// # Errors
 /// [`ForgeError::Git`] when the token is more than one line.
 pub fn git_credential(kind: Kind, token: &str, url: &RepoUrl) -> Result<Option<Credential>, ForgeError> {
-    let Some(parts) = Parts::of(url.expose()).filter(|parts| parts.by_http) else { return Ok(None) };
-    let credential = Credential::new(&parts.origin)?;
+    let Some(credential) = git_credential_to_come(url)? else { return Ok(None) };
     // The token says who it is; the names are the ones that the forges' manuals ask for.
     let user = match kind {
         Kind::GitHub => "x-access-token",
@@ -82,6 +111,15 @@ pub fn git_credential(kind: Kind, token: &str, url: &RepoUrl) -> Result<Option<C
     };
     credential.set(user, token)?;
     Ok(Some(credential))
+}
+
+/// The same before its token is known, for [`github_app`] to keep: it holds none yet.
+///
+/// # Errors
+/// [`ForgeError::Git`] when the URL's host cannot be one.
+pub fn git_credential_to_come(url: &RepoUrl) -> Result<Option<Credential>, ForgeError> {
+    let Some(parts) = Parts::of(url.expose()).filter(|parts| parts.by_http) else { return Ok(None) };
+    Ok(Some(Credential::new(&parts.origin)?))
 }
 
 /// Where a repository's API is.
@@ -122,6 +160,17 @@ impl Place {
             return Err(unclear(kind, &format!("the repository {repository:?} is not written OWNER/NAME")));
         }
         Ok(Self { base_url, host, repository })
+    }
+
+    /// Where repositories are in no groups.
+    fn owner_and_name(&self, kind: Kind) -> Result<(&str, &str), ForgeError> {
+        let parts = self.repository.split_once('/').filter(|(_, name)| !name.contains('/'));
+        parts.ok_or_else(|| unclear(kind, &format!("the repository {:?} is not written OWNER/NAME", self.repository)))
+    }
+
+    /// What GitHub's `/graphql` is under: beside `/v3` on Enterprise Server.
+    fn graph_url(&self) -> &str {
+        self.base_url.strip_suffix("/v3").unwrap_or(&self.base_url)
     }
 }
 
@@ -196,6 +245,20 @@ mod tests {
         ] {
             assert_eq!(place(kind, url).unwrap(), expected(base, repository), "{url}");
         }
+    }
+
+    #[test]
+    fn graphql_is_beside_the_rest_of_enterprise_server_and_under_it_on_github_com() {
+        for (url, graph) in [
+            ("https://github.com/org/config", "https://api.github.com"),
+            ("https://github.example.com/org/config", "https://github.example.com/api"),
+        ] {
+            let place = Place::find(Kind::GitHub, &settings(), &RepoUrl::new(url).unwrap()).unwrap();
+            assert_eq!((place.graph_url(), place.owner_and_name(Kind::GitHub).unwrap()), (graph, ("org", "config")));
+        }
+        let grouped = RepoUrl::new("https://github.com/org/team/config").unwrap();
+        let error = Place::find(Kind::GitHub, &settings(), &grouped).unwrap().owner_and_name(Kind::GitHub).unwrap_err();
+        assert!(error.to_string().contains("OWNER/NAME"), "{error}");
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod http;
 mod keeper;
 mod kube;
 mod missing;
+mod packages;
 mod proxy;
 mod registry;
 #[cfg(feature = "s3")]
@@ -26,6 +27,7 @@ pub use git::GitServer;
 pub use http::Head;
 pub use kube::{Kube, NODE_ADDRESS, Proxy as KubeProxy};
 pub use missing::{missing_program, shared, skipped};
+pub use packages::npm_package;
 pub use proxy::{Fate, Proxy};
 pub use registry::{REGISTRY_PASSWORD, REGISTRY_USER, Registry};
 #[cfg(feature = "s3")]

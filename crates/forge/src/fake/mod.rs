@@ -2,6 +2,7 @@
 //! show, as it does on the real ones; what the real ones refuse, they refuse.
 
 pub mod forgejo;
+pub mod github;
 pub mod gitlab;
 mod mishaps;
 mod repository;
@@ -10,5 +11,5 @@ mod world;
 
 pub use mishaps::{Mishap, Mishaps};
 pub use repository::Repository;
-pub use server::{Asked, FakeForge};
+pub use server::{Asked, FakeForge, Told};
 pub use world::{FakeComment, FakePull, FakeReview, FakeStatus, Fate, Place, Rules, World};

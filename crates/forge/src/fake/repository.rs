@@ -1,7 +1,9 @@
 //! The bare repository that a fake forge is about: a real one, which people and Towpath push to.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 /// The hook that refuses pushes to branches which the file `protected` names, in the words that it holds. Pushes alone ask it: what
 /// the forge itself does is not asked.
@@ -17,6 +19,8 @@ exit 0
 #[derive(Debug)]
 pub struct Repository {
     folder: PathBuf,
+    /// What was found out of commits, which never change: a fake looks at its repository at every request.
+    known: Mutex<BTreeMap<(String, String), bool>>,
 }
 
 impl Repository {
@@ -26,7 +30,7 @@ impl Repository {
     /// When the folder cannot be written.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
-        let repository = Self { folder: folder.to_owned() };
+        let repository = Self { folder: folder.to_owned(), known: Mutex::default() };
         let hook = folder.join("hooks/update");
         let written = std::fs::create_dir_all(folder.join("hooks"))
             .and_then(|()| std::fs::write(&hook, HOOK))
@@ -45,22 +49,41 @@ impl Repository {
         assert!(written.is_ok(), "{}: {written:?}", self.folder.display());
     }
 
-    /// What a branch or other name is now.
+    /// Whether there is such a commit.
     #[must_use]
-    pub fn resolve(&self, name: &str) -> Option<String> {
-        self.run(&["rev-parse", "--quiet", "--verify", "--end-of-options", &format!("{name}^{{commit}}")], None)
+    pub fn has(&self, commit: &str) -> bool {
+        self.find_out(commit, "", || self.run(&["cat-file", "-e", &format!("{commit}^{{commit}}")], None).is_some())
     }
 
     /// The head of a branch.
     #[must_use]
     pub fn head(&self, branch: &str) -> Option<String> {
-        self.resolve(&format!("refs/heads/{branch}"))
+        let name = format!("refs/heads/{branch}");
+        if let Ok(loose) = std::fs::read_to_string(self.folder.join(&name)) {
+            return Some(loose.trim().to_owned());
+        }
+        let packed = std::fs::read_to_string(self.folder.join("packed-refs")).ok()?;
+        packed.lines().find_map(|line| line.split_once(' ').filter(|(_, packed)| *packed == name).map(|(commit, _)| commit.to_owned()))
     }
 
     /// Whether `descendant` holds `ancestor`.
     #[must_use]
     pub fn holds(&self, descendant: &str, ancestor: &str) -> bool {
-        self.run(&["merge-base", "--is-ancestor", ancestor, descendant], None).is_some()
+        self.find_out(descendant, ancestor, || self.run(&["merge-base", "--is-ancestor", ancestor, descendant], None).is_some())
+    }
+
+    fn find_out(&self, one: &str, other: &str, ask: impl FnOnce() -> bool) -> bool {
+        let key = (one.to_owned(), other.to_owned());
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known().get(&key) {
+            return *known;
+        }
+        let found = ask();
+        // A commit that is not there may come.
+        if found || !other.is_empty() {
+            known().insert(key, found);
+        }
+        found
     }
 
     /// The commit along `branch` that brought `head` in: the oldest that holds it.
@@ -70,14 +93,15 @@ impl Repository {
         line.lines().last().filter(|last| !last.is_empty()).map(str::to_owned).or_else(|| self.head(branch).filter(|tip| tip == head))
     }
 
-    /// Merges `head` into `branch` by a merge commit.
+    /// Merges `head` into `branch` by a merge commit; or makes one that leaves all as it is, if it shall be `wrong`.
     ///
     /// # Errors
     /// They conflict, or one is not there.
-    pub fn merge(&self, branch: &str, head: &str, message: &str) -> Result<String, String> {
+    pub fn merge(&self, branch: &str, head: &str, message: &str, wrong: bool) -> Result<String, String> {
         let base = self.head(branch).ok_or("the branch is gone")?;
         let tree = self.run(&["merge-tree", "--write-tree", &base, head], None).ok_or("merge conflict")?;
-        let tree = tree.lines().next().unwrap_or_default();
+        let unchanged = format!("{base}^{{tree}}");
+        let tree = if wrong { &unchanged } else { tree.lines().next().unwrap_or_default() };
         let made = self.run(&["commit-tree", tree, "-p", &base, "-p", head, "-F", "-"], Some(message)).ok_or("no commit")?;
         self.set(branch, &made, Some(&base)).then_some(made).ok_or_else(|| "the branch moved".to_owned())
     }

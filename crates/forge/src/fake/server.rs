@@ -82,8 +82,12 @@ struct Shared {
     /// How a push to a protected branch is refused.
     refusal: &'static str,
     mishaps: Mishaps,
-    asked: Mutex<Vec<Asked>>,
+    meanwhile: Mutex<Option<Meanwhile>>,
+    asked: Mutex<Vec<(Asked, Told)>>,
 }
+
+/// What happens when something is asked for, by a part of its path.
+type Meanwhile = (&'static str, Box<dyn FnOnce() + Send>);
 
 /// A forge that runs in this process; it ends when it is dropped.
 pub struct FakeForge {
@@ -107,7 +111,15 @@ impl FakeForge {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let world = Mutex::new(World::new(Repository::new(folder), "main", "towpath", "fake-token"));
-        let shared = Arc::new(Shared { world, language, page_size, refusal, mishaps: Mishaps::default(), asked: Mutex::default() });
+        let shared = Arc::new(Shared {
+            world,
+            language,
+            page_size,
+            refusal,
+            mishaps: Mishaps::default(),
+            meanwhile: Mutex::default(),
+            asked: Mutex::default(),
+        });
         let service = axum::Router::new().fallback(answer).with_state(Arc::clone(&shared));
         let server = tokio::spawn(async move {
             let _ended = axum::serve(listener, service).await;
@@ -122,7 +134,6 @@ impl FakeForge {
     }
 
     /// All that it knows, to look at and to change as people do.
-    #[must_use]
     pub fn world(&self) -> MutexGuard<'_, World> {
         lock(&self.shared.world)
     }
@@ -140,9 +151,14 @@ impl FakeForge {
         &self.shared.mishaps
     }
 
-    /// What was asked since the last call of this.
+    /// Lets something happen when a path with this part is asked for next: what others do in the middle of what Towpath does.
+    pub fn meanwhile(&self, part: &'static str, happens: impl FnOnce() + Send + 'static) {
+        *lock(&self.shared.meanwhile) = Some((part, Box::new(happens)));
+    }
+
+    /// What was asked since the last call of this, and what was answered.
     #[must_use]
-    pub fn take_asked(&self) -> Vec<Asked> {
+    pub fn take_asked(&self) -> Vec<(Asked, Told)> {
         std::mem::take(&mut *lock(&self.shared.asked))
     }
 }
@@ -162,15 +178,19 @@ async fn answer(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, hea
     let (told, link, tag) = {
         let shared = Arc::clone(&shared);
         let work = move || {
+            let due = lock(&shared.meanwhile).take_if(|(part, _)| asked.path.iter().any(|there| there == part));
+            if let Some((_, happens)) = due {
+                happens();
+            }
             let mut world = lock(&shared.world);
             world.follow();
-            let mut told = if asked.token.as_deref() == Some(world.token.as_str()) {
-                (shared.language)(&mut world, &asked)
-            } else {
-                Told::no(401, "401 Unauthorized")
+            let lets_in = match &world.github.app {
+                Some(app) => app.lets_in(&asked),
+                None => asked.token.as_deref() == Some(world.token.as_str()),
             };
+            let mut told = if lets_in { (shared.language)(&mut world, &asked) } else { Told::no(401, "401 Unauthorized") };
             let link = page(&shared, &asked, &mut told);
-            lock(&shared.asked).push(asked);
+            lock(&shared.asked).push((asked, told.clone()));
             let tag = told.body.as_ref().map(|body| format!("W/\"{}\"", blake(body)));
             (told, link, tag)
         };
@@ -224,7 +244,14 @@ fn cut() -> Response {
 
 /// Cuts a list to the page that was asked for; the address of the next one.
 fn page(shared: &Shared, asked: &Asked, told: &mut Told) -> Option<String> {
-    let (Some(Value::Array(all)), "GET") = (&mut told.body, asked.method.as_str()) else { return None };
+    let all = match (&mut told.body, asked.method.as_str()) {
+        (Some(Value::Array(all)), "GET") => all,
+        // GitHub's lists that say how long they are.
+        (Some(Value::Object(told)), "GET") if shared.page_size == "per_page" && told.contains_key("total_count") => {
+            told.values_mut().find_map(Value::as_array_mut)?
+        }
+        _ => return None,
+    };
     let number = |name: &str, default: usize| asked.query.get(name).and_then(|text| text.parse().ok()).unwrap_or(default).max(1);
     let size = number(shared.page_size, 20).min(shared.mishaps.page_limit());
     let page = number("page", 1);

@@ -26,6 +26,8 @@ pub struct Rules {
     pub can_be_told: bool,
     /// A change that was closed can be opened again after its branch was made anew.
     pub reopens: bool,
+    /// What it merges is not what merging gives: the change is left out.
+    pub merges_something_else: bool,
 }
 
 impl Default for Rules {
@@ -40,6 +42,7 @@ impl Default for Rules {
             sees_merges: true,
             can_be_told: true,
             reopens: true,
+            merges_something_else: false,
         }
     }
 }
@@ -73,6 +76,8 @@ pub struct FakePull {
     pub number: u64,
     /// Its branch.
     pub branch: String,
+    /// That branch is in another repository, and moves when a test says so.
+    pub fork: bool,
     /// The branch that it is to be merged into.
     pub into: String,
     /// Who opened it.
@@ -165,6 +170,8 @@ pub struct World {
     pub labels: Vec<(u64, String)>,
     /// When its time began, in seconds since 1970.
     pub epoch: i64,
+    /// What only a GitHub knows.
+    pub github: super::github::State,
     ids: u64,
 }
 
@@ -183,6 +190,7 @@ impl World {
             statuses: vec![],
             labels: vec![],
             epoch: 1_700_001_000,
+            github: super::github::State::default(),
             ids: 0,
         }
     }
@@ -207,7 +215,7 @@ impl World {
             if pull.fate != Fate::Open {
                 continue;
             }
-            let now = self.repository.head(&pull.branch);
+            let now = if pull.fork { Some(pull.head.clone()) } else { self.repository.head(&pull.branch) };
             let merged = sees && self.repository.holds(&config, &pull.head);
             let by = if merged { self.repository.brought_in_by(&self.into, &pull.head) } else { None };
             let note = match (&now, &by) {
@@ -239,16 +247,33 @@ impl World {
 
     /// Opens a change; the number of the one that is open already, if there is one.
     pub fn open(&mut self, branch: &str, into: &str, title: &str, body: &str) -> Result<&FakePull, OpenError> {
-        if let Some(there) = self.pulls.iter().find(|pull| pull.fate == Fate::Open && pull.branch == branch && pull.into == into) {
+        let same = |pull: &&FakePull| pull.fate == Fate::Open && !pull.fork && pull.branch == branch && pull.into == into;
+        if let Some(there) = self.pulls.iter().find(same) {
             return Err(OpenError::Exists(there.number));
         }
         let head = self.repository.head(branch).ok_or(OpenError::NoBranch)?;
+        let account = self.account.clone();
+        self.add(&account, branch, into, (title, body), head);
+        self.pulls.last().ok_or(OpenError::NoBranch)
+    }
+
+    /// People open a change from their fork, whose newest commit the repository has under a name of its own.
+    pub fn open_from_fork(&mut self, author: &str, branch: &str, head: &str) {
+        let into = self.into.clone();
+        self.add(author, branch, &into, ("From a fork", ""), head.to_owned());
+        if let Some(pull) = self.pulls.last_mut() {
+            pull.fork = true;
+        }
+    }
+
+    fn add(&mut self, author: &str, branch: &str, into: &str, (title, body): (&str, &str), head: String) {
         let at = self.now();
         let pull = FakePull {
             number: u64::try_from(self.pulls.len()).unwrap_or(0) + 1,
             branch: branch.to_owned(),
             into: into.to_owned(),
-            author: self.account.clone(),
+            fork: false,
+            author: author.to_owned(),
             title: title.to_owned(),
             body: body.to_owned(),
             labels: BTreeSet::new(),
@@ -260,7 +285,6 @@ impl World {
             place: Place::Outside,
         };
         self.pulls.push(pull);
-        self.pulls.last().ok_or(OpenError::NoBranch)
     }
 
     /// Where the change of this number is.
@@ -337,7 +361,7 @@ impl World {
     /// It conflicts.
     pub fn merge(&mut self, index: usize, message: &str) -> Result<String, String> {
         let (into, head) = (self.into.clone(), self.pulls[index].head.clone());
-        let commit = self.repository.merge(&into, &head, message)?;
+        let commit = self.repository.merge(&into, &head, message, self.rules.merges_something_else)?;
         self.pulls[index].fate = Fate::Merged(commit.clone());
         self.pulls[index].place = Place::Outside;
         Ok(commit)

@@ -30,9 +30,12 @@ pub(super) async fn merge(forgejo: &Forgejo, order: &ApiMerge) -> Result<ApiMerg
     let why = words(&reply.text);
     match reply.status {
         409 if now.is_none_or(|pull| pull.head != order.head) || why.contains("head out of date") => Ok(ApiMerged::HeadMoved),
+        409 if why.contains("PushRejected") => Ok(ApiMerged::Refused { why }),
+        // That it merges cleanly is known: something moved under it, and the next order will see what.
+        409 => Err(forgejo.client.error("merging a change", &format!("{why}; order it again"), FailureClass::Environment)),
         405 if why.contains(LATER) => Ok(ApiMerged::Waits { why: "it still looks whether the change can be merged".to_owned() }),
         405 if why.contains(STATUSES) => Ok(ApiMerged::Waits { why }),
-        404 | 405 | 409 | 423 => Ok(ApiMerged::Refused { why: if why.is_empty() { format!("it answered {}", reply.status) } else { why } }),
+        404 | 405 | 423 => Ok(ApiMerged::Refused { why: if why.is_empty() { format!("it answered {}", reply.status) } else { why } }),
         200 => {
             let why = "it says that it merged the change, and shows it open; order it again";
             Err(forgejo.client.error("merging a change", why, FailureClass::Environment))

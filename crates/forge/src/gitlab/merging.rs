@@ -40,9 +40,12 @@ pub(super) async fn at_once(gitlab: &GitLab, order: &ApiMerge) -> Result<ApiMerg
         Looked::Open(request) => request,
     };
     let status = request.detailed_merge_status.clone().unwrap_or_default();
+    let waits = status == "ci_still_running";
     let body = json!({
         "sha": order.head.to_string(), "merge_commit_message": format!("{}\n\n{}", order.title, order.message).trim_end(),
-        "should_remove_source_branch": false, "squash": false, "auto_merge": status == "ci_still_running",
+        "should_remove_source_branch": false, "squash": false,
+        // The first is its name since 17.11, the second before.
+        "auto_merge": waits, "merge_when_pipeline_succeeds": waits,
     });
     let reply = gitlab.client.send::<_, Value>("PUT", &gitlab.request_at(order.number, "/merge"), &body).await?;
     // What it shows next is the truth, whatever it answered: an earlier try may have done it.
@@ -77,10 +80,13 @@ pub(super) async fn by_train(gitlab: &GitLab, order: &ApiMerge) -> Result<ApiMer
         404 => {}
         _ => return Err(gitlab.refused("looking at the merge train", &reply)),
     }
-    if let Some(why) = thrown_out(gitlab, order.number).await? {
-        return Ok(ApiMerged::Refused { why });
+    match told_by_notes(gitlab, order.number).await? {
+        Told::ThrownOut(why) => return Ok(ApiMerged::Refused { why }),
+        // It is not there before its pipeline is well, nor for a moment before it leaves.
+        Told::OnItsWay => return Ok(waits()),
+        Told::Nothing => {}
     }
-    let body = json!({"sha": order.head.to_string(), "squash": false, "auto_merge": true});
+    let body = json!({"sha": order.head.to_string(), "squash": false, "auto_merge": true, "when_pipeline_succeeds": true});
     let reply = gitlab.client.send::<_, Value>("POST", &path, &body).await?;
     match reply.status {
         200..=202 => Ok(waits()),
@@ -99,7 +105,7 @@ pub(super) async fn by_train(gitlab: &GitLab, order: &ApiMerge) -> Result<ApiMer
 
 /// A change as it is.
 enum Looked {
-    Open(MergeRequest),
+    Open(Box<MergeRequest>),
     Ended(ApiMerged),
 }
 
@@ -112,7 +118,7 @@ async fn look(gitlab: &GitLab, order: &ApiMerge) -> Result<Looked, ForgeError> {
         "locked" => Looked::Ended(ApiMerged::Waits { why: "GitLab merges it just now".to_owned() }),
         "closed" => Looked::Ended(ApiMerged::Refused { why: "it is closed".to_owned() }),
         "opened" if request.sha.as_deref() != Some(order.head.to_string().as_str()) => Looked::Ended(ApiMerged::HeadMoved),
-        "opened" => Looked::Open(request),
+        "opened" => Looked::Open(Box::new(request)),
         other => {
             let why = format!("it calls the state of change {} {other:?}", order.number.0);
             return Err(gitlab.client.error("looking at a change", &why, FailureClass::Unknown));
@@ -120,21 +126,52 @@ async fn look(gitlab: &GitLab, order: &ApiMerge) -> Result<Looked, ForgeError> {
     })
 }
 
-/// Why the train threw this change out since its newest commit came. Only its own notes say so.
-async fn thrown_out(gitlab: &GitLab, number: Number) -> Result<Option<String>, ForgeError> {
-    for note in gitlab.notes(number).await?.into_iter().rev().filter(|note| note.system) {
-        let said = note.body.as_str();
-        if said.starts_with("added ") && said.contains("commit") || said.contains("merge train") && !is_end(said) {
-            return Ok(None);
-        }
-        if said.contains("merge train") {
-            return Ok(Some(said.lines().next().unwrap_or_default().to_owned()));
-        }
-    }
-    Ok(None)
+/// What GitLab's own notes say of a change and the train since its newest commit came.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    OnItsWay,
+    ThrownOut(String),
 }
 
-/// `removed this merge request from the merge train because …`, `aborted the merge train …`, `canceled …`.
-fn is_end(said: &str) -> bool {
-    ["removed ", "aborted ", "canceled "].iter().any(|word| said.starts_with(word))
+async fn told_by_notes(gitlab: &GitLab, number: Number) -> Result<Told, ForgeError> {
+    let notes = gitlab.notes(number).await?;
+    let says = notes.iter().rev().filter(|note| note.system).map(|note| told_by(&note.body));
+    Ok(says.flatten().next().unwrap_or(Told::Nothing))
+}
+
+/// `started a merge train`, `added this merge request to the merge train at position 2`, `enabled automatic add to merge train when the pipeline
+/// for … succeeds`; `removed this merge request from the merge train because …`, `cancelled automatic add to merge train`, `aborted …`.
+fn told_by(note: &str) -> Option<Told> {
+    if note.starts_with("added ") && note.contains(" commit") {
+        return Some(Told::Nothing);
+    }
+    if !note.contains("merge train") {
+        return None;
+    }
+    let ends = ["removed ", "aborted ", "canceled ", "cancelled "].iter().any(|word| note.starts_with(word));
+    Some(if ends { Told::ThrownOut(note.lines().next().unwrap_or_default().to_owned()) } else { Told::OnItsWay })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_tell_where_a_change_stands_with_the_train() {
+        for way in [
+            "started a merge train",
+            "added this merge request to the merge train at position 2",
+            "enabled automatic add to merge train when the pipeline for 1a2b succeeds",
+        ] {
+            assert_eq!(told_by(way), Some(Told::OnItsWay), "{way}");
+        }
+        for end in
+            ["removed this merge request from the merge train because pipeline did not succeed", "cancelled automatic add to merge train"]
+        {
+            assert_eq!(told_by(end), Some(Told::ThrownOut(end.to_owned())));
+        }
+        assert_eq!(told_by("added 1 commit\n\n<ul><li>1a2b - merge train</li></ul>"), Some(Told::Nothing), "a new commit is a new try");
+        assert_eq!(told_by("approved this merge request"), None);
+    }
 }

@@ -144,7 +144,10 @@ impl Api for GitLab {
     }
 
     async fn label(&self, number: Number, add: &[String], remove: &[String]) -> Result<(), ForgeError> {
-        // One call; labels that are not there are made by it. A comma is the one character that no label has.
+        // One call; labels that are not there are made by it.
+        if let Some(label) = add.iter().chain(remove).find(|label| label.contains(',')) {
+            return Err(self.client.error("labelling", &format!("no label of GitLab's has a comma, as {label:?} has"), FailureClass::Own));
+        }
         let ask = json!({"add_labels": add.join(","), "remove_labels": remove.join(",")});
         self.send("labelling", "PUT", &self.request_at(number, ""), &ask, &[200]).await
     }

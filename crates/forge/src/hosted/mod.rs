@@ -8,7 +8,6 @@ mod change;
 mod markdown;
 mod merge;
 mod talk;
-mod theirs;
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -111,19 +110,19 @@ impl<A: Api> Forge for Hosted<A> {
     }
 
     fn find<'a>(&'a self, id: &'a ChangeId) -> Answer<'a, Option<Change>> {
-        self.plain.find(id)
+        Forge::find(&self.plain, id)
     }
 
     fn merged_result<'a>(&'a self, id: &'a ChangeId, head: CommitId) -> Answer<'a, MergeResult> {
-        self.plain.merged_result(id, head)
-    }
-
-    fn merge<'a>(&'a self, order: &'a MergeOrder) -> Answer<'a, MergeOutcome> {
-        Box::pin(self.merge(order))
+        Forge::merged_result(&self.plain, id, head)
     }
 
     fn merged_onto<'a>(&'a self, id: &'a ChangeId, head: CommitId, base: CommitId) -> Answer<'a, MergeResult> {
         Forge::merged_onto(&self.plain, id, head, base)
+    }
+
+    fn merge_all<'a>(&'a self, orders: &'a [MergeOrder]) -> Answer<'a, Vec<MergeOutcome>> {
+        Box::pin(self.merge_all(orders))
     }
 
     fn merged_pull(&self, number: Number, head: CommitId, onto: Option<CommitId>) -> Answer<'_, MergeResult> {
@@ -132,6 +131,10 @@ impl<A: Api> Forge for Hosted<A> {
 
     fn merge_pull<'a>(&'a self, number: Number, order: &'a MergeOrder) -> Answer<'a, MergeOutcome> {
         Box::pin(self.merge_pull(number, order))
+    }
+
+    fn merge<'a>(&'a self, order: &'a MergeOrder) -> Answer<'a, MergeOutcome> {
+        Box::pin(self.merge(order))
     }
 
     fn close<'a>(&'a self, id: &'a ChangeId, head: CommitId, why: &'a str) -> Answer<'a, CloseOutcome> {

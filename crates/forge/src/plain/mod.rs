@@ -6,19 +6,17 @@
 
 pub(crate) mod message;
 mod pushes;
+mod steps;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use towpath_domain::{BranchName, ChangeId, CommitId};
-use towpath_git::{CommitInfo, CommitRequest, GitError, MergeRequest, Merged, Mirror, PushOutcome, RefUpdate};
+use towpath_git::{CommitInfo, GitError, MergeRequest, Merged, Mirror, PushOutcome, RefUpdate};
 
 use pushes::Pushes;
 
 use crate::{Answer, Change, CloseOutcome, Forge, ForgeError, Identity, MergeOrder, MergeOutcome, MergeResult, Proposal, Proposed};
-
-/// How often a change is looked at again when it moves while it is being replaced: more than two Towpaths at work on one change.
-const MAX_ROUNDS: usize = 3;
 
 /// A forge on plain Git.
 #[derive(Debug, Clone)]
@@ -31,16 +29,6 @@ pub struct PlainGit {
 
 /// How many merges are remembered as made here, so that they need not be made again to be believed.
 const MADE_KEPT: usize = 512;
-
-/// A change's commit, made and not pushed yet.
-pub(crate) struct Prepared {
-    /// The change's branch.
-    pub(crate) branch: BranchName,
-    /// The commit.
-    pub(crate) head: CommitId,
-    /// The config branch holds it already.
-    pub(crate) merged: bool,
-}
 
 impl PlainGit {
     /// Changes on the repository of `mirror`, to be merged into its branch `branch`: the config branch.
@@ -63,47 +51,6 @@ impl PlainGit {
         let prepared = self.prepare(proposal).await?;
         // Merging deletes the branch. To make it again would propose what is merged already.
         if prepared.merged { Ok(Proposed::Merged { head: prepared.head }) } else { self.offer(&proposal.id, &prepared).await }
-    }
-
-    /// Fetches, and makes a proposal's commit.
-    pub(crate) async fn prepare(&self, proposal: &Proposal) -> Result<Prepared, ForgeError> {
-        let branch = change_branch(&proposal.id)?;
-        self.mirror.fetch().await?;
-        let head = self
-            .mirror
-            .commit(&CommitRequest {
-                parents: vec![proposal.base],
-                base_tree_of: Some(proposal.base),
-                edits: proposal.edits.clone(),
-                message: message::of_change(proposal),
-                author: proposal.author.clone(),
-                committer: self.identity().clone(),
-                at: proposal.at,
-            })
-            .await?;
-        Ok(Prepared { branch, head, merged: self.holds(head).await? })
-    }
-
-    /// Brings the change's branch to its commit, unless people pushed to it.
-    pub(crate) async fn offer(&self, id: &ChangeId, Prepared { branch, head, .. }: &Prepared) -> Result<Proposed, ForgeError> {
-        let head = *head;
-        let mut expected = self.mirror.resolve(branch).await?;
-        for _ in 0..MAX_ROUNDS {
-            if let Some(there) = expected
-                && there != head
-                && !self.is_ours(&self.commit_info(there).await?)
-            {
-                return Ok(Proposed::TakenOver { head: there });
-            }
-            match self.pushes.push(&self.mirror, RefUpdate { branch: branch.clone(), new: Some(head), expected }).await? {
-                PushOutcome::Done => return Ok(Proposed::Open { head }),
-                PushOutcome::Stale { now, .. } => expected = now,
-            }
-        }
-        Err(ForgeError::Git(GitError::Failed {
-            what: format!("proposing change {id}"),
-            why: format!("the branch {branch} moved each time it was looked at; another Towpath works on the same repository"),
-        }))
     }
 
     async fn find(&self, id: &ChangeId) -> Result<Option<Change>, ForgeError> {
@@ -178,83 +125,13 @@ impl PlainGit {
             tracing::info!(change.id = %order.id, commit = %order.commit, "merged");
             return Ok(merged);
         }
-        let standing = self.standing(order).await?;
+        let standing = self.standing(order, Some(&branch)).await?;
         if standing == Some(merged) {
             // Merged earlier, and the config branch went on. A branch of the change that is there again holds nothing new.
             let _left_to_the_next_time = self.push_one(&branch, None, Some(order.head)).await;
         }
         // It was stale a moment ago and may be as ordered now. Whoever moved it back and forth, the next try will see.
         Ok(standing.unwrap_or(MergeOutcome::Moved { now: Some(order.base) }))
-    }
-
-    /// Makes sure that an order names the merge of its two commits, and nothing else.
-    ///
-    /// # Errors
-    /// [`ForgeError::NotTheMerge`] when it does not.
-    pub(crate) async fn verify(&self, order: &MergeOrder) -> Result<(), ForgeError> {
-        if self.made().contains(order) {
-            return Ok(());
-        }
-        self.have(order.base).await?;
-        self.have(order.head).await?;
-        let made = self.make_merge(&order.id, order.base, order.head).await?;
-        if made == Merged::Commit(order.commit) {
-            return Ok(());
-        }
-        Err(ForgeError::NotTheMerge {
-            id: order.id.clone(),
-            base: order.base,
-            head: order.head,
-            asked: order.commit,
-            made: match made {
-                Merged::Commit(commit) => format!("the commit {commit}"),
-                Merged::Conflict { paths } => format!("a conflict in {}", paths.join(", ")),
-            },
-        })
-    }
-
-    /// Fetches, and says what became of a verified order: merged already, or something moved. `None`: it is as ordered.
-    pub(crate) async fn standing(&self, order: &MergeOrder) -> Result<Option<MergeOutcome>, ForgeError> {
-        self.mirror.fetch().await?;
-        let config = self.mirror.resolve(&self.branch).await?;
-        let change = self.mirror.resolve(&change_branch(&order.id)?).await?;
-        if let Some(config) = config
-            && self.mirror.is_ancestor(order.commit, config).await?
-        {
-            return Ok(Some(MergeOutcome::Merged { commit: order.commit }));
-        }
-        if config != Some(order.base) {
-            return Ok(Some(MergeOutcome::Moved { now: config }));
-        }
-        Ok((change != Some(order.head)).then_some(MergeOutcome::HeadMoved { now: change }))
-    }
-
-    /// Pushes a verified merge onto the config branch, and leaves the change's branch where it is, if it is still there.
-    pub(crate) async fn push_merge(&self, order: &MergeOrder) -> Result<PushOutcome, ForgeError> {
-        // The second update changes nothing: the push is given up when the change is no longer what was checked.
-        let updates = [
-            RefUpdate { branch: self.branch.clone(), new: Some(order.commit), expected: Some(order.base) },
-            RefUpdate { branch: change_branch(&order.id)?, new: Some(order.head), expected: Some(order.head) },
-        ];
-        Ok(self.mirror.push(&updates).await?)
-    }
-
-    /// Whether the config branch, as last fetched, holds a commit that the mirror has.
-    pub(crate) async fn holds(&self, commit: CommitId) -> Result<bool, ForgeError> {
-        match self.mirror.resolve(&self.branch).await? {
-            Some(config) => Ok(self.mirror.is_ancestor(commit, config).await?),
-            None => Ok(false),
-        }
-    }
-
-    /// Deletes a change's branch, if it is still at `head`.
-    pub(crate) async fn delete(&self, id: &ChangeId, head: CommitId) -> Result<PushOutcome, ForgeError> {
-        self.push_one(&change_branch(id)?, None, Some(head)).await
-    }
-
-    /// The config branch.
-    pub(crate) fn branch(&self) -> &BranchName {
-        &self.branch
     }
 
     async fn close(&self, id: &ChangeId, head: CommitId, why: &str) -> Result<CloseOutcome, ForgeError> {
@@ -267,7 +144,7 @@ impl PlainGit {
     }
 
     /// The merge of `head` into `base`. Its names, message and date come from the two commits and the id alone.
-    pub(crate) async fn make_merge(&self, id: &ChangeId, base: CommitId, head: CommitId) -> Result<Merged, ForgeError> {
+    async fn make_merge(&self, id: &ChangeId, base: CommitId, head: CommitId) -> Result<Merged, ForgeError> {
         let (into, merged) = (self.mirror.commit_info(base).await?, self.mirror.commit_info(head).await?);
         let request = MergeRequest {
             base,

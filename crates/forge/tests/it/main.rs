@@ -2,7 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod apps;
 mod conformance;
+mod described;
+mod github;
+mod graphql;
+mod mishaps;
+mod openapi;
 mod plain;
 mod stage;
 mod support;
+mod typescript;

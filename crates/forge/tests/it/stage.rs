@@ -1,8 +1,9 @@
 //! Where the conformance suite plays: each forge over a real repository, with people and mishaps.
 
+use std::process::Command;
 use std::sync::Arc;
 
-use towpath_domain::Span;
+use towpath_domain::{CommitId, Span};
 use towpath_forge::fake::{self, FakeForge, FakeReview, Fate, Mishap, Rules};
 use towpath_forge::{Forge, ForgeError, Number, PlainGit, Settings};
 
@@ -12,6 +13,7 @@ use crate::support::Lab;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     pub number: Number,
+    pub branch: String,
     pub state: &'static str,
     pub title: String,
     pub body: String,
@@ -30,12 +32,18 @@ pub trait Stage: Sized {
     fn take_calls(&self) -> (usize, usize);
     fn rule(&self, rules: Rules);
     fn seen(&self) -> Vec<Seen>;
+    /// People open a change from their branch of the config repository.
+    fn people_open(&self, branch: &str, author: &str);
+    /// People open a change from their fork, or push to the one that they opened.
+    fn people_fork(&self, branch: &str, author: &str, head: CommitId);
     fn people_close(&self, number: Number);
     fn people_comment(&self, number: Number, author: &str, body: &str);
     fn people_review(&self, number: Number, author: &str, approves: bool);
     /// The queue merges what is first in it, or throws it out for this reason.
     fn queue(&self, thrown_out: Option<&str>);
     fn limit_pages(&self, most: usize);
+    /// People move a branch to a commit while it is asked what the config branch demands.
+    fn meanwhile(&self, branch: &'static str, to: CommitId);
     fn plan(&self, call: usize, mishap: Mishap);
     fn is_planned(&self) -> bool;
 }
@@ -60,24 +68,37 @@ impl Stage for Plain {
     fn seen(&self) -> Vec<Seen> {
         Vec::new()
     }
+    fn people_open(&self, _branch: &str, _author: &str) {}
+    fn people_fork(&self, _branch: &str, _author: &str, _head: CommitId) {}
     fn people_close(&self, _number: Number) {}
     fn people_comment(&self, _number: Number, _author: &str, _body: &str) {}
     fn people_review(&self, _number: Number, _author: &str, _approves: bool) {}
     fn queue(&self, _thrown_out: Option<&str>) {}
     fn limit_pages(&self, _most: usize) {}
+    fn meanwhile(&self, _branch: &'static str, _to: CommitId) {}
     fn plan(&self, _call: usize, _mishap: Mishap) {}
     fn is_planned(&self) -> bool {
         false
     }
 }
 
+type Connect = fn(&Settings, PlainGit) -> Result<Arc<dyn Forge>, ForgeError>;
+
 /// A hosted forge whose fake is a [`FakeForge`].
 pub struct Hosted {
     lab: Lab,
-    fake: FakeForge,
-    connect: fn(&Settings, PlainGit) -> Result<Arc<dyn Forge>, ForgeError>,
+    pub fake: FakeForge,
+    connect: Connect,
     api: &'static str,
     repository: &'static str,
+}
+
+impl Drop for Hosted {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(self.fake.world().github.misfits, Vec::<String>::new());
+        }
+    }
 }
 
 impl Hosted {
@@ -86,6 +107,7 @@ impl Hosted {
         world.follow();
         let seen = |pull: &fake::FakePull| Seen {
             number: Number(pull.number),
+            branch: pull.branch.clone(),
             state: match pull.fate {
                 Fate::Open => "open",
                 Fate::Closed => "closed",
@@ -110,6 +132,7 @@ macro_rules! hosted {
 
         impl Stage for $name {
             async fn start() -> Self {
+                towpath_testbed::init();
                 let lab = Lab::new();
                 let fake = $start(&lab.path("config.git")).await.unwrap();
                 Self(Hosted { lab, fake, connect: $connect, api: $api, repository: $repository })
@@ -128,13 +151,25 @@ macro_rules! hosted {
             }
             fn take_calls(&self) -> (usize, usize) {
                 let asked = self.0.fake.take_asked();
-                (asked.len(), asked.iter().filter(|asked| asked.method != "GET").count())
+                (asked.len(), asked.iter().filter(|(asked, _)| asked.method != "GET").count())
             }
             fn rule(&self, rules: Rules) {
                 self.0.fake.rule(rules);
             }
             fn seen(&self) -> Vec<Seen> {
                 self.0.seen()
+            }
+            fn people_open(&self, branch: &str, author: &str) {
+                let mut world = self.0.fake.world();
+                world.open(branch, "main", "Tidy up", "").unwrap();
+                author.clone_into(&mut world.pulls.last_mut().unwrap().author);
+            }
+            fn people_fork(&self, branch: &str, author: &str, head: CommitId) {
+                let mut world = self.0.fake.world();
+                match world.pulls.iter_mut().find(|pull| pull.fork && pull.branch == branch) {
+                    Some(pull) => pull.head = head.to_string(),
+                    None => world.open_from_fork(author, branch, &head.to_string()),
+                }
             }
             fn people_close(&self, number: Number) {
                 let index = self.0.index(number);
@@ -160,6 +195,14 @@ macro_rules! hosted {
             fn limit_pages(&self, most: usize) {
                 self.0.fake.mishaps().limit_pages(most);
             }
+            fn meanwhile(&self, branch: &'static str, to: CommitId) {
+                let repository = self.0.lab.path("config.git");
+                self.0.fake.meanwhile("branches", move || {
+                    let name = format!("refs/heads/{branch}");
+                    let moved = Command::new("git").arg("--git-dir").arg(repository).args(["update-ref", &name, &to.to_string()]).status();
+                    assert!(moved.unwrap().success());
+                });
+            }
             fn plan(&self, call: usize, mishap: Mishap) {
                 self.0.fake.mishaps().plan(call, mishap);
             }
@@ -172,3 +215,16 @@ macro_rules! hosted {
 
 hosted!(Forgejo, fake::forgejo::start, towpath_forge::forgejo, "/api/v1", "org/config");
 hosted!(GitLab, fake::gitlab::start, towpath_forge::gitlab, "/api/v4", fake::gitlab::PROJECT);
+
+/// A GitHub that is held against its published description, wherever that can be had.
+async fn described_github(folder: &std::path::Path) -> std::io::Result<FakeForge> {
+    let fake = fake::github::start(folder).await?;
+    crate::openapi::is_there();
+    let mut world = fake.world();
+    world.github.description = Some(crate::openapi::refuses);
+    world.github.describes = Some(crate::openapi::misfit);
+    drop(world);
+    Ok(fake)
+}
+
+hosted!(GitHub, described_github, towpath_forge::github, "/api/v3", fake::github::REPOSITORY);

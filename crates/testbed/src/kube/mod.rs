@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 
 use crate::missing::skipped;
+pub(crate) use cache::{folder as cache_folder, lock};
 pub use proxy::Proxy;
 use start::{Level, Started};
 

@@ -81,6 +81,10 @@ fn only_in(allowed: &[&str], words: &[&str]) {
     let mut found = Vec::new();
     for part in ORDER.iter().filter(|part| !allowed.contains(part)) {
         for (place, line) in code(part) {
+            // What stands in for a server in tests does as the server does.
+            if place.contains("/src/fake/") {
+                continue;
+            }
             found.extend(words.iter().filter(|word| line.contains(**word)).map(|word| format!("{place}: {word}")));
         }
     }
@@ -133,9 +137,9 @@ fn only_the_binary_prints_reads_the_environment_and_parses_arguments() {
 }
 
 #[test]
-fn only_the_cluster_names_kubernetes_client_and_only_three_parts_speak_http_to_others() {
+fn only_the_cluster_names_kubernetes_client_and_only_four_parts_speak_http_to_others() {
     only_in(&["cluster"], &["k8s_openapi", "use kube::", "kube::Client"]);
-    only_in(&["registry", "secrets", "artifacts"], &["reqwest"]);
+    only_in(&["registry", "secrets", "artifacts", "forge"], &["reqwest"]);
     only_in(&["artifacts"], &["rusty_s3"]);
 }
 

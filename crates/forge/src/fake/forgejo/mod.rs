@@ -112,7 +112,7 @@ fn list(world: &World, asked: &Asked) -> Told {
 
 fn by_branches(world: &World, base: &str, head: &str) -> Told {
     // Whichever the database finds first: the oldest.
-    let found = world.pulls.iter().position(|pull| pull.into == base && pull.branch == head);
+    let found = world.pulls.iter().position(|pull| !pull.fork && pull.into == base && pull.branch == head);
     found.map_or_else(|| Told::no(404, "The target couldn't be found."), |index| Told::json(200, shown(world, index)))
 }
 
@@ -243,7 +243,7 @@ fn protection(world: &World, name: &str) -> Told {
 }
 
 fn status(world: &mut World, asked: &Asked, sha: &str) -> Told {
-    if world.repository.resolve(sha).is_none() {
+    if !world.repository.has(sha) {
         return Told::no(404, "The target couldn't be found.");
     }
     let Some(state @ ("pending" | "success" | "error" | "failure" | "warning")) = asked.text("state") else {
@@ -255,7 +255,7 @@ fn status(world: &mut World, asked: &Asked, sha: &str) -> Told {
 }
 
 fn combined(world: &World, sha: &str) -> Told {
-    if world.repository.resolve(sha).is_none() {
+    if !world.repository.has(sha) {
         return Told::no(404, "The target couldn't be found.");
     }
     let statuses: Vec<Value> = world.statuses.iter().filter(|status| status.commit == sha).map(one_status).collect();
@@ -292,7 +292,7 @@ fn comment(comment: &crate::fake::FakeComment) -> Value {
 fn shown(world: &World, index: usize) -> Value {
     let pull = &world.pulls[index];
     // As the real one does it: where the branch is there, it is what the branch is now, whatever became of the change.
-    let now = world.repository.head(&pull.branch);
+    let now = if pull.fork { Some(pull.head.clone()) } else { world.repository.head(&pull.branch) };
     let place = if now.is_some() { pull.branch.clone() } else { format!("refs/pull/{}/head", pull.number) };
     let merged = if let Fate::Merged(commit) = &pull.fate { Some(commit) } else { None };
     json!({
@@ -301,6 +301,6 @@ fn shown(world: &World, index: usize) -> Value {
         "html_url": format!("https://forge.example.com/org/config/pulls/{}", pull.number),
         "merged": merged.is_some(), "merge_commit_sha": merged, "created_at": moment(pull.at), "updated_at": moment(pull.at),
         "base": {"label": pull.into, "ref": pull.into, "sha": world.repository.head(&pull.into), "repo_id": 1},
-        "head": {"label": pull.branch, "ref": place, "sha": now.unwrap_or_else(|| pull.head.clone()), "repo_id": 1},
+        "head": {"label": pull.branch, "ref": place, "sha": now.unwrap_or_else(|| pull.head.clone()), "repo_id": if pull.fork { 2 } else { 1 }},
     })
 }

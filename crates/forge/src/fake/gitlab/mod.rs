@@ -177,14 +177,14 @@ fn edit(world: &mut World, asked: &Asked, index: usize) -> Told {
 }
 
 fn statuses(world: &World, sha: &str) -> Told {
-    if world.repository.resolve(sha).is_none() {
+    if !world.repository.has(sha) {
         return Told::no(404, "404 Commit Not Found");
     }
     Told::json(200, world.statuses.iter().filter(|status| status.commit == sha).map(one_status).collect())
 }
 
 fn status(world: &mut World, asked: &Asked, sha: &str) -> Told {
-    if world.repository.resolve(sha).is_none() {
+    if !world.repository.has(sha) {
         return Told::no(404, "404 Commit Not Found");
     }
     let Some(state @ ("pending" | "running" | "success" | "failed" | "canceled" | "skipped")) = asked.text("state") else {
@@ -232,10 +232,10 @@ fn shown(world: &World, index: usize) -> Value {
     let pull = &world.pulls[index];
     let merged = if let Fate::Merged(commit) = &pull.fate { Some(commit) } else { None };
     json!({
-        "id": pull.number + 1000, "iid": pull.number, "project_id": 7, "source_project_id": 7, "target_project_id": 7, "title": pull.title,
+        "id": pull.number + 1000, "iid": pull.number, "project_id": 7, "source_project_id": if pull.fork { 8 } else { 7 }, "target_project_id": 7, "title": pull.title,
         "description": pull.body, "state": state(&pull.fate), "author": user(&pull.author), "labels": pull.labels, "draft": false,
         "source_branch": pull.branch, "target_branch": pull.into, "sha": pull.head, "merge_commit_sha": merged, "squash_commit_sha": null,
-        "created_at": moment(pull.at), "updated_at": moment(pull.at), "merge_when_pipeline_succeeds": false, "merge_error": null,
+        "created_at": moment(pull.at), "updated_at": moment(pull.at), "merge_when_pipeline_succeeds": false,
         "web_url": format!("https://gitlab.example.com/{PROJECT}/-/merge_requests/{}", pull.number),
         "detailed_merge_status": merging::mergeable(world, index),
     })
