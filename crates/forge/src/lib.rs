@@ -10,6 +10,7 @@ mod error;
 mod forge;
 #[allow(dead_code, reason = "the first forge over it is under way")]
 mod hosted;
+#[allow(dead_code, reason = "the first forge over it is under way")]
 mod http;
 mod model;
 mod plain;
@@ -17,6 +18,7 @@ mod review;
 
 pub use error::ForgeError;
 pub use forge::{Answer, Forge};
+pub use http::{Token, TokenSource};
 pub use model::{Change, CloseOutcome, MergeOrder, MergeOutcome, MergeResult, Proposal, Proposed};
 pub use plain::PlainGit;
 pub use review::{Abilities, Budget, Comment, FoundStatus, Number, Opinion, Protection, Pull, PullState, Review, Status, StatusState};

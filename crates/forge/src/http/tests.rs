@@ -1,0 +1,1 @@
+//! What the client does, against a server that does as it is told.
