@@ -27,7 +27,8 @@ pub(crate) struct Settings {
     pub(crate) authorization: Arc<dyn Authorization>,
     /// Certificates (PEM) that the server's may go back to, beside those of the system.
     pub(crate) ca_file: Option<PathBuf>,
-    /// For how long a call waits out what passes: limits, failing servers, answers that do not come.
+    /// For how long a call waits out what passes: limits, failing servers, answers that do not come. No try begins later; the last one may
+    /// take half as long again, and thirty seconds at most.
     pub(crate) patience: Span,
     /// What kinds of answers are understood, such as `application/json`.
     pub(crate) accept: &'static str,

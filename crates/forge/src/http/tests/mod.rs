@@ -3,6 +3,7 @@
 mod answers;
 mod patience;
 mod server;
+mod tls;
 mod trust;
 
 use std::sync::Arc;
