@@ -1,8 +1,10 @@
 //! Forges from settings: where one is and who Towpath is there, said or derived from the config repository's URL.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use secrecy::SecretString;
 use towpath_domain::{FailureClass, RepoUrl, Span};
 use towpath_git::Credential;
 
@@ -10,7 +12,7 @@ use crate::forgejo::Forgejo;
 use crate::github::{App, AppKey, GitHub};
 use crate::gitlab::GitLab;
 use crate::hosted::Hosted;
-use crate::http::{Authorization, Client};
+use crate::http::{Authorization, Bearer, Client, Settings as HttpSettings, Token};
 use crate::{Forge, ForgeError, PlainGit};
 
 /// What kind of forge it is.
@@ -31,8 +33,10 @@ pub struct Settings {
     pub base_url: Option<String>,
     /// The repository there, with all groups: `owner/name`; `None`: as in the config repository's URL.
     pub repository: Option<String>,
-    /// The token of Towpath's account. Shown by nothing.
-    pub token: String,
+    /// The token of Towpath's account.
+    pub token: Token,
+    /// Certificates (PEM) that its server's may go back to, beside those of the system.
+    pub ca_file: Option<PathBuf>,
     /// For how long a call waits out what passes: limits, failing servers, answers that do not come.
     pub patience: Span,
 }
@@ -43,13 +47,46 @@ impl fmt::Debug for Settings {
     }
 }
 
+impl Settings {
+    /// A client that goes by the token of the settings.
+    fn client(&self, kind: Kind, place: &Place, base_url: &str) -> Result<Client, ForgeError> {
+        self.client_as(kind, place, base_url, Arc::new(Bearer::new(&place.host, self.token.clone())))
+    }
+
+    fn client_as(&self, kind: Kind, place: &Place, base_url: &str, authorization: Arc<dyn Authorization>) -> Result<Client, ForgeError> {
+        let (accept, headers) = match kind {
+            Kind::GitHub => ("application/vnd.github+json", vec![("x-github-api-version", "2022-11-28")]),
+            Kind::GitLab | Kind::Forgejo => ("application/json", Vec::new()),
+        };
+        Client::new(HttpSettings {
+            forge: format!("{kind} at {}", place.host),
+            base_url: base_url.to_owned(),
+            authorization,
+            ca_file: self.ca_file.clone(),
+            patience: self.patience,
+            accept,
+            headers,
+        })
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::GitHub => "GitHub",
+            Self::GitLab => "GitLab",
+            Self::Forgejo => "Forgejo",
+        })
+    }
+}
+
 /// Changes on a project of GitLab, merged into the branch of `plain`.
 ///
 /// # Errors
 /// [`ForgeError::Api`] when the settings do not say where it is, and the config repository's URL does not either.
 pub fn gitlab(settings: &Settings, plain: PlainGit) -> Result<Arc<dyn Forge>, ForgeError> {
     let place = Place::find(Kind::GitLab, settings, plain.mirror().url())?;
-    let client = Client::new(&place.base_url, &settings.token, settings.patience)?;
+    let client = settings.client(Kind::GitLab, &place, &place.base_url)?;
     let api = GitLab::new(client, &place.host, &place.repository);
     Ok(Arc::new(Hosted::new(plain, api, settings.patience)))
 }
@@ -61,7 +98,7 @@ pub fn gitlab(settings: &Settings, plain: PlainGit) -> Result<Arc<dyn Forge>, Fo
 pub fn forgejo(settings: &Settings, plain: PlainGit) -> Result<Arc<dyn Forge>, ForgeError> {
     let place = Place::find(Kind::Forgejo, settings, plain.mirror().url())?;
     let (owner, name) = place.owner_and_name(Kind::Forgejo)?;
-    let client = Client::new(&place.base_url, &settings.token, settings.patience)?;
+    let client = settings.client(Kind::Forgejo, &place, &place.base_url)?;
     let api = Forgejo::new(client, &place.host, owner, name);
     Ok(Arc::new(Hosted::new(plain, api, settings.patience)))
 }
@@ -73,7 +110,7 @@ pub fn forgejo(settings: &Settings, plain: PlainGit) -> Result<Arc<dyn Forge>, F
 pub fn github(settings: &Settings, plain: PlainGit) -> Result<Arc<dyn Forge>, ForgeError> {
     let place = Place::find(Kind::GitHub, settings, plain.mirror().url())?;
     let (owner, name) = place.owner_and_name(Kind::GitHub)?;
-    let client = |url: &str| Client::new(url, &settings.token, settings.patience);
+    let client = |url: &str| settings.client(Kind::GitHub, &place, url);
     let api = GitHub::new(client(&place.base_url)?, client(place.graph_url())?, &place.host, owner, name);
     Ok(Arc::new(Hosted::new(plain, api, settings.patience)))
 }
@@ -91,8 +128,16 @@ pub fn github_app(
 ) -> Result<(Arc<dyn Forge>, Arc<App>), ForgeError> {
     let place = Place::find(Kind::GitHub, settings, plain.mirror().url())?;
     let (owner, name) = place.owner_and_name(Kind::GitHub)?;
-    let app = Arc::new(App::new(key, &place.base_url, owner, name, credential, settings.patience));
-    let client = |url: &str| Client::with(url, Arc::clone(&app) as Arc<dyn Authorization>, settings.patience);
+    let own = settings.clone();
+    let signed = {
+        let place = place.clone();
+        move |signed: SecretString| {
+            let bearer = Arc::new(Bearer::new(&place.host, Token::Value(signed)));
+            own.client_as(Kind::GitHub, &place, &place.base_url, bearer)
+        }
+    };
+    let app = Arc::new(App::new(key, Box::new(signed), owner, name, credential));
+    let client = |url: &str| settings.client_as(Kind::GitHub, &place, url, Arc::clone(&app) as Arc<dyn Authorization>);
     let api = GitHub::new(client(&place.base_url)?, client(place.graph_url())?, &place.host, owner, name).by_app(Arc::clone(&app));
     Ok((Arc::new(Hosted::new(plain, api, settings.patience)), app))
 }
@@ -123,7 +168,7 @@ pub fn git_credential_to_come(url: &RepoUrl) -> Result<Option<Credential>, Forge
 }
 
 /// Where a repository's API is.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     /// Without a slash at its end.
     pub(crate) base_url: String,
@@ -221,7 +266,13 @@ mod tests {
     use super::*;
 
     fn settings() -> Settings {
-        Settings { base_url: None, repository: None, token: "hunter2".to_owned(), patience: Span::from_secs(1) }
+        Settings {
+            base_url: None,
+            repository: None,
+            token: SecretString::from("hunter2").into(),
+            ca_file: None,
+            patience: Span::from_secs(1),
+        }
     }
 
     fn place(kind: Kind, url: &str) -> Result<(String, String), ForgeError> {

@@ -38,6 +38,16 @@ pub enum ForgeError {
         /// Whose fault it is.
         class: FailureClass,
     },
+    /// The forge's API was told to do something, and its answer was lost: it may have been done or not. Look before telling it again.
+    #[error("{forge}: {what}: {why}; it is unknown whether it took place")]
+    Lost {
+        /// The forge, for people.
+        forge: String,
+        /// What it was told.
+        what: String,
+        /// What came in place of an answer; never a token.
+        why: String,
+    },
     /// The forge has nothing of the kind.
     #[error("{forge} cannot do this: {what}")]
     Unable {
@@ -64,7 +74,14 @@ impl ForgeError {
             Self::Git(error) => error.class(),
             Self::NotTheMerge { .. } | Self::Unable { .. } => FailureClass::Unknown,
             Self::Api { class, .. } => *class,
+            Self::Lost { .. } => FailureClass::Environment,
             Self::BadId { .. } => FailureClass::Own,
         }
+    }
+
+    /// Whether what was asked for may have taken place all the same.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Lost { .. })
     }
 }

@@ -26,6 +26,7 @@ pub use error::ForgeError;
 pub use forge::{Answer, Forge};
 pub use github::{App, AppKey};
 pub use hosted::escape;
+pub use http::{Token, TokenSource};
 pub use model::{Change, CloseOutcome, MergeOrder, MergeOutcome, MergeResult, Proposal, Proposed};
 pub use plain::PlainGit;
 pub use review::{Abilities, Budget, Comment, FoundStatus, Number, Opinion, Protection, Pull, PullState, Review, Status, StatusState};

@@ -3,6 +3,7 @@
 //! See <https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app>.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +13,11 @@ use rustls::SignatureScheme;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::sign::SigningKey;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{Mutex, OnceCell};
-use towpath_domain::{FailureClass, Span, Timestamp};
+use towpath_domain::{FailureClass, Timestamp};
 use towpath_git::Credential;
 
 use crate::http::{Authorization, Client};
@@ -113,29 +115,38 @@ struct Held {
 /// Towpath as an App on one repository.
 pub struct App {
     key: AppKey,
-    base_url: String,
+    /// A client of whoever has signed this.
+    signed_client: Box<SignedClient>,
     /// `/repos/OWNER/NAME`.
     path: String,
     repository: String,
     held: Mutex<Option<Held>>,
     info: OnceCell<Info>,
     credential: Option<Credential>,
-    patience: Span,
 }
+
+/// Makes a client that proves itself by what a key has signed.
+type SignedClient = dyn Fn(SecretString) -> Result<Client, ForgeError> + Send + Sync;
 
 impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("App").field("key", &self.key).field("base_url", &self.base_url).field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("App").field("key", &self.key).field("path", &self.path).finish_non_exhaustive()
     }
 }
 
 impl App {
-    /// The App of this key on the repository `owner/repository` of the server whose API is at `base_url`. Each new token is given to
+    /// The App of this key on the repository `owner/repository` of the server that `signed_client` talks to. Each new token is given to
     /// `credential`, too, for Git.
-    pub(crate) fn new(key: AppKey, base_url: &str, owner: &str, repository: &str, credential: Option<Credential>, patience: Span) -> Self {
+    pub(crate) fn new(
+        key: AppKey,
+        signed_client: Box<SignedClient>,
+        owner: &str,
+        repository: &str,
+        credential: Option<Credential>,
+    ) -> Self {
         let path = format!("/repos/{}/{}", super::encoded(owner), super::encoded(repository));
         let (held, info) = (Mutex::default(), OnceCell::new());
-        Self { key, base_url: base_url.to_owned(), path, repository: repository.to_owned(), held, info, credential, patience }
+        Self { key, signed_client, path, repository: repository.to_owned(), held, info, credential }
     }
 
     /// A token that is good for some minutes at least: the one that is held, or a new one.
@@ -215,7 +226,7 @@ impl App {
             why: format!("the App's key cannot sign: {why}"),
             class: FailureClass::Own,
         })?;
-        Client::new(&self.base_url, &signed, self.patience)
+        (self.signed_client)(SecretString::from(signed))
     }
 }
 
@@ -229,14 +240,15 @@ fn now() -> Timestamp {
 }
 
 impl Authorization for App {
-    fn token(&self) -> Answer<'_, String> {
-        Box::pin(self.token())
+    fn value(&self) -> Answer<'_, SecretString> {
+        Box::pin(async move { Ok(SecretString::from(format!("Bearer {}", self.token().await?))) })
     }
 
-    fn refused<'a>(&'a self, token: &'a str) -> Answer<'a, bool> {
+    fn refused<'a>(&'a self, value: &'a SecretString) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         Box::pin(async move {
-            self.forget(token).await;
-            Ok(true)
+            if let Some(token) = value.expose_secret().strip_prefix("Bearer ") {
+                self.forget(token).await;
+            }
         })
     }
 }

@@ -1,184 +1,209 @@
-//! One client for every hosted forge: JSON over HTTPS, and patience for what passes.
+//! One client for every hosted forge: JSON over HTTPS, with what all of them ask of a polite caller.
+//!
+//! What passes is waited out within the caller's patience: limits, failing servers, connections that break. What changes something is sent
+//! again only where that does no harm; where an answer was lost and it may have taken place, the error says so
+//! ([`ForgeError::Lost`]), and the caller looks. The token goes to the API that it is for, and nowhere else.
 
+mod ask;
+mod attempt;
+mod authorization;
+mod etags;
+mod limits;
+mod pages;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod wait;
+mod words;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Method, StatusCode, header};
+use reqwest::{Method, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::time::Instant;
-use towpath_domain::{FailureClass, Span};
+use tokio::sync::Mutex;
+use towpath_domain::FailureClass;
 
-use crate::{Answer, Budget, ForgeError};
+use crate::{Budget, ForgeError};
+use attempt::{Answer, Ask};
+#[allow(unused_imports, reason = "the first forge over it is under way")]
+pub(crate) use authorization::{Authorization, Bearer};
+pub use authorization::{Token, TokenSource};
+pub(crate) use settings::Settings;
+pub(crate) use words::words;
 
-/// The first pause between two tries; each is twice the one before.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-
-/// No pause is longer, whatever the server asks for: the caller's patience ends the tries.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
-/// How many pages of a list are read: ten thousand things at a hundred a page.
-const MAX_PAGES: usize = 100;
-
-/// Calls of one forge's API.
+/// Calls of one forge's API. Clones are the same client.
+#[derive(Clone)]
 pub(crate) struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
     http: reqwest::Client,
-    base: String,
+    forge: String,
+    base: Url,
     authorization: Arc<dyn Authorization>,
     patience: Duration,
+    etags: etags::Etags,
+    limits: limits::Limits,
+    /// Held by what changes anything.
+    turn: Mutex<()>,
+    sleep: Sleep,
 }
 
-/// What proves to a server who asks.
-pub(crate) trait Authorization: Send + Sync {
-    /// The token to send, which may be a new one each time.
-    fn token(&self) -> Answer<'_, String>;
-
-    /// The server does not know this token; whether there may be another one.
-    fn refused<'a>(&'a self, token: &'a str) -> Answer<'a, bool>;
-}
-
-/// The token of an account, which stays as it is.
-struct Token(String);
-
-impl Authorization for Token {
-    fn token(&self) -> Answer<'_, String> {
-        Box::pin(std::future::ready(Ok(self.0.clone())))
-    }
-
-    fn refused<'a>(&'a self, _token: &'a str) -> Answer<'a, bool> {
-        Box::pin(std::future::ready(Ok(false)))
-    }
-}
+/// How time is let pass between two tries.
+type Sleep = fn(Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// An answer that is no failure of the way to the server, whatever its status.
+#[derive(Debug)]
 pub(crate) struct Reply<T> {
     pub(crate) status: u16,
-    /// What it holds, where it could be read as such.
+    /// What it holds, where it is what was asked for.
     pub(crate) body: Option<T>,
-    /// The same as it came, for what a refusal says.
+    /// The same as it came, for what a refusal says; see [`words`].
     pub(crate) text: String,
 }
 
-struct Raw {
-    status: StatusCode,
-    next: Option<String>,
-    text: String,
-}
-
 impl Client {
-    /// For the API at `base`, with the token of Towpath's account.
-    pub(crate) fn new(base: &str, token: &str, patience: Span) -> Result<Self, ForgeError> {
-        Self::with(base, Arc::new(Token(token.to_owned())), patience)
+    /// Nothing is sent before it is needed.
+    ///
+    /// # Errors
+    /// When the settings make no sense, or the certificates cannot be read.
+    pub(crate) fn new(settings: Settings) -> Result<Self, ForgeError> {
+        Self::sleeping_by(settings, |span| Box::pin(tokio::time::sleep(span)))
     }
 
-    /// The same, with whatever proves who asks.
-    pub(crate) fn with(base: &str, authorization: Arc<dyn Authorization>, patience: Span) -> Result<Self, ForgeError> {
-        let patience = patience.to_std();
-        // A token goes to the API that it is for: whoever sends elsewhere is not followed.
-        let builder = reqwest::Client::builder().timeout(patience.min(LONGEST_PAUSE)).redirect(reqwest::redirect::Policy::none());
-        let http = builder.user_agent("towpath").build().map_err(|error| {
-            let (forge, what) = (base.to_owned(), "preparing to ask it".to_owned());
-            ForgeError::Api { forge, what, why: error.to_string(), class: FailureClass::Environment }
-        })?;
-        Ok(Self { http, base: base.to_owned(), authorization, patience })
+    fn sleeping_by(settings: Settings, sleep: Sleep) -> Result<Self, ForgeError> {
+        let (base, http, patience) = (settings.base()?, settings.build()?, settings.patience.to_std());
+        let Settings { forge, authorization, .. } = settings;
+        let (etags, limits, turn) = (etags::Etags::default(), limits::Limits::default(), Mutex::default());
+        Ok(Self { inner: Arc::new(Inner { http, forge, base, authorization, patience, etags, limits, turn, sleep }) })
     }
 
     pub(crate) fn error(&self, what: &str, why: &str, class: FailureClass) -> ForgeError {
-        ForgeError::Api { forge: self.base.clone(), what: what.to_owned(), why: why.to_owned(), class }
+        ForgeError::Api { forge: self.inner.forge.clone(), what: what.to_owned(), why: why.to_owned(), class }
     }
 
+    /// How many requests the forge allows, as it last said.
     pub(crate) fn budget(&self) -> Option<Budget> {
-        None
+        self.inner.limits.budget()
     }
 
+    /// What is at `path`, which begins with a slash and is beneath the API's address, or is an address at the same host.
+    ///
+    /// # Errors
+    /// [`ForgeError::Api`] when there is no answer within the caller's patience, or it is not what it should be.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Reply<T>, ForgeError> {
-        let raw = self.ask(&Method::GET, &self.at(path), None).await?;
-        let body = if raw.status == StatusCode::OK { Some(self.parsed(path, &raw.text)?) } else { None };
-        Ok(Reply { status: raw.status.as_u16(), body, text: raw.text })
+        let ask = self.to_ask(Method::GET, path, None)?;
+        let answer = self.ask(&ask).await?;
+        self.reply(&ask, answer)
     }
 
     /// A list with all its pages.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get), and when it answers with anything but a list, or there is no end to it.
     pub(crate) async fn get_all<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, ForgeError> {
-        let mut all = Vec::new();
-        let mut next = Some(self.at(path));
-        for _ in 0..MAX_PAGES {
-            let Some(url) = next.take() else { return Ok(all) };
-            let raw = self.ask(&Method::GET, &url, None).await?;
-            if raw.status != StatusCode::OK {
-                return Err(self.error(&format!("GET {path}"), &format!("it answered {}: {}", raw.status, raw.text), FailureClass::Own));
+        Ok(self.get_pages::<Vec<T>>(path).await?.into_iter().flatten().collect())
+    }
+
+    /// The pages of a list as they come, for those that are more than a list.
+    ///
+    /// # Errors
+    /// As [`get_all`](Self::get_all).
+    pub(crate) async fn get_pages<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, ForgeError> {
+        let mut ask = self.to_ask(Method::GET, path, None)?;
+        let what = ask.what();
+        let (mut all, mut bytes) = (Vec::new(), 0);
+        while all.len() < pages::PAGES_MAX {
+            let answer = self.ask(&ask).await?;
+            bytes += answer.text.len();
+            if bytes > pages::LIST_BYTES_MAX {
+                let why = format!("the list holds more than {} MiB", pages::LIST_BYTES_MAX >> 20);
+                return Err(self.error(&what, &why, FailureClass::Unknown));
             }
-            all.extend(self.parsed::<Vec<T>>(path, &raw.text)?);
-            // A list that goes on elsewhere would take the token there.
-            next = raw.next.filter(|next| next.starts_with(&format!("{}/", self.base)));
-        }
-        Ok(all)
-    }
-
-    /// Sends. A POST whose answer was lost is an error, since it may have taken place: the caller looks. All else is sent again.
-    pub(crate) async fn send<B: Serialize, T: DeserializeOwned>(&self, method: &str, path: &str, body: &B) -> Result<Reply<T>, ForgeError> {
-        let method =
-            Method::from_bytes(method.as_bytes()).map_err(|error| self.error(method, &error.to_string(), FailureClass::Unknown))?;
-        let body = serde_json::to_value(body).map_err(|error| self.error(path, &error.to_string(), FailureClass::Unknown))?;
-        let raw = self.ask(&method, &self.at(path), Some(body).filter(|body| !body.is_null())).await?;
-        let body = if raw.status.is_success() { serde_json::from_str(&raw.text).ok() } else { None };
-        Ok(Reply { status: raw.status.as_u16(), body, text: raw.text })
-    }
-
-    fn at(&self, path: &str) -> String {
-        format!("{}{path}", self.base)
-    }
-
-    fn parsed<T: DeserializeOwned>(&self, path: &str, text: &str) -> Result<T, ForgeError> {
-        let nonsense = |error: serde_json::Error| self.error(&format!("reading {path}"), &error.to_string(), FailureClass::Unknown);
-        serde_json::from_str(text).map_err(nonsense)
-    }
-
-    async fn ask(&self, method: &Method, url: &str, body: Option<Value>) -> Result<Raw, ForgeError> {
-        let begun = Instant::now();
-        let mut pause = FIRST_PAUSE;
-        let mut token_is_new = false;
-        loop {
-            let token = self.authorization.token().await?;
-            let (why, wait, again) = match self.once(method, url, body.as_ref(), &token).await {
-                // Nothing took place: another token may be taken, once.
-                Ok((raw, _)) if raw.status == StatusCode::UNAUTHORIZED && !token_is_new && self.authorization.refused(&token).await? => {
-                    token_is_new = true;
-                    continue;
-                }
-                Ok((raw, wait)) if raw.status.is_server_error() => (format!("it answered {}", raw.status), wait, true),
-                Ok((raw, wait)) if raw.status == StatusCode::TOO_MANY_REQUESTS || wait.is_some() && raw.status == StatusCode::FORBIDDEN => {
-                    (format!("it allows no more requests for now ({})", raw.status), wait, true)
-                }
-                Ok((raw, _)) => return Ok(raw),
-                // What never came there did not take place.
-                Err(error) => (error.to_string(), None, *method != Method::POST || error.is_connect()),
+            let next = answer.next.clone();
+            let reply = self.reply(&ask, answer)?;
+            let Some(page) = reply.body else {
+                return Err(self.error(&what, &format!("it answered {}: {}", reply.status, words(&reply.text)), FailureClass::Own));
             };
-            let wait = wait.unwrap_or(pause).min(LONGEST_PAUSE);
-            if !again || begun.elapsed() + wait > self.patience {
-                return Err(self.error(&format!("{method} {url}"), &why, FailureClass::Environment));
+            all.push(page);
+            match next {
+                None => return Ok(all),
+                Some(next) if self.is_own(&next) => ask.url = next,
+                Some(next) => {
+                    let there = next.origin().ascii_serialization();
+                    let why =
+                        format!("its list goes on at {there}, which is another place: no token is taken there; is its own URL set right?");
+                    return Err(self.error(&what, &why, FailureClass::Own));
+                }
             }
-            tokio::time::sleep(wait).await;
-            pause *= 2;
+        }
+        let why = format!("its list has more than {} pages", pages::PAGES_MAX);
+        Err(self.error(&what, &why, FailureClass::Unknown))
+    }
+
+    /// Sends a body, or none where it is null, by POST, PUT, PATCH or DELETE. All but POST is sent again where an answer did not come.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get); [`ForgeError::Lost`] when it may have taken place all the same.
+    pub(crate) async fn send<B: Serialize, T: DeserializeOwned>(&self, method: &str, path: &str, body: &B) -> Result<Reply<T>, ForgeError> {
+        let wrong = |why: String| self.error(&format!("{method} {path}"), &why, FailureClass::Unknown);
+        let method = Method::from_bytes(method.as_bytes()).map_err(|error| wrong(error.to_string()))?;
+        let body = serde_json::to_value(body).map_err(|error| wrong(error.to_string()))?;
+        let body = if body == Value::Null { None } else { Some(body.to_string().into_bytes()) };
+        let ask = self.to_ask(method, path, body)?;
+        let answer = self.ask(&ask).await?;
+        self.reply(&ask, answer)
+    }
+
+    fn to_ask(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Ask, ForgeError> {
+        let base = &self.inner.base;
+        let url = if path.starts_with('/') {
+            let beneath = base.path().trim_end_matches('/');
+            let url = Url::parse(&format!("{}{path}", base.as_str().trim_end_matches('/'))).ok();
+            // Dots in names that come from outside could lead out of the API.
+            url.filter(|url| url.path().strip_prefix(beneath).is_some_and(|rest| rest.starts_with('/')))
+        } else {
+            Url::parse(path).ok()
+        };
+        match url.filter(|url| self.is_own(url)) {
+            Some(url) => Ok(Ask { method, url, body }),
+            None => Err(self.error(&format!("{method} {path}"), "this is no address of its API", FailureClass::Own)),
         }
     }
 
-    async fn once(&self, method: &Method, url: &str, body: Option<&Value>, token: &str) -> Result<(Raw, Option<Duration>), reqwest::Error> {
-        let mut request = self.http.request(method.clone(), url).bearer_auth(token).header(header::ACCEPT, "application/json");
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let answer = request.send().await?;
-        let said = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let wait = said("retry-after").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
-        let next = said("link").and_then(|link| next_page(&link));
-        let status = answer.status();
-        Ok((Raw { status, next, text: answer.text().await? }, wait))
+    /// Whether the token is for what is there.
+    fn is_own(&self, url: &Url) -> bool {
+        url.origin() == self.inner.base.origin() && url.username().is_empty() && url.password().is_none()
+    }
+
+    fn reply<T: DeserializeOwned>(&self, ask: &Ask, answer: Answer) -> Result<Reply<T>, ForgeError> {
+        let Answer { status, text, .. } = answer;
+        let body = match status.is_success() && !text.trim().is_empty() {
+            true => Some(serde_json::from_str(&text).map_err(|error| {
+                let why = format!("its answer ({}) makes no sense: {}", status.as_u16(), words::one_line(&error.to_string()));
+                self.error(&ask.what(), &why, FailureClass::Unknown)
+            })?),
+            false => None,
+        };
+        Ok(Reply { status: status.as_u16(), body, text })
+    }
+
+    /// Any number. What is by chance here makes nothing come out otherwise, only at another time.
+    fn chance(&self) -> u16 {
+        getrandom::u32().map_or(u16::MAX, |number| (number & 0xFFFF) as u16)
     }
 }
 
-/// The next page that a `Link` header names.
-fn next_page(link: &str) -> Option<String> {
-    let next = link.split(',').find(|part| part.contains("rel=\"next\""))?;
-    Some(next.split_once('<')?.1.split_once('>')?.0.to_owned())
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (forge, base) = (&self.inner.forge, self.inner.base.as_str());
+        f.debug_struct("Client").field("forge", forge).field("base", &base).finish_non_exhaustive()
+    }
 }

@@ -69,7 +69,8 @@ fn settings(stage: &GitHub) -> Settings {
     Settings {
         base_url: Some(format!("{}/api/v3", stage.0.fake.url())),
         repository: Some("org/config".to_owned()),
-        token: String::new(),
+        token: secrecy::SecretString::from("").into(),
+        ca_file: None,
         patience: Span::from_millis(1500),
     }
 }

@@ -144,7 +144,8 @@ macro_rules! hosted {
                 let settings = Settings {
                     base_url: Some(format!("{}{}", self.0.fake.url(), self.0.api)),
                     repository: Some(self.0.repository.to_owned()),
-                    token: "fake-token".to_owned(),
+                    token: secrecy::SecretString::from("fake-token").into(),
+                    ca_file: None,
                     patience: Span::from_millis(1500),
                 };
                 (self.0.connect)(&settings, self.0.lab.forge(name).await).unwrap()

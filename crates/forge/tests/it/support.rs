@@ -14,6 +14,7 @@ pub struct Lab {
 
 impl Lab {
     pub fn new() -> Self {
+        let _already = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let lab = Self { folder: tempfile::tempdir().unwrap() };
         std::fs::create_dir(lab.path("home")).unwrap();
         lab.run(&["init", "--quiet", "--bare", "--initial-branch=main", "config.git"]);
