@@ -139,6 +139,7 @@ pub(crate) fn event_text(catalog: &Catalog, event: &Event, work: Option<&Work>) 
             format!("{}: {}", phrase(run), run_text(event, work).unwrap_or_default())
         }
         Event::RetryRequested { subject, by, why } => format!("{by} asked to retry {}: {why}", subject_title(catalog, subject)),
+        Event::Acknowledged { subject, by, why } => format!("{by} sees to {}: {why}", subject_title(catalog, subject)),
         Event::CancelRequested { run, by, why } => format!("{by} asked to stop {}: {why}", phrase(run)),
     }
 }

@@ -261,7 +261,8 @@ impl Projection {
             | Event::ImageAnnounced { .. }
             | Event::SecretSeen { .. }
             | Event::MemoryRaised { .. }
-            | Event::RetryRequested { .. } => {}
+            | Event::RetryRequested { .. }
+            | Event::Acknowledged { .. } => {}
         }
         if goes_out(&recorded.event) {
             self.outbox.insert(recorded.id);
