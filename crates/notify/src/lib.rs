@@ -9,11 +9,21 @@
 //! - A sink knows nothing of the ledger, and [`run`] knows nothing of any sink.
 //! - What was told twice carries the same [`Message::key`] both times.
 
+mod about;
 mod deliver;
+mod follow;
+mod hidden;
 pub mod message;
+mod release;
+pub mod render;
+mod route;
 mod sink;
 pub mod sinks;
 
+pub use about::{About, Names, NoNames, ReleaseId, Room};
 pub use deliver::{Clock, Settings, run};
-pub use message::{Kind, Message, Names, NoNames, Writer};
-pub use sink::{DeliveryError, Sink};
+pub use hidden::{Hidden, InFile, Secret, SecretSource};
+pub use message::{Kind, Link, Message, Weight, Writer};
+pub use release::{Release, Stage, StageKind, StageState, Standing};
+pub use route::{Listener, Manner, Route, Topic, manner};
+pub use sink::{DeliveryError, Follower, Sink, Telling, Told};

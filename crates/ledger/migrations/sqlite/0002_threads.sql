@@ -3,8 +3,8 @@
 CREATE TABLE threads (
     sink  TEXT NOT NULL REFERENCES sinks (name),
     key   TEXT NOT NULL,
-    -- The last event that was told here, or given up.
-    event INTEGER NOT NULL REFERENCES events (id),
+    -- The last event that was told here, or given up; 0 while the first one is under way.
+    event INTEGER NOT NULL,
     -- The sink's own words: JSON.
     state TEXT NOT NULL,
     -- Why the event was given up.

@@ -5,4 +5,6 @@
 
 mod command;
 mod outbox;
+mod releases;
+mod slack;
 mod support;
