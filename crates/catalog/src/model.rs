@@ -255,8 +255,25 @@ pub struct SaasFile {
     pub takeover: bool,
     /// What its deploys ask for where runs are carried out on a cluster.
     pub deploy_resources: Option<DeployResources>,
+    /// Where it wants its deploys told.
+    pub notices: Option<Notices>,
     /// Where it is written.
     pub place: Place,
+}
+
+/// Where a saas file wants its deploys told: its `slack`, and `skipSuccessfulDeployNotifications`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notices {
+    /// The Slack workspace's name.
+    pub workspace: String,
+    /// The channel.
+    pub channel: String,
+    /// `notifications.start`: that a deploy begins is told, too.
+    pub start: bool,
+    /// Successes are told: not `skipSuccessfulDeployNotifications`.
+    pub successes: bool,
+    /// `output: events`: a message for each thing that happens.
+    pub each: bool,
 }
 
 /// How a resource template is read.

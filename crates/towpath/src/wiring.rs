@@ -3,6 +3,7 @@
 mod artifacts;
 mod brain;
 mod names;
+mod notify;
 mod offline;
 mod outside;
 mod serve;

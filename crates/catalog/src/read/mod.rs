@@ -2,6 +2,7 @@
 
 mod fields;
 mod inventory;
+mod notices;
 mod policy;
 mod resources;
 mod saas;
@@ -81,7 +82,7 @@ pub(crate) struct Parsed {
     pub content: Content,
     /// What is wrong with it by itself.
     pub diagnostics: Vec<Diagnostic>,
-    /// The name of a broken file, where that much could be read.
+    /// The file's name, where that much could be read: of a broken file, and of one whose type is not read.
     pub broken_name: Option<Box<str>>,
     /// Channels that its lost targets may publish to, or the URL of a lost source: what else must be held for its sake.
     pub lost: Vec<Box<str>>,
@@ -96,6 +97,7 @@ pub(crate) mod schema {
     pub const CLUSTER: &str = "/openshift/cluster-1.yml";
     pub const NAMESPACE: &str = "/openshift/namespace-1.yml";
     pub const SOURCE: &str = "/towpath/source-1.yml";
+    pub const SLACK_WORKSPACE: &str = "/dependencies/slack-workspace-1.yml";
     pub const POLICY: &str = "/towpath/policy-1.yml";
     pub const POOL: &str = "/towpath/pool-1.yml";
     /// What all types of Towpath's own begin with.

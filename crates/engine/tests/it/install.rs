@@ -100,6 +100,7 @@ impl Install {
             use_channel_in_image_tag: false,
             takeover: false,
             deploy_resources: None,
+            notices: None,
             place: place(1),
         };
         let mut target = Target {

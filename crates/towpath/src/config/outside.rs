@@ -106,7 +106,7 @@ impl TryFrom<RawSecretRef> for SecretRef {
 
 impl Credential {
     /// One of the two.
-    fn of(file: Option<PathBuf>, secret: Option<SecretRef>, names: (&str, &str)) -> Result<Option<Self>, String> {
+    pub(super) fn of(file: Option<PathBuf>, secret: Option<SecretRef>, names: (&str, &str)) -> Result<Option<Self>, String> {
         match (file, secret) {
             (Some(file), None) => Ok(Some(Self::File(file))),
             (None, Some(secret)) => Ok(Some(Self::Secret(secret))),
@@ -115,7 +115,7 @@ impl Credential {
         }
     }
 
-    fn from(self, folder: &Path) -> Self {
+    pub(super) fn from(self, folder: &Path) -> Self {
         match self {
             Self::File(file) => Self::File(folder.join(file)),
             secret @ Self::Secret(_) => secret,

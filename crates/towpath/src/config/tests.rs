@@ -19,7 +19,7 @@ fn the_shortest_file_names_the_config_repository_and_the_rest_is_usual() {
     assert_eq!(config.listen.to_string(), "127.0.0.1:0");
     assert_eq!(config.identity, Identity { name: "Towpath".into(), email: "towpath@localhost".into() });
     assert_eq!((config.poll.local, config.poll.remote), (Span::from_millis(50), Span::from_secs(30)));
-    assert_eq!(config.notify, None);
+    assert_eq!(config.notify, super::super::notify::Notify::default());
     assert_eq!(config.memory_max, 16 << 30);
 }
 
@@ -44,7 +44,7 @@ fn every_key_is_read() {
     assert_eq!(config.listen.to_string(), "unix:/srv/delivery/run/towpath.sock");
     assert_eq!(config.identity.name, "Release robot");
     assert_eq!((config.poll.local, config.poll.remote), (Span::from_secs(1), Span::from_secs(120)));
-    assert_eq!(config.notify.unwrap(), ["notify-send", "towpath"]);
+    assert_eq!(config.notify.command.unwrap(), ["notify-send", "towpath"]);
     assert_eq!(config.registry, Path::new("/srv/delivery/images"));
     assert_eq!(config.memory_max, 4 << 30);
 }

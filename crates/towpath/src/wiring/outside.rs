@@ -108,6 +108,11 @@ impl Reached {
         })
     }
 
+    /// A credential of messages in the secret store.
+    pub fn credential(&self, secret: &outside::SecretRef) -> Arc<dyn towpath_notify::SecretSource> {
+        Arc::new(InStore::new(&self.secrets, secret))
+    }
+
     /// The store of secret parameters; without one, each is refused.
     pub fn secrets(&self) -> Arc<Stores> {
         Arc::clone(&self.secrets)
@@ -184,6 +189,12 @@ impl std::fmt::Debug for InStore {
 
 impl TokenSource for InStore {
     fn token(&self) -> BoxFuture<'_, Result<SecretString, String>> {
+        self.read().boxed()
+    }
+}
+
+impl towpath_notify::SecretSource for InStore {
+    fn get(&self) -> BoxFuture<'_, Result<SecretString, String>> {
         self.read().boxed()
     }
 }

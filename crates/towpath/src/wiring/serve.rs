@@ -7,13 +7,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::watch;
 use towpath_cluster::{Cluster, LocalCluster, Settings as LocalSettings};
 use towpath_control::{Control, Pace};
-use towpath_domain::Span;
 use towpath_forge::PlainGit;
 use towpath_git::{Git, Identity, Settings};
 use towpath_ledger::Ledger;
 use towpath_ledger::logs::{Limits, Logs};
-use towpath_notify::sinks::{CommandSink, LogSink};
-use towpath_notify::{Settings as TellSettings, Sink};
+use towpath_notify::{Clock as TellClock, Hidden, Settings as TellSettings};
 use towpath_registry::LayoutRegistry;
 use towpath_runs::world::{Builders, Catalogs, Clock, ConfigRepository, Current, Images, Mirrors};
 use towpath_runs::{Workers, World};
@@ -23,6 +21,7 @@ use towpath_web::Listener;
 use super::artifacts::artifacts;
 use super::brain::Wired;
 use super::names::CatalogNames;
+use super::notify::listeners;
 use super::outside::Reached;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -102,11 +101,15 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         })
     };
     let clock = world.clock.clone();
-    let tell = TellSettings::new(Arc::new(CatalogNames(Arc::clone(&world))), None, Arc::new(move || clock.now()));
+    let clock: TellClock = Arc::new(move || clock.now());
+    let hidden = Hidden::default();
+    let listeners = listeners(&config.notify, &world.host_env, &outside, &hidden, &clock)?;
+    let names = Arc::new(CatalogNames(Arc::clone(&world)));
+    let tell = TellSettings { hidden, ..TellSettings::new(names, config.base_url.clone(), clock) };
     let parts = [
         tokio::spawn(Arc::clone(&control).keep_going(shutdown.clone())),
         tokio::spawn(Workers::new(Arc::clone(&world), format!("worker-{}", std::process::id())).run(shutdown.clone())),
-        tokio::spawn(towpath_notify::run(ledger.clone(), sinks(config, &world.host_env), tell, shutdown.clone())),
+        tokio::spawn(towpath_notify::run(ledger.clone(), listeners, tell, shutdown.clone())),
         tokio::spawn(towpath_web::serve(listener, brain, shutdown)),
         controllers,
     ];
@@ -131,20 +134,6 @@ pub fn git(config: &Config) -> anyhow::Result<Git> {
 /// Logs of runs, below the state directory.
 pub fn logs(state: &std::path::Path) -> Logs {
     Logs::new(PathBuf::from(state).join("logs"), Limits::default())
-}
-
-fn sinks(config: &Config, environment: &[(String, String)]) -> Vec<Arc<dyn Sink>> {
-    let mut sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(LogSink::new("log"))];
-    if let Some([program, arguments @ ..]) = config.notify.as_deref() {
-        sinks.push(Arc::new(CommandSink {
-            name: "command".to_owned(),
-            program: PathBuf::from(program),
-            arguments: arguments.to_vec(),
-            environment: environment.to_vec(),
-            timeout: Span::from_secs(30),
-        }));
-    }
-    sinks
 }
 
 /// Kills this process once it has recorded `count` events, before anything is done about the last one.

@@ -334,3 +334,27 @@ fn nothing_of_a_value_is_told_that_is_too_long_or_may_be_a_token() {
     assert!(found(&loaded).contains(&"bad-url@saas/test.yml:7:10".to_owned()));
     assert!(!format!("{:?}", loaded.diagnostics).contains("hunter2"));
 }
+
+#[test]
+fn whom_a_saas_file_wants_told_is_read_and_a_slip_in_it_holds_nothing() {
+    use crate::model::Notices;
+    const SLACK: &str = "slack:\n  workspace: {$ref: /slack/example.yml}\n  channel: deploys\n";
+    const WORKSPACE: &str = "$schema: /dependencies/slack-workspace-1.yml\nname: example\n";
+    let told = |slack: &str, workspace: &str, wanted: &[&str]| {
+        let spoil = |tree: &mut Tree| {
+            tree.replace("saas/deploy.yml", "resourceTemplates:", &format!("{slack}resourceTemplates:"));
+            tree.put("slack/example.yml", workspace);
+        };
+        let loaded = check(spoil, wanted, &[]);
+        let of = |target: &std::sync::Arc<crate::model::Target>| target.saas_file.notices.clone();
+        loaded.catalog.targets.values().filter_map(of).next()
+    };
+    let usual = Notices { workspace: "example".into(), channel: "deploys".into(), start: false, successes: true, each: false };
+    assert_eq!(told(SLACK, WORKSPACE, &[]), Some(usual.clone()));
+    let all = format!("{SLACK}  output: events\n  notifications: {{start: true}}\nskipSuccessfulDeployNotifications: true\n");
+    assert_eq!(told(&all, WORKSPACE, &[]), Some(Notices { start: true, successes: false, each: true, ..usual.clone() }));
+    assert_eq!(told(SLACK, "$schema: /dependencies/slack-workspace-1.yml\n", &["no-notices?@saas/deploy.yml:7:21"]), None);
+    assert_eq!(told("slack: {channel: deploys}\n", WORKSPACE, &["no-notices?@saas/deploy.yml:6:8"]), None);
+    assert_eq!(told(&SLACK.replace("  channel: deploys\n", ""), WORKSPACE, &["no-notices?@saas/deploy.yml:7:3"]), None);
+    assert_eq!(told(&format!("{SLACK}  output: loud\n"), WORKSPACE, &["no-notices?@saas/deploy.yml:9:11"]), Some(usual));
+}

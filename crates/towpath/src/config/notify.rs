@@ -1,0 +1,409 @@
+//! Who is told, and how: `[notify]`. Addresses that are secrets, tokens and passwords stand in files or in the secret store.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use towpath_domain::Span;
+use towpath_notify::{Route, Topic};
+
+use super::keys::Shape;
+use super::outside::{Credential, SecretRef};
+
+/// What all ways of telling share.
+macro_rules! common {
+    ($($own:tt),* $(,)?) => {
+        Shape::Table(&[
+            ("events", Shape::Value),
+            ("apps", Shape::Value),
+            ("saas_files", Shape::Value),
+            ("environments", Shape::Value),
+            ("digest", Shape::Value),
+            ("ca", Shape::Value),
+            $($own),*
+        ])
+    };
+}
+
+static SLACK: Shape = common!(
+    ("workspace", Shape::Value),
+    ("token_file", Shape::Value),
+    ("token", super::keys::SECRET),
+    ("channel", Shape::Value),
+    ("start", Shape::Value),
+    ("api", Shape::Value),
+);
+static HOOK: Shape = common!(("url_file", Shape::Value), ("url", super::keys::SECRET), ("channel", Shape::Value));
+static WEBHOOK: Shape = common!(("url", Shape::Value), ("key_file", Shape::Value), ("key", super::keys::SECRET));
+static MAIL: Shape = common!(
+    ("server", Shape::Value),
+    ("tls", Shape::Value),
+    ("username", Shape::Value),
+    ("password_file", Shape::Value),
+    ("password", super::keys::SECRET),
+    ("from", Shape::Value),
+    ("to", Shape::Value),
+);
+
+/// Its keys.
+pub const SHAPE: Shape = Shape::Table(&[
+    ("command", Shape::Value),
+    ("slack", Shape::Each(&SLACK)),
+    ("slack_webhook", Shape::Each(&HOOK)),
+    ("mattermost", Shape::Each(&HOOK)),
+    ("teams", Shape::Each(&HOOK)),
+    ("webhook", Shape::Each(&WEBHOOK)),
+    ("mail", Shape::Each(&MAIL)),
+]);
+
+/// Who is told, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notify {
+    /// A program that gets each message as JSON on its standard input.
+    pub command: Option<Vec<String>>,
+    /// The others, by the sink's name, such as `slack.example`.
+    pub ways: BTreeMap<String, Way>,
+}
+
+/// One way of telling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// What is told.
+    pub route: Route,
+    /// The other end's certificate authority.
+    pub ca: Option<PathBuf>,
+    /// Whom, and how.
+    pub to: To,
+}
+
+/// Whom to tell, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum To {
+    /// Slack, by a bot's token.
+    Slack {
+        /// The workspace's name in the config repository.
+        workspace: String,
+        /// The token.
+        token: Credential,
+        /// Where what no saas file claims is told.
+        channel: Option<String>,
+        /// There, that something begins is told, too.
+        start: bool,
+        /// The API's address.
+        api: String,
+    },
+    /// An incoming webhook of Slack.
+    SlackWebhook(Credential),
+    /// An incoming webhook of Mattermost, and a channel other than its own.
+    Mattermost(Credential, Option<String>),
+    /// A webhook of a Teams workflow.
+    Teams(Credential),
+    /// A webhook of one's own, and the key that it is signed with.
+    Webhook(String, Credential),
+    /// Mail.
+    Mail {
+        /// The server.
+        host: String,
+        /// Its port.
+        port: u16,
+        /// How the way there is kept from others' eyes.
+        tls: Tls,
+        /// User and password.
+        credentials: Option<(String, Credential)>,
+        /// The sender.
+        from: String,
+        /// Who gets it.
+        to: Vec<String>,
+    },
+}
+
+/// How the way to a mail server is kept from others' eyes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tls {
+    /// After STARTTLS, which must be offered.
+    Starttls,
+    /// From the first byte.
+    Always,
+    /// Not at all.
+    None,
+}
+
+/// `[notify]` as it is written.
+#[derive(Deserialize, Default)]
+pub struct Raw {
+    command: Option<Program>,
+    #[serde(default)]
+    slack: BTreeMap<String, Slack>,
+    #[serde(default)]
+    slack_webhook: BTreeMap<String, Hook>,
+    #[serde(default)]
+    mattermost: BTreeMap<String, Hook>,
+    #[serde(default)]
+    teams: BTreeMap<String, Hook>,
+    #[serde(default)]
+    webhook: BTreeMap<String, Webhook>,
+    #[serde(default)]
+    mail: BTreeMap<String, Mail>,
+}
+
+/// A program and its arguments.
+#[derive(Deserialize)]
+#[serde(try_from = "Vec<String>")]
+struct Program(Vec<String>);
+
+impl TryFrom<Vec<String>> for Program {
+    type Error = String;
+    fn try_from(words: Vec<String>) -> Result<Self, String> {
+        if words.first().is_none_or(String::is_empty) { Err("the command names no program".to_owned()) } else { Ok(Self(words)) }
+    }
+}
+
+#[derive(Deserialize)]
+struct Common {
+    events: Option<Vec<Topic>>,
+    #[serde(default)]
+    apps: Vec<String>,
+    #[serde(default)]
+    saas_files: Vec<String>,
+    #[serde(default)]
+    environments: Vec<String>,
+    digest: Option<Span>,
+    ca: Option<PathBuf>,
+}
+
+impl Common {
+    /// The way to `to`; without `events`, it is told `usual`.
+    fn way(self, usual: &[Topic], to: To) -> Result<Way, String> {
+        if self.digest.is_some_and(|span| span < Span::from_secs(10)) {
+            return Err("`digest` is at least 10s: what is to be told at once needs none".to_owned());
+        }
+        if self.events.as_ref().is_some_and(Vec::is_empty) {
+            return Err("`events` is empty: then nothing is ever told; leave the table out".to_owned());
+        }
+        let topics = self.events.map_or_else(|| usual.iter().copied().collect(), |events| events.into_iter().collect());
+        let route = Route {
+            topics,
+            apps: self.apps.into_iter().collect(),
+            saas_files: self.saas_files.into_iter().collect(),
+            environments: self.environments.into_iter().collect(),
+            digest: self.digest,
+        };
+        Ok(Way { route, ca: self.ca, to })
+    }
+}
+
+/// All there is: whoever is told by messages that grow hears of everything, as growing makes no noise.
+const ALL: [Topic; 7] = [Topic::Started, Topic::Built, Topic::Stopped, Topic::Deployed, Topic::Merged, Topic::Promoted, Topic::Failed];
+
+#[derive(Deserialize)]
+struct RawSlack {
+    #[serde(flatten)]
+    common: Common,
+    workspace: Option<String>,
+    token_file: Option<PathBuf>,
+    token: Option<SecretRef>,
+    channel: Option<String>,
+    #[serde(default)]
+    start: bool,
+    api: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(try_from = "RawSlack")]
+struct Slack(Way);
+
+impl TryFrom<RawSlack> for Slack {
+    type Error = String;
+    fn try_from(raw: RawSlack) -> Result<Self, String> {
+        let token = Credential::of(raw.token_file, raw.token, ("token_file", "token"))?
+            .ok_or("a bot needs `token_file`, the file that holds its token, or `token`, its place in the secret store")?;
+        if raw.common.digest.is_some() && raw.channel.is_none() {
+            return Err("`digest` needs `channel`: what is told together is told in one place".to_owned());
+        }
+        let api = raw.api.unwrap_or_else(|| "https://slack.com/api".to_owned());
+        let api = address(&api, "api")?.trim_end_matches('/').to_owned();
+        // The table's name stands in where no workspace is named.
+        let workspace = raw.workspace.unwrap_or_default();
+        raw.common.way(&ALL, To::Slack { workspace, token, channel: raw.channel, start: raw.start, api }).map(Self)
+    }
+}
+
+#[derive(Deserialize)]
+struct RawHook {
+    #[serde(flatten)]
+    common: Common,
+    url_file: Option<PathBuf>,
+    url: Option<SecretRef>,
+    channel: Option<String>,
+}
+
+/// A webhook whose address is its secret; of which kind it is, its table says.
+#[derive(Deserialize)]
+#[serde(try_from = "RawHook")]
+struct Hook(Way, Option<String>);
+
+impl TryFrom<RawHook> for Hook {
+    type Error = String;
+    fn try_from(raw: RawHook) -> Result<Self, String> {
+        let url = Credential::of(raw.url_file, raw.url, ("url_file", "url"))?.ok_or(
+            "the webhook's address is its secret: name `url_file`, the file that holds it, or `url = {secret = …, field = …}`, its place in \
+             the secret store",
+        )?;
+        Ok(Self(raw.common.way(&Topic::USUAL, To::SlackWebhook(url))?, raw.channel))
+    }
+}
+
+impl Hook {
+    /// The same as another kind of webhook.
+    fn of(self, kind: impl FnOnce(Credential, Option<String>) -> To) -> Way {
+        match self.0.to {
+            To::SlackWebhook(url) => Way { to: kind(url, self.1), ..self.0 },
+            to => Way { to, ..self.0 },
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct RawWebhook {
+    #[serde(flatten)]
+    common: Common,
+    url: String,
+    key_file: Option<PathBuf>,
+    key: Option<SecretRef>,
+}
+
+#[derive(Deserialize)]
+#[serde(try_from = "RawWebhook")]
+struct Webhook(Way);
+
+impl TryFrom<RawWebhook> for Webhook {
+    type Error = String;
+    fn try_from(raw: RawWebhook) -> Result<Self, String> {
+        let key = Credential::of(raw.key_file, raw.key, ("key_file", "key"))?
+            .ok_or("a webhook is signed: name `key_file`, the file that holds the key, or `key`, its place in the secret store")?;
+        let url = address(&raw.url, "url")?.to_owned();
+        raw.common.way(&Topic::USUAL, To::Webhook(url, key)).map(Self)
+    }
+}
+
+#[derive(Deserialize)]
+struct RawMail {
+    #[serde(flatten)]
+    common: Common,
+    server: String,
+    tls: Option<Tls>,
+    username: Option<String>,
+    password_file: Option<PathBuf>,
+    password: Option<SecretRef>,
+    from: String,
+    to: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(try_from = "RawMail")]
+struct Mail(Way);
+
+impl TryFrom<RawMail> for Mail {
+    type Error = String;
+    fn try_from(raw: RawMail) -> Result<Self, String> {
+        let tls = raw.tls.unwrap_or(Tls::Starttls);
+        let usual = match tls {
+            Tls::Starttls => 587,
+            Tls::Always => 465,
+            Tls::None => 25,
+        };
+        let (host, port) = match raw.server.rsplit_once(':') {
+            Some((host, port)) if !host.ends_with(':') => {
+                (host.to_owned(), port.parse().map_err(|_| format!("{port:?} is no port; write `server` as host:port"))?)
+            }
+            _ => (raw.server.clone(), usual),
+        };
+        if host.is_empty() || host.contains('/') {
+            return Err(format!("{:?} is no mail server; write `server` as host or host:port", raw.server));
+        }
+        let password = Credential::of(raw.password_file, raw.password, ("password_file", "password"))?;
+        let credentials = match (raw.username, password) {
+            (Some(name), Some(password)) => Some((name, password)),
+            (None, None) => None,
+            _ => return Err("`username` goes together with `password_file` or `password`".to_owned()),
+        };
+        if credentials.is_some() && tls == Tls::None {
+            return Err("a password would go over the network in the clear: leave `tls = \"none\"` out".to_owned());
+        }
+        if raw.to.is_empty() {
+            return Err("`to` is empty: name who gets the mail".to_owned());
+        }
+        raw.common.way(&Topic::USUAL, To::Mail { host, port, tls, credentials, from: raw.from, to: raw.to }).map(Self)
+    }
+}
+
+/// An address that may be spoken to: encrypted, or on this machine.
+fn address<'a>(text: &'a str, field: &str) -> Result<&'a str, String> {
+    let local = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
+    if text.starts_with("https://") || local.iter().any(|start| text.strip_prefix(start).is_some_and(|rest| rest.starts_with([':', '/']))) {
+        Ok(text)
+    } else {
+        Err(format!("`{field}`: {text:?} does not begin with https://"))
+    }
+}
+
+impl Raw {
+    /// What it comes to, with paths meant from `folder`.
+    pub fn from(self, folder: &Path) -> Notify {
+        let mut ways = BTreeMap::new();
+        for (name, Slack(mut way)) in self.slack {
+            if let To::Slack { workspace, .. } = &mut way.to
+                && workspace.is_empty()
+            {
+                workspace.clone_from(&name);
+            }
+            ways.insert(format!("slack.{name}"), way);
+        }
+        let hooks = |table: &str, hooks: BTreeMap<String, Hook>, kind: fn(Credential, Option<String>) -> To| {
+            let named = hooks.into_iter().map(|(name, hook)| (format!("{table}.{name}"), hook.of(kind)));
+            named.collect::<Vec<_>>()
+        };
+        ways.extend(hooks("slack_webhook", self.slack_webhook, |url, _| To::SlackWebhook(url)));
+        ways.extend(hooks("mattermost", self.mattermost, To::Mattermost));
+        ways.extend(hooks("teams", self.teams, |url, _| To::Teams(url)));
+        ways.extend(self.webhook.into_iter().map(|(name, Webhook(way))| (format!("webhook.{name}"), way)));
+        ways.extend(self.mail.into_iter().map(|(name, Mail(way))| (format!("mail.{name}"), way)));
+        let ways = ways.into_iter().map(|(name, way)| (name, way.from(folder))).collect();
+        Notify { command: self.command.map(|program| program.0), ways }
+    }
+}
+
+impl Notify {
+    /// The credentials that stand in the secret store, by the table that names them.
+    pub fn in_store(&self) -> impl Iterator<Item = &str> {
+        let in_store = |way: &Way| matches!(way.credential(), Some(Credential::Secret(_)));
+        self.ways.iter().filter(move |(_, way)| in_store(way)).map(|(name, _)| name.as_str())
+    }
+}
+
+impl Way {
+    fn credential(&self) -> Option<&Credential> {
+        match &self.to {
+            To::Slack { token, .. } => Some(token),
+            To::SlackWebhook(url) | To::Mattermost(url, _) | To::Teams(url) => Some(url),
+            To::Webhook(_, key) => Some(key),
+            To::Mail { credentials, .. } => credentials.as_ref().map(|(_, password)| password),
+        }
+    }
+
+    fn from(self, folder: &Path) -> Self {
+        let to = match self.to {
+            To::Slack { workspace, token, channel, start, api } => To::Slack { workspace, token: token.from(folder), channel, start, api },
+            To::SlackWebhook(url) => To::SlackWebhook(url.from(folder)),
+            To::Mattermost(url, channel) => To::Mattermost(url.from(folder), channel),
+            To::Teams(url) => To::Teams(url.from(folder)),
+            To::Webhook(url, key) => To::Webhook(url, key.from(folder)),
+            To::Mail { host, port, tls, credentials, from, to } => {
+                let credentials = credentials.map(|(name, password)| (name, password.from(folder)));
+                To::Mail { host, port, tls, credentials, from, to }
+            }
+        };
+        Self { ca: self.ca.map(|ca| folder.join(ca)), to, ..self }
+    }
+}
