@@ -12,6 +12,7 @@ mod differences;
 mod doctor;
 mod find;
 mod looking;
+mod messages;
 mod observe;
 mod plans;
 mod rendering;

@@ -8,3 +8,4 @@ mod outbox;
 mod releases;
 mod slack;
 mod support;
+mod ways;
