@@ -132,8 +132,34 @@ pub struct App {
     pub parent: Option<AppName>,
     /// Code components by URL.
     pub code_components: Vec<CodeComponent>,
+    /// Whom it calls when nobody sees to a failure, level by level.
+    pub escalation: Vec<EscalationLevel>,
     /// Where it is written.
     pub place: Place,
+}
+
+/// One level of an escalation: a policy (`/app-sre/escalation-policy-1.yml`). The next one is that of its `nextEscalationPolicy`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EscalationLevel {
+    /// The policy's name.
+    pub name: String,
+    /// Slack user groups to call.
+    pub user_groups: Vec<UserGroup>,
+    /// Mail addresses.
+    pub emails: Vec<String>,
+    /// Names of PagerDuty targets.
+    pub pagerduty: Vec<String>,
+}
+
+/// A Slack user group (`/access/permission-1.yml` with `service: slack-usergroup`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserGroup {
+    /// The workspace's name.
+    pub workspace: String,
+    /// The handle, without `@`.
+    pub handle: String,
+    /// The channels that it is called in.
+    pub channels: Vec<String>,
 }
 
 /// A repository that an app is made of.

@@ -288,7 +288,7 @@ impl Control {
         }
     }
 
-    async fn record(&self, by: &str, event: Event) -> Result<(), Problem> {
+    pub(crate) async fn record(&self, by: &str, event: Event) -> Result<(), Problem> {
         self.world.ledger.append(None, by, self.world.clock.now(), vec![event]).await.map(|_| ()).map_err(ledger_problem)
     }
 }
@@ -306,7 +306,7 @@ fn has_failed(facts: &Facts, subject: &Subject) -> bool {
 }
 
 /// Who and why are not optional: somebody will read them at night.
-fn check(asked: &Asked) -> Result<(), Problem> {
+pub(crate) fn check(asked: &Asked) -> Result<(), Problem> {
     let bad = |text: &str| text.trim().is_empty() || text.len() > 500 || text.chars().any(char::is_control);
     if bad(&asked.by) || bad(&asked.why) {
         return Err(problem(

@@ -57,7 +57,7 @@ impl Settings {
     }
 
     /// How long to wait after so many failed attempts.
-    fn wait(&self, failed: u32) -> Span {
+    pub(crate) fn wait(&self, failed: u32) -> Span {
         let factor = 1_u64.checked_shl(failed.saturating_sub(1)).unwrap_or(u64::MAX);
         self.first_wait.as_millis().checked_mul(factor).map_or(self.longest_wait, Span::from_millis).min(self.longest_wait)
     }

@@ -11,6 +11,7 @@
 
 mod about;
 mod deliver;
+pub mod escalation;
 mod follow;
 mod hidden;
 pub mod message;

@@ -1,6 +1,6 @@
 //! All that people are told, in words. Nothing else in this crate makes sentences for people.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use towpath_domain::{CommitId, FailureClass, Span, Timestamp};
 use towpath_engine::{ChangeKind, ChangeSpec, DeployWork, Event, Outcome, Subject, Work};
@@ -49,6 +49,10 @@ pub enum Kind {
     Digest,
     /// Somebody must see to a failure.
     Incident,
+    /// Somebody sees to it.
+    Seen,
+    /// It is mended.
+    Mended,
 }
 
 /// How much a message asks of people.
@@ -69,7 +73,7 @@ impl Kind {
     pub fn weight(self) -> Weight {
         match self {
             Self::BuildStarted | Self::DeployStarted | Self::ChangeStarted | Self::Built | Self::Stopped => Weight::Progress,
-            Self::Deployed | Self::Reached | Self::Merged | Self::Digest => Weight::News,
+            Self::Deployed | Self::Reached | Self::Merged | Self::Digest | Self::Seen | Self::Mended => Weight::News,
             Self::BuildFailed | Self::RunFailed | Self::Incident => Weight::Failure,
         }
     }
@@ -105,7 +109,7 @@ pub struct Message {
 }
 
 /// A page that a message leads to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
     /// What is there, or happens there.
     pub text: String,

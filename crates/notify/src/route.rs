@@ -43,7 +43,7 @@ impl Topic {
             Kind::Deployed => Self::Deployed,
             Kind::Reached => Self::Promoted,
             Kind::Merged => Self::Merged,
-            Kind::Digest => return None,
+            Kind::Digest | Kind::Seen | Kind::Mended => return None,
         })
     }
 }

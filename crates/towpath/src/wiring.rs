@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod brain;
+mod incidents;
 mod names;
 mod notify;
 mod offline;

@@ -5,6 +5,7 @@
 
 mod channels;
 mod cycles;
+mod escalation;
 mod findings;
 mod identity;
 mod index;

@@ -1,5 +1,6 @@
 //! From a node tree to the facts of one file, each with its place. Looks at one file only; references stay paths.
 
+mod escalation;
 mod fields;
 mod inventory;
 mod notices;
@@ -10,6 +11,7 @@ mod source;
 mod target;
 mod time;
 
+pub(crate) use escalation::{RawEscalation, RawUserGroup};
 pub(crate) use fields::{At, Reader};
 pub(crate) use inventory::{RawApp, RawCluster, RawEnvironment, RawNamespace};
 pub(crate) use policy::RawPolicy;
@@ -65,6 +67,8 @@ pub(crate) enum Content {
     Namespace(RawNamespace),
     Source(Box<RawSource>),
     Policy(Box<RawPolicy>),
+    Escalation(Box<RawEscalation>),
+    UserGroup(RawUserGroup),
     /// A type that Towpath has no use for.
     Other,
     /// It cannot be used; its diagnostics say why.
@@ -97,6 +101,8 @@ pub(crate) mod schema {
     pub const CLUSTER: &str = "/openshift/cluster-1.yml";
     pub const NAMESPACE: &str = "/openshift/namespace-1.yml";
     pub const SOURCE: &str = "/towpath/source-1.yml";
+    pub const ESCALATION: &str = "/app-sre/escalation-policy-1.yml";
+    pub const PERMISSION: &str = "/access/permission-1.yml";
     pub const SLACK_WORKSPACE: &str = "/dependencies/slack-workspace-1.yml";
     pub const POLICY: &str = "/towpath/policy-1.yml";
     pub const POOL: &str = "/towpath/pool-1.yml";
@@ -133,6 +139,11 @@ pub(crate) fn read_file(path: &Arc<str>, bytes: &[u8]) -> Parsed {
         Some(schema::NAMESPACE) => inventory::read_namespace(&mut reader, root).map(Content::Namespace),
         Some(schema::SOURCE) => source::read(&mut reader, root).map(|source| Content::Source(Box::new(source))),
         Some(schema::POLICY) => policy::read(&mut reader, root).map(|policy| Content::Policy(Box::new(policy))),
+        // Of these, what cannot be used is as if it were of a type that is not read.
+        Some(schema::ESCALATION) => {
+            Some(escalation::read_policy(&mut reader, root).map_or(Content::Other, |policy| Content::Escalation(Box::new(policy))))
+        }
+        Some(schema::PERMISSION) => Some(escalation::read_group(root).map_or(Content::Other, Content::UserGroup)),
         Some(schema::POOL) => {
             reader.warn(
                 "no-effect",

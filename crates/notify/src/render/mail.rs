@@ -20,7 +20,8 @@ pub struct Mail {
 /// The mail of a message; `domain` is what its names end with.
 #[must_use]
 pub fn message(message: &Message, domain: &str) -> Mail {
-    let mut text = format!("{}\n", message.body);
+    let body: Vec<&str> = message.body.lines().filter(|line| !message.links.iter().any(|link| link.url == **line)).collect();
+    let mut text = format!("{}\n", body.join("\n"));
     if !message.last_lines.is_empty() {
         text.push_str("\nThe last lines:\n\n");
         message.last_lines.iter().for_each(|line| text.push_str(&format!("    {line}\n")));

@@ -47,7 +47,7 @@ pub fn release(release: &Release) -> Body {
     }
     blocks.extend(sections(&lines));
     blocks.push(context(&format!("{} at {}", escaped(&id.repository), id.commit)));
-    Body { text: cut(&format!("{} {commit}: {}", id.name, standing(release)), FALLBACK), blocks }
+    Body { text: cut(&format!("{} {commit}: {}", escaped(&id.name), standing(release)), FALLBACK), blocks }
 }
 
 /// One thing that happened, as an answer below the release's message or by itself.
@@ -84,7 +84,14 @@ pub fn message(message: &Message) -> Body {
     if !buttons.is_empty() {
         blocks.push(json!({ "type": "actions", "elements": buttons }));
     }
-    Body { text: cut(&message.title, FALLBACK), blocks }
+    Body { text: cut(&escaped(&message.title), FALLBACK), blocks }
+}
+
+/// Puts a call of a user group at the head of a message; without its id it is only named.
+pub fn called(body: &mut Body, handle: &str, id: Option<&str>) {
+    let call = id.map_or_else(|| format!("@{}", escaped(handle)), |id| format!("<!subteam^{id}>"));
+    body.text = cut(&format!("{call} {}", body.text), FALLBACK);
+    body.blocks.insert(0, section(&call));
 }
 
 fn stage_line(stage: &Stage) -> String {

@@ -14,6 +14,8 @@ use crate::sink::{DeliveryError, Follower, Sink, Telling, Told};
 
 use super::http::Http;
 
+mod group;
+
 /// Pages of channels that are looked through for a name.
 const PAGES_MAX: usize = 20;
 

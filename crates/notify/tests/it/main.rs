@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod command;
+mod escalation;
 mod outbox;
 mod releases;
 mod slack;

@@ -1,6 +1,6 @@
 //! Who is told, and how: `[notify]`. Addresses that are secrets, tokens and passwords stand in files or in the secret store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -45,6 +45,9 @@ static MAIL: Shape = common!(
     ("to", Shape::Value),
 );
 
+static PAGER: Shape =
+    Shape::Table(&[("key_file", Shape::Value), ("key", super::keys::SECRET), ("api", Shape::Value), ("ca", Shape::Value)]);
+
 /// Its keys.
 pub const SHAPE: Shape = Shape::Table(&[
     ("command", Shape::Value),
@@ -54,6 +57,9 @@ pub const SHAPE: Shape = Shape::Table(&[
     ("teams", Shape::Each(&HOOK)),
     ("webhook", Shape::Each(&WEBHOOK)),
     ("mail", Shape::Each(&MAIL)),
+    ("pagerduty", Shape::Each(&PAGER)),
+    ("opsgenie", Shape::Each(&PAGER)),
+    ("escalation", Shape::Table(&[("step", Shape::Value), ("environments", Shape::Value), ("last", Shape::Value)])),
 ]);
 
 /// Who is told, and how.
@@ -63,6 +69,32 @@ pub struct Notify {
     pub command: Option<Vec<String>>,
     /// The others, by the sink's name, such as `slack.example`.
     pub ways: BTreeMap<String, Way>,
+    /// Who is called for incidents, by the table's name, such as `pagerduty.hub`.
+    pub pagers: BTreeMap<String, Pager>,
+    /// How incidents climb; they do not, without it.
+    pub escalation: Option<Escalation>,
+}
+
+/// A service that calls people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pager {
+    /// Where its key is.
+    pub key: Credential,
+    /// The API's address; the service's own when none is named.
+    pub api: Option<String>,
+    /// Its certificate authority.
+    pub ca: Option<PathBuf>,
+}
+
+/// How incidents climb.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Escalation {
+    /// From one rung to the next.
+    pub step: Span,
+    /// The environments whose failures are incidents; all when none is named.
+    pub environments: BTreeSet<String>,
+    /// The last rungs, after those of the app's own policy: names of `pagers`.
+    pub last: Vec<String>,
 }
 
 /// One way of telling.
@@ -145,6 +177,57 @@ pub struct Raw {
     webhook: BTreeMap<String, Webhook>,
     #[serde(default)]
     mail: BTreeMap<String, Mail>,
+    #[serde(default)]
+    pagerduty: BTreeMap<String, ParsedPager>,
+    #[serde(default)]
+    opsgenie: BTreeMap<String, ParsedPager>,
+    escalation: Option<RawEscalation>,
+}
+
+#[derive(Deserialize)]
+struct RawEscalation {
+    step: Option<Step>,
+    #[serde(default)]
+    environments: BTreeSet<String>,
+    #[serde(default)]
+    last: Vec<String>,
+}
+
+/// From one rung to the next: long enough for a person to answer.
+#[derive(Deserialize)]
+#[serde(try_from = "Span")]
+struct Step(Span);
+
+impl TryFrom<Span> for Step {
+    type Error = String;
+    fn try_from(span: Span) -> Result<Self, String> {
+        if span < Span::from_secs(1) { Err(format!("{span} is too short: at least 1s")) } else { Ok(Self(span)) }
+    }
+}
+
+/// Time to answer before the next one is called, when nothing is said.
+const STEP: Span = Span::from_secs(15 * 60);
+
+#[derive(Deserialize)]
+struct RawPager {
+    key_file: Option<PathBuf>,
+    key: Option<SecretRef>,
+    api: Option<String>,
+    ca: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(try_from = "RawPager")]
+struct ParsedPager(Pager);
+
+impl TryFrom<RawPager> for ParsedPager {
+    type Error = String;
+    fn try_from(raw: RawPager) -> Result<Self, String> {
+        let key = Credential::of(raw.key_file, raw.key, ("key_file", "key"))?
+            .ok_or("it needs `key_file`, the file that holds the service's key, or `key`, its place in the secret store")?;
+        let api = raw.api.map(|api| address(&api, "api").map(|api| api.trim_end_matches('/').to_owned())).transpose()?;
+        Ok(Self(Pager { key, api, ca: raw.ca }))
+    }
 }
 
 /// A program and its arguments.
@@ -350,7 +433,25 @@ fn address<'a>(text: &'a str, field: &str) -> Result<&'a str, String> {
 
 impl Raw {
     /// What it comes to, with paths meant from `folder`.
-    pub fn from(self, folder: &Path) -> Notify {
+    ///
+    /// # Errors
+    /// A last rung that is no pager.
+    pub fn from(self, folder: &Path) -> Result<Notify, String> {
+        let mut pagers = BTreeMap::new();
+        for (table, named) in [("pagerduty", self.pagerduty), ("opsgenie", self.opsgenie)] {
+            for (name, ParsedPager(pager)) in named {
+                let (key, ca) = (pager.key.from(folder), pager.ca.map(|ca| folder.join(ca)));
+                pagers.insert(format!("{table}.{name}"), Pager { key, ca, ..pager });
+            }
+        }
+        let escalation = self.escalation.map(|raw| Escalation {
+            step: raw.step.map_or(STEP, |step| step.0),
+            environments: raw.environments,
+            last: raw.last,
+        });
+        if let Some(unknown) = escalation.iter().flat_map(|all| &all.last).find(|name| !pagers.contains_key(*name)) {
+            return Err(format!("[notify.escalation] names {unknown:?}, but there is no [notify.{unknown}]"));
+        }
         let mut ways = BTreeMap::new();
         for (name, Slack(mut way)) in self.slack {
             if let To::Slack { workspace, .. } = &mut way.to
@@ -370,7 +471,7 @@ impl Raw {
         ways.extend(self.webhook.into_iter().map(|(name, Webhook(way))| (format!("webhook.{name}"), way)));
         ways.extend(self.mail.into_iter().map(|(name, Mail(way))| (format!("mail.{name}"), way)));
         let ways = ways.into_iter().map(|(name, way)| (name, way.from(folder))).collect();
-        Notify { command: self.command.map(|program| program.0), ways }
+        Ok(Notify { command: self.command.map(|program| program.0), ways, pagers, escalation })
     }
 }
 
@@ -378,7 +479,9 @@ impl Notify {
     /// The credentials that stand in the secret store, by the table that names them.
     pub fn in_store(&self) -> impl Iterator<Item = &str> {
         let in_store = |way: &Way| matches!(way.credential(), Some(Credential::Secret(_)));
-        self.ways.iter().filter(move |(_, way)| in_store(way)).map(|(name, _)| name.as_str())
+        let ways = self.ways.iter().filter(move |(_, way)| in_store(way)).map(|(name, _)| name.as_str());
+        let pagers = self.pagers.iter().filter(|(_, pager)| matches!(pager.key, Credential::Secret(_)));
+        ways.chain(pagers.map(|(name, _)| name.as_str()))
     }
 }
 

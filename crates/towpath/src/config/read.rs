@@ -266,7 +266,7 @@ fn assemble(file: &Path, raw: Raw) -> Result<Config, Wrong> {
             remote: raw.poll.remote.map_or(Span::from_secs(30), |pause| pause.0),
         },
         base_url: raw.server.base_url.map(|url| url.0),
-        notify: raw.notify.from(folder),
+        notify: raw.notify.from(folder).map_err(anywhere)?,
         registry: raw.registry.directory.map_or_else(|| state.join("registry"), |path| folder.join(path)),
         state,
         outside,

@@ -20,6 +20,7 @@ use towpath_web::Listener;
 
 use super::artifacts::artifacts;
 use super::brain::Wired;
+use super::incidents::Climb;
 use super::names::CatalogNames;
 use super::notify::listeners;
 use super::outside::Reached;
@@ -103,10 +104,20 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
     let clock = world.clock.clone();
     let clock: TellClock = Arc::new(move || clock.now());
     let hidden = Hidden::default();
-    let listeners = listeners(&config.notify, &world.host_env, &outside, &hidden, &clock)?;
+    let (listeners, calls) = listeners(&config.notify, &world.host_env, &outside, &hidden, &clock)?;
     let names = Arc::new(CatalogNames(Arc::clone(&world)));
     let tell = TellSettings { hidden, ..TellSettings::new(names, config.base_url.clone(), clock) };
+    let climbing = match config.notify.escalation.clone() {
+        Some(escalation) => {
+            let (control, world, base_url) = (Arc::clone(&control), Arc::clone(&world), config.base_url.clone());
+            let step = escalation.step;
+            let climb = Arc::new(Climb { control, world, calls, escalation, base_url });
+            tokio::spawn(towpath_notify::escalation::climb(ledger.clone(), climb, step, tell.clone(), shutdown.clone()))
+        }
+        None => tokio::spawn(std::future::ready(())),
+    };
     let parts = [
+        climbing,
         tokio::spawn(Arc::clone(&control).keep_going(shutdown.clone())),
         tokio::spawn(Workers::new(Arc::clone(&world), format!("worker-{}", std::process::id())).run(shutdown.clone())),
         tokio::spawn(towpath_notify::run(ledger.clone(), listeners, tell, shutdown.clone())),

@@ -44,6 +44,7 @@ pub fn router(brain: Arc<dyn Brain>, stopping: watch::Receiver<bool>) -> Router 
         .route("/history", get(read::history))
         .route("/doctor", get(read::doctor))
         .route("/retry", post(write::retry))
+        .route("/ack", post(write::ack))
         .route("/cancel", post(write::cancel))
         .route("/promote", post(write::promote))
         .route("/rollback", post(write::rollback))
