@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use towpath_domain::{Span, Timestamp};
 use towpath_ledger::{DeadLetter, Ledger, SinkState};
+use towpath_notify::escalation::SINK;
 
 use crate::view::Finding;
 use crate::words;
@@ -14,11 +15,17 @@ const RECENT: Span = Span::from_secs(7 * 24 * 3600);
 /// Dead letters looked at.
 const LOOKED_AT: u32 = 200;
 
-/// What doctor says of messages: who cannot be told now, and what could not be told.
+/// What doctor says of messages: who cannot be told or called now, and what could not be told.
 pub(crate) async fn findings(ledger: &Ledger, now: Timestamp) -> Vec<Finding> {
-    match (ledger.sinks().await, ledger.dead_letters(LOOKED_AT).await) {
-        (Ok(sinks), Ok(dead)) => told(&sinks, &dead, now),
-        (Err(error), _) | (_, Err(error)) => {
+    match (ledger.sinks().await, ledger.dead_letters(LOOKED_AT).await, ledger.threads(SINK, "").await) {
+        (Ok(sinks), Ok(dead), Ok(incidents)) => {
+            let uncalled = incidents.into_iter().filter_map(|(subject, incident)| {
+                let text = format!("somebody could not be called for {subject}: {}", incident.error?);
+                Some(finding("escalation", "warning", text, "mend what the message says; the next rung is called meanwhile"))
+            });
+            told(&sinks, &dead, now).into_iter().chain(uncalled).collect()
+        }
+        (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => {
             vec![finding("messages", "error", error.to_string(), "`towpath ledger verify` says what is wrong with the ledger")]
         }
     }

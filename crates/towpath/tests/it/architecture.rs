@@ -133,9 +133,9 @@ fn only_the_binary_prints_reads_the_environment_and_parses_arguments() {
 }
 
 #[test]
-fn only_the_cluster_names_kubernetes_client_and_only_three_parts_speak_http_to_others() {
+fn only_the_cluster_names_kubernetes_client_and_only_four_parts_speak_http_to_others() {
     only_in(&["cluster"], &["k8s_openapi", "use kube::", "kube::Client"]);
-    only_in(&["registry", "secrets", "artifacts"], &["reqwest"]);
+    only_in(&["registry", "secrets", "artifacts", "notify"], &["reqwest"]);
     only_in(&["artifacts"], &["rusty_s3"]);
 }
 
