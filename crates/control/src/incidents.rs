@@ -43,10 +43,32 @@ impl Control {
         .collect()
     }
 
-    /// Whether a run of it is queued or under way.
+    /// Whether a run of it is queued or under way, or about to be.
     #[must_use]
     pub fn is_under_way(&self, subject: &Subject) -> bool {
-        self.world.ledger.facts().open_runs.values().any(|open| open.subject == *subject)
+        let facts = self.world.ledger.facts();
+        facts.open_runs.values().any(|open| open.subject == *subject)
+            || matches!(self.planner().verdict(subject).map(|verdict| &verdict.state), Some(State::Act { .. }))
+    }
+
+    /// Whether a failure of it is made good: not merely hidden behind a freeze, a retry or a new attempt.
+    #[must_use]
+    pub fn is_mended(&self, subject: &Subject) -> bool {
+        let facts = self.world.ledger.facts();
+        let planner = self.planner();
+        match planner.verdict(subject).map(|verdict| &verdict.state) {
+            // It is gone, or all is as it should be.
+            None | Some(State::UpToDate) => true,
+            Some(State::Act { .. }) => false,
+            // Of a source, failures of earlier commits are remembered; only an image of the newest makes good.
+            Some(State::Held { .. }) => match subject {
+                Subject::Source(_) => false,
+                Subject::Target(_) | Subject::Change(_) => {
+                    let open = facts.open_runs.values().any(|open| open.subject == *subject);
+                    !open && !crate::requests::has_failed(&facts, subject)
+                }
+            },
+        }
     }
 
     /// A person sees to a failure: nobody else is called for it.

@@ -293,7 +293,7 @@ impl Control {
     }
 }
 
-fn has_failed(facts: &Facts, subject: &Subject) -> bool {
+pub(crate) fn has_failed(facts: &Facts, subject: &Subject) -> bool {
     match subject {
         Subject::Source(name) => facts.builds.get(name).is_some_and(|all| all.values().any(|b| b.failure.is_some())),
         Subject::Target(id) => {

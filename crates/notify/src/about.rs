@@ -12,6 +12,11 @@ pub trait Names: Send + Sync {
     /// The environment that a target is in.
     fn environment(&self, subject: &Subject) -> Option<String>;
 
+    /// Whether names are known yet. Until then nobody is told anything: whom a message concerns would be unknown.
+    fn ready(&self) -> bool {
+        true
+    }
+
     /// What a run is about, and who hears of it.
     fn about(&self, _work: &Work) -> About {
         About::default()

@@ -40,6 +40,9 @@ pub struct Settings {
 /// The longest wait that another end may ask for.
 const LONGEST_ASKED: Span = Span::from_secs(3600);
 
+/// The wait between two looks whether names are known.
+const LOOK_AGAIN: Span = Span::from_millis(100);
+
 /// What one digest tells of at most; the rest comes with the next.
 const DIGEST_MAX: u32 = 500;
 
@@ -123,6 +126,9 @@ impl Post {
         // Before looking, so that nothing slips through between looking and waiting.
         let mut news = self.ledger.subscribe();
         self.ledger.outbox_register(self.name()).await?;
+        while !self.settings.names.ready() {
+            tokio::time::sleep(LOOK_AGAIN.to_std()).await;
+        }
         if let Some(span) = self.listener.route.digest {
             while self.tell_together(span).await? {
                 *troubles = 0;

@@ -50,3 +50,21 @@ async fn threads_of_long_ago_are_forgotten() {
     let kept: Vec<String> = ledger.threads("chat", "").await.unwrap().into_iter().map(|(key, _)| key).collect();
     assert_eq!(kept, ["new", "young"]);
 }
+
+#[tokio::test]
+async fn a_ledger_of_the_first_format_is_brought_up_to_date_and_has_what_began_in_its_outbox() {
+    let (directory, ledger) = fresh().await;
+    ledger.append(None, "c", at(1), vec![queued(build("r1", 1)), started("r1"), finished("r1", failed())]).await.unwrap();
+    ledger.close().await;
+    drop(ledger);
+    let first = "DROP TABLE threads; DELETE FROM ledger_format WHERE version = 2; DELETE FROM outbox WHERE event = 2;
+                 UPDATE counted SET version = '0.1.0 rules 2'";
+    tamper(&directory.path().join("ledger.db"), first).await;
+    assert!(matches!(Ledger::read_only(directory.path()).await, Err(Error::TooOld { found: 1, .. })));
+
+    let ledger = Ledger::open(directory.path()).await.unwrap();
+    ledger.outbox_register("chat").await.unwrap();
+    ledger.note_thread("chat", "a", &thread(3, "{}"), at(1)).await.unwrap();
+    assert!(ledger.verify().await.unwrap().is_clean());
+    assert_eq!(ledger.outbox_next("chat").await.unwrap(), None, "nobody is told of long ago");
+}

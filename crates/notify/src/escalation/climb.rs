@@ -25,6 +25,14 @@ pub trait Climber: Send + Sync {
     /// The failures that people must see, as they stand now.
     fn open(&self) -> Vec<Incident>;
 
+    /// Whether enough of the world is known to speak of incidents: before that, nothing is open and nothing is mended.
+    fn ready(&self) -> bool {
+        true
+    }
+
+    /// Whether what failed is made good.
+    fn mended(&self, subject: &Subject) -> bool;
+
     /// Whether something is under way for it.
     fn under_way(&self, subject: &Subject) -> bool;
 
@@ -77,6 +85,9 @@ impl Climb {
     /// One look at all incidents; when the next one is due.
     async fn look(&self) -> Result<Option<Timestamp>, Error> {
         self.ledger.outbox_register(SINK).await?;
+        if !self.climber.ready() {
+            return Ok(Some(self.now().plus(PAUSE)));
+        }
         let mut standing: BTreeMap<String, Standing> = BTreeMap::new();
         for (key, thread) in self.ledger.threads(SINK, "").await? {
             match serde_json::from_str(&thread.state) {
@@ -102,7 +113,7 @@ impl Climb {
         let open: BTreeMap<String, Incident> =
             self.climber.open().into_iter().map(|incident| (subject_key(&incident.subject), incident)).collect();
         for (key, known) in &mut *standing {
-            let over = !open.contains_key(key) && !self.climber.under_way(&known.incident.subject);
+            let over = !open.contains_key(key) && self.climber.mended(&known.incident.subject);
             if over && !known.ended {
                 (known.ended, known.failed, known.not_before) = (true, 0, known.opened);
                 self.note(key, known, None).await?;

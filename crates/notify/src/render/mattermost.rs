@@ -25,7 +25,7 @@ pub fn message(message: &Message, channel: Option<&str>) -> Value {
     if !links.is_empty() {
         text = format!("{text}\n{}", links.join(" · "));
     }
-    let mut attachment = json!({ "fallback": cut(&message.title, 1_000), "color": color, "title": cut(&message.title, 1_000), "text": cut(&text, POST - 2_000) });
+    let mut attachment = json!({ "fallback": cut(&message.title, 1_000), "color": color, "title": cut(&escaped(&message.title), 1_000), "text": cut(&text, POST - 2_000) });
     if let Some(link) = message.links.first() {
         attachment["title_link"] = json!(link.url);
     }

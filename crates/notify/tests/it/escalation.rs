@@ -126,6 +126,10 @@ impl Climber for Town {
         if self.failed.load(Ordering::SeqCst) { vec![incident()] } else { Vec::new() }
     }
 
+    fn mended(&self, _: &Subject) -> bool {
+        !self.failed.load(Ordering::SeqCst)
+    }
+
     fn under_way(&self, _: &Subject) -> bool {
         false
     }

@@ -132,6 +132,14 @@ impl Climber for Climb {
         self.control.stuck().into_iter().filter_map(incident).collect()
     }
 
+    fn ready(&self) -> bool {
+        self.world.current().commit.is_some()
+    }
+
+    fn mended(&self, subject: &Subject) -> bool {
+        self.control.is_mended(subject)
+    }
+
     fn under_way(&self, subject: &Subject) -> bool {
         self.control.is_under_way(subject)
     }

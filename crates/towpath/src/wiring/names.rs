@@ -77,6 +77,11 @@ fn repository_name(url: &RepoUrl) -> String {
 }
 
 impl Names for CatalogNames {
+    fn ready(&self) -> bool {
+        // Of a config repository that was never read, there is nothing to tell.
+        self.0.current().commit.is_some()
+    }
+
     fn title(&self, subject: &Subject) -> Option<String> {
         match subject {
             Subject::Source(name) => Some(name.to_string()),
