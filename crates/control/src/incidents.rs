@@ -57,8 +57,9 @@ impl Control {
         let facts = self.world.ledger.facts();
         let planner = self.planner();
         match planner.verdict(subject).map(|verdict| &verdict.state) {
-            // It is gone, or all is as it should be.
-            None | Some(State::UpToDate) => true,
+            // It is gone; but not while a broken file hides it.
+            None => !matches!(subject, Subject::Target(_)) || self.world.current().catalog.broken_saas_files.is_empty(),
+            Some(State::UpToDate) => true,
             Some(State::Act { .. }) => false,
             // Of a source, failures of earlier commits are remembered; only an image of the newest makes good.
             Some(State::Held { .. }) => match subject {

@@ -11,7 +11,7 @@ use axum::routing::any;
 use serde_json::{Value, json};
 use towpath_ledger::Ledger;
 use towpath_notify::sinks::{Http, Slack, SlackSettings};
-use towpath_notify::{Hidden, Listener, Route, Secret, Topic};
+use towpath_notify::{Hidden, Kind, Listener, Room, Route, Secret, Topic};
 
 use crate::releases::*;
 use crate::support::*;
@@ -199,6 +199,7 @@ impl Workspace {
                 };
                 json!({ "ok": true, "messages": messages.iter().filter(wanted).map(shown).collect::<Vec<_>>() })
             }
+            "usergroups.list" => json!({ "ok": true, "usergroups": [{ "id": "S0614TZR7", "handle": "web-oncall" }] }),
             _ => refused("unknown_method"),
         }
     }
@@ -394,4 +395,47 @@ async fn a_wrong_token_is_told_once_and_never_shown() {
     let dead = ledger.dead_letters(10).await.unwrap();
     assert_eq!((dead.len(), dead[0].attempts), (1, 1));
     assert!(dead[0].error.contains("the bot's token does not count") && !dead[0].error.contains("xoxb"), "{}", dead[0].error);
+}
+
+#[tokio::test]
+async fn a_saas_file_that_wants_events_gets_a_message_for_each_and_one_that_skips_successes_only_failures() {
+    let (_directory, ledger) = fresh().await;
+    ledger.outbox_register("slack").await.unwrap();
+    let (fake, hidden) = (Fake::with_channels(&["events", "failures"]), Hidden::default());
+    let room =
+        |channel: &str, successes, each| Room { workspace: "example".into(), channel: channel.into(), start: false, successes, each };
+    let elsewhere = Room { workspace: "another".into(), ..room("events", true, true) };
+    let settings = town_of(&hidden, vec![room("events", true, true), room("failures", false, false), elsewhere]);
+    let worker = Worker::start_with(&ledger, vec![listener(&fake, &hidden).await], settings);
+    build(&ledger, 1).await;
+    deploy(&ledger, "stage", 1, 1, deployed()).await;
+    settled(&ledger, "slack").await;
+    assert_eq!((fake.messages("events").len(), fake.messages("failures").len()), (1, 0));
+    deploy(&ledger, "test", 1, 1, failed("smoke")).await;
+    deploy(&ledger, "test", 1, 2, deployed()).await;
+    settled(&ledger, "slack").await;
+    worker.stop().await;
+    let (events, failures) = (fake.messages("events"), fake.messages("failures"));
+    assert_eq!(events.len(), 3);
+    assert!(events.iter().all(|message| message.thread.is_none() && message.edits == 0), "{events:#?}");
+    assert_eq!(failures.len(), 2, "the message, and the failure below it: {failures:#?}");
+    assert!(failures[0].blocks.to_string().contains("tested"), "it goes on showing how the release stands: {failures:#?}");
+    assert!(failures[0].blocks.to_string().contains("built"), "and what came before it was posted");
+}
+
+#[tokio::test]
+async fn a_user_group_is_called_by_its_id_and_nobody_by_what_a_message_says() {
+    let (fake, hidden) = (Fake::with_channels(&["forum"]), Hidden::default());
+    let token = Secret::new(Arc::new(Words(TOKEN)), hidden.clone());
+    let (name, workspace, api) = ("slack".into(), "example".into(), serve(&fake).await);
+    let slack = Slack::new(SlackSettings { name, workspace, token, channel: None, start: false, api }, http());
+    let message = plain(Kind::Incident, "<!channel> is held by a failure", Value::Null);
+    slack.call_group("forum", Some("@web-oncall"), &message).await.unwrap();
+    slack.call_group("forum", Some("nobody"), &message).await.unwrap();
+    slack.call_group("forum", None, &message).await.unwrap();
+    let seen = fake.messages("forum");
+    assert_eq!(seen[0].text, "<!subteam^S0614TZR7> &lt;!channel&gt; is held by a failure");
+    assert_eq!(seen[0].blocks[0]["text"]["text"], "<!subteam^S0614TZR7>");
+    assert_eq!(seen[1].text, "@nobody &lt;!channel&gt; is held by a failure");
+    assert!(!seen[2].text.contains('@') && seen.iter().all(|message| !message.blocks.to_string().contains("<!channel>")));
 }
