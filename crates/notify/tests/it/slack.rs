@@ -45,6 +45,8 @@ enum Fault {
     Error(&'static str),
     /// It takes effect, but nobody hears of it.
     Lost,
+    /// None: the one after it is for the call after this one.
+    Pass,
 }
 
 #[derive(Clone, Default)]
@@ -232,7 +234,7 @@ async fn called(
             workspace.answer(&method, &asked);
             return (StatusCode::BAD_GATEWAY, "").into_response();
         }
-        None => {}
+        Some(Fault::Pass) | None => {}
     }
     axum::Json(workspace.answer(&method, &asked)).into_response()
 }
@@ -438,4 +440,53 @@ async fn a_user_group_is_called_by_its_id_and_nobody_by_what_a_message_says() {
     assert_eq!(seen[0].blocks[0]["text"]["text"], "<!subteam^S0614TZR7>");
     assert_eq!(seen[1].text, "@nobody &lt;!channel&gt; is held by a failure");
     assert!(!seen[2].text.contains('@') && seen.iter().all(|message| !message.blocks.to_string().contains("<!channel>")));
+}
+
+#[tokio::test]
+async fn a_channel_that_has_it_is_told_nothing_again_while_another_is_away() {
+    let (_directory, ledger) = fresh().await;
+    ledger.outbox_register("slack").await.unwrap();
+    let (fake, hidden) = (Fake::with_channels(&["a", "b"]), Hidden::default());
+    // The message and the answer below it in the one channel; then the other.
+    for fault in [Fault::Pass, Fault::Pass, Fault::Status(503, None), Fault::Status(503, None)] {
+        fake.fault("chat.postMessage", fault);
+    }
+    let worker = Worker::start_with(&ledger, vec![listener(&fake, &hidden).await], town(&hidden, &["a", "b"]));
+    fail_a_build(&ledger, "api").await;
+    settled(&ledger, "slack").await;
+    worker.stop().await;
+    for channel in ["a", "b"] {
+        let seen = fake.messages(channel);
+        assert_eq!((seen.len(), seen[0].edits), (2, 0), "{channel}: {seen:#?}");
+    }
+}
+
+#[test]
+fn a_release_of_hundreds_of_targets_and_a_failure_of_a_thousand_lines_keep_to_slacks_limits() {
+    use towpath_notify::{Link, Release, ReleaseId, Stage, StageKind, StageState, render};
+    let id = ReleaseId { name: "api".into(), repository: "r".into(), commit: commit(), subject: Some("<&>".repeat(2_000)), author: None };
+    let mut release = Release::new(id, at(0));
+    for number in 0..300 {
+        let stage = Stage {
+            key: format!("target:{number}"),
+            kind: StageKind::Deploy,
+            title: format!("{}<{number}>", "long & ".repeat(40)),
+            state: StageState::Done,
+            started: Some(at(0)),
+            finished: Some(at(10)),
+            run: "r".into(),
+            link: Some(format!("https://towpath.example.com/runs/{number}")),
+            attempt: 2,
+            last: false,
+        };
+        release.apply(&stage, at(20));
+    }
+    let body = render::slack::release(&release);
+    assert_eq!(check_blocks(&json!(body.blocks)), Ok(()));
+    assert!(body.blocks.iter().any(|block| block.to_string().contains("… and more")));
+    let mut message = plain(Kind::RunFailed, &"title & ".repeat(1_000), Value::Null);
+    message.body = "a line of many & many words\n".repeat(10_000);
+    message.last_lines = vec!["<".repeat(10_000)];
+    message.links = (0..4).map(|number| Link { text: "Run".repeat(50), url: format!("https://e/{number}") }).collect();
+    assert_eq!(check_blocks(&json!(render::slack::message(&message).blocks)), Ok(()));
 }
