@@ -2,11 +2,13 @@
 //!
 //! An outbox row is written in the transaction of its event, so nothing that happened goes untold, and nothing is told
 //! that did not happen. [`message`] puts an event into words; a [`Sink`] brings the words to people; [`run`] takes
-//! each sink through the outbox at its own pace, so that one that is away holds up no other.
+//! each sink through the outbox at its own pace, so that one that is away holds up no other. A [`Follower`] tells of a
+//! [`Release`] in one message that grows; [`escalation`] calls people for failures that nobody sees to.
 //!
 //! Invariants:
-//! - All words for people are in [`message`].
+//! - All words for people are in [`message`], [`render`] and [`escalation`].
 //! - A sink knows nothing of the ledger, and [`run`] knows nothing of any sink.
+//! - Nothing leaves but through [`Hidden`], and nothing is noted of an answer but through it.
 //! - What was told twice carries the same [`Message::key`] both times.
 
 mod about;

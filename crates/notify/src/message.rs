@@ -138,7 +138,7 @@ impl Writer<'_> {
             Event::RunFinished { outcome, .. } => Some(outcome),
             _ => return None,
         };
-        let what = self.what(run);
+        let (what, about) = (self.what(run), self.names.about(&run.spec.work));
         let (kind, title, mut lines) = match outcome {
             None => self.started(run)?,
             Some(Outcome::Failed { class, step, message }) => self.failed(run, *class, step, message),
@@ -165,8 +165,8 @@ impl Writer<'_> {
             last_lines,
             links: self.links(run, kind),
             payload: self.payload(recorded, run),
-            about: self.names.about(&run.spec.work),
-            stage: self.stage(recorded, run, outcome),
+            stage: self.stage(recorded, run, outcome, about.last),
+            about,
         })
     }
 
@@ -188,7 +188,7 @@ impl Writer<'_> {
     }
 
     /// What an event means for the release that the run moves.
-    fn stage(&self, recorded: &Recorded, run: &Run, outcome: Option<&Outcome>) -> Option<Stage> {
+    fn stage(&self, recorded: &Recorded, run: &Run, outcome: Option<&Outcome>, last: bool) -> Option<Stage> {
         let subject = run.subject();
         let (kind, title) = match &run.spec.work {
             Work::Build { .. } => (StageKind::Build, self.title(&subject)),
@@ -214,7 +214,7 @@ impl Writer<'_> {
             run: run.spec.id.to_string(),
             link: self.run_link(run),
             attempt: run.spec.attempt,
-            last: kind == StageKind::Deploy && self.names.about(&run.spec.work).last,
+            last: kind == StageKind::Deploy && last,
         })
     }
 

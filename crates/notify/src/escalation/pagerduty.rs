@@ -51,15 +51,20 @@ impl PagerDuty {
 }
 
 fn payload(incident: &Incident, at: Timestamp) -> Value {
-    json!({
+    let mut payload = json!({
         "summary": cut(&incident.title, SUMMARY - 1),
         "source": "towpath",
         "severity": "error",
         "timestamp": at.to_string(),
-        "component": incident.app,
-        "group": incident.environment,
         "custom_details": { "detail": cut(&incident.detail, 4_000), "run": incident.run },
-    })
+    });
+    // What is not known is left out: null is no text.
+    for (field, value) in [("component", &incident.app), ("group", &incident.environment)] {
+        if let Some(value) = value {
+            payload[field] = json!(value);
+        }
+    }
+    payload
 }
 
 impl Pager for PagerDuty {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::message::{Message, Weight, cut};
 
 /// Characters of the text: a whole message may have 28 KB, and a character up to four bytes.
-const TEXT: usize = 4_000;
+const TEXT: usize = 3_000;
 
 /// The request's body.
 #[must_use]
@@ -28,7 +28,7 @@ pub fn message(message: &Message) -> Value {
         }
     }
     if !message.last_lines.is_empty() {
-        let lines = cut(&escaped(&message.last_lines.join("\n\n")), 3_000);
+        let lines = cut(&escaped(&message.last_lines.join("\n\n")), 2_000);
         body.push(json!({ "type": "TextBlock", "text": lines, "fontType": "monospace", "wrap": true, "separator": true }));
     }
     let actions: Vec<Value> =

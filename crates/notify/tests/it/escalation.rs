@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use towpath_domain::{Span, TargetId, Timestamp};
 use towpath_engine::{Event, Subject};
 use towpath_ledger::Ledger;
-use towpath_notify::escalation::{Climber, Incident, Opsgenie, Pager, PagerDuty, SINK, climb};
+use towpath_notify::escalation::{Action, Climber, Incident, Opsgenie, Pager, PagerDuty, SINK, climb};
 use towpath_notify::{Hidden, Link, Secret, Settings};
 
 use crate::releases::*;
@@ -47,6 +47,9 @@ impl Services {
             Some("trigger") => {
                 let payload = &event["payload"];
                 let severity = matches!(payload["severity"].as_str(), Some("critical" | "error" | "warning" | "info"));
+                if ["component", "group"].iter().any(|field| payload.get(field).is_some_and(|value| !value.is_string())) {
+                    return invalid("a field of 'payload' is no string");
+                }
                 if !(text(&payload["summary"], 1024) && text(&payload["source"], 1000) && severity) {
                     return invalid("'payload' is invalid");
                 }
@@ -259,4 +262,13 @@ async fn a_service_that_is_away_is_called_again() {
     story.until(&[("pagerduty", "triggered")]).await;
     stop.send(true).unwrap();
     task.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_not_known_of_an_incident_is_left_out() {
+    let story = Story::begin(ROUTING_KEY).await;
+    let incident = Incident { app: None, environment: None, links: Vec::new(), title: "long ".repeat(1_000), ..incident() };
+    for (name, pager) in &story.town.rungs {
+        pager.page(&Action::Trigger, &incident, at(0)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
 }

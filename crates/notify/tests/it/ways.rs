@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 use towpath_domain::Span;
 use towpath_notify::sinks::{Hook, HookKind, Mail, MailSettings, MailTls, Webhook};
@@ -128,48 +128,128 @@ async fn a_redirect_is_not_followed() {
     assert!(ledger.dead_letters(10).await.unwrap()[0].error.contains("a redirect"));
 }
 
-/// A mail server for as many conversations as come; what it was told, and what was in each mail.
-async fn mail_server(refuse: Option<&'static str>) -> (u16, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let mails: Arc<Mutex<Vec<String>>> = Arc::default();
-    let kept = mails.clone();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let (read, mut write) = stream.into_split();
-            let mut lines = BufReader::new(read).lines();
-            let mut said = String::new();
-            write.write_all(b"220 mail.example.com ESMTP\r\n").await.unwrap();
-            while let Ok(Some(line)) = lines.next_line().await {
-                said.push_str(&line);
-                said.push('\n');
-                let word = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
-                let answer = match word.as_str() {
-                    "EHLO" => "250-mail.example.com\r\n250-8BITMIME\r\n250 SMTPUTF8",
-                    "MAIL" => "250 2.1.0 ok",
-                    "RCPT" => refuse.unwrap_or("250 2.1.5 ok"),
-                    "DATA" => {
-                        write.write_all(b"354 go on\r\n").await.unwrap();
-                        while let Ok(Some(line)) = lines.next_line().await {
-                            said.push_str(&line);
-                            said.push('\n');
-                            if line == "." {
-                                break;
-                            }
-                        }
-                        kept.lock().unwrap().push(std::mem::take(&mut said));
-                        "250 2.0.0 queued"
+/// What a mail server says and does.
+#[derive(Clone, Default)]
+struct Post {
+    /// What recipients are answered with.
+    refuse: Option<&'static str>,
+    /// It offers STARTTLS, with these.
+    tls: Option<tokio_rustls::TlsAcceptor>,
+    /// What was said to it up to the end of each mail.
+    mails: Arc<Mutex<Vec<String>>>,
+}
+
+impl Post {
+    /// Serves as many conversations as come; its port.
+    async fn open(&self) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (port, own) = (listener.local_addr().unwrap().port(), self.clone());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let own = own.clone();
+                tokio::spawn(async move {
+                    let mut stream = BufReader::new(stream);
+                    stream.write_all(b"220 mail.example.com ESMTP\r\n").await.unwrap();
+                    let offer = own.tls.as_ref().map_or("", |_| "250-STARTTLS\r\n");
+                    if own.converse(&mut stream, offer, "").await
+                        && let Some(tls) = &own.tls
+                        && let Ok(stream) = tls.accept(stream.into_inner()).await
+                    {
+                        own.converse(&mut BufReader::new(stream), "250-AUTH PLAIN LOGIN\r\n", "(encrypted)\n").await;
                     }
-                    "QUIT" => "221 bye",
-                    _ => "250 ok",
-                };
-                if write.write_all(format!("{answer}\r\n").as_bytes()).await.is_err() || word == "QUIT" {
-                    break;
+                });
+            }
+        });
+        port
+    }
+
+    /// One conversation; true when it is to go on encrypted.
+    async fn converse(&self, stream: &mut (impl AsyncBufRead + AsyncWrite + Unpin), offer: &str, begin: &str) -> bool {
+        let mut said = begin.to_owned();
+        let mut line = String::new();
+        while stream.read_line(&mut line).await.is_ok_and(|count| count > 0) {
+            said.push_str(&line.replace("\r\n", "\n"));
+            let word = line.trim_end().split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
+            line.clear();
+            let answer = match word.as_str() {
+                "EHLO" => format!("250-mail.example.com\r\n{offer}250-8BITMIME\r\n250 SMTPUTF8"),
+                "STARTTLS" => "220 go on".to_owned(),
+                "AUTH" => "235 2.7.0 welcome".to_owned(),
+                "RCPT" => self.refuse.unwrap_or("250 2.1.5 ok").to_owned(),
+                "DATA" => {
+                    stream.write_all(b"354 go on\r\n").await.unwrap();
+                    while stream.read_line(&mut line).await.is_ok_and(|count| count > 0) {
+                        said.push_str(&line.replace("\r\n", "\n"));
+                        if std::mem::take(&mut line) == ".\r\n" {
+                            break;
+                        }
+                    }
+                    self.mails.lock().unwrap().push(std::mem::take(&mut said));
+                    "250 2.0.0 queued".to_owned()
                 }
+                _ => "250 2.1.0 ok".to_owned(),
+            };
+            if stream.write_all(format!("{answer}\r\n").as_bytes()).await.is_err() || stream.flush().await.is_err() || word == "QUIT" {
+                return false;
+            }
+            if word == "STARTTLS" {
+                return true;
             }
         }
-    });
-    (port, mails)
+        false
+    }
+}
+
+async fn mail_server(refuse: Option<&'static str>) -> (u16, Arc<Mutex<Vec<String>>>) {
+    let post = Post { refuse, ..Post::default() };
+    (post.open().await, post.mails)
+}
+
+/// A certificate for this machine in `folder`, by an authority of its own (`ca.pem`); none where there is no openssl.
+fn certificate(folder: &std::path::Path) -> Option<tokio_rustls::TlsAcceptor> {
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    if towpath_testbed::missing_program(&["openssl"]).is_some() {
+        return towpath_testbed::skipped("openssl is missing: mail is not sent encrypted");
+    }
+    let openssl = |arguments: &str| {
+        let out = std::process::Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output().unwrap();
+        assert!(out.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&out.stderr));
+    };
+    std::fs::write(folder.join("ext"), "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n").unwrap();
+    openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ca -keyout ca.key -out ca.pem");
+    openssl("req -newkey rsa:2048 -nodes -subj /CN=mail -keyout key.pem -out csr");
+    openssl("x509 -req -in csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out cert.pem");
+    let certificate = CertificateDer::from_pem_file(folder.join("cert.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(folder.join("key.pem")).unwrap();
+    let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
+    Some(tokio_rustls::TlsAcceptor::from(Arc::new(config)))
+}
+
+#[tokio::test]
+async fn mail_and_password_go_encrypted_and_only_to_a_server_whose_authority_is_known() {
+    let _there = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let folder = tempfile::tempdir().unwrap();
+    let Some(tls) = certificate(folder.path()) else { return };
+    let post = Post { tls: Some(tls), ..Post::default() };
+    let (port, hidden) = (post.open().await, Hidden::default());
+    let credentials = || Some(("towpath".to_owned(), secret("the-password", &hidden)));
+    let trusted = MailSettings { credentials: credentials(), ca: Some(folder.path().join("ca.pem")), ..settings_of(port) };
+    let ledger = tell(Mail::new(trusted).unwrap(), &hidden).await;
+    assert!(ledger.dead_letters(10).await.unwrap().is_empty());
+    let mails = std::mem::take(&mut *post.mails.lock().unwrap());
+    assert_eq!(mails.len(), 2);
+    // printf '\0towpath\0the-password' | base64
+    assert!(
+        mails.iter().all(|mail| mail.starts_with("(encrypted)") && mail.contains("AUTH PLAIN AHRvd3BhdGgAdGhlLXBhc3N3b3Jk")),
+        "{mails:?}"
+    );
+
+    let stranger = Mail::new(MailSettings { credentials: credentials(), ..settings_of(port) }).unwrap();
+    let ledger = tell(stranger, &hidden).await;
+    let dead = ledger.dead_letters(10).await.unwrap();
+    assert!(dead.len() == 2 && dead[0].error.contains("certificate"), "{dead:?}");
+    assert!(post.mails.lock().unwrap().is_empty());
 }
 
 fn mail(port: u16) -> Mail {
