@@ -1,5 +1,6 @@
 //! Takes each sink through the outbox.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -9,11 +10,11 @@ use towpath_engine::Event;
 use towpath_ledger::{Error, EventId, Ledger, Recorded};
 
 use crate::about::Names;
-use crate::follow::Following;
+use crate::follow::{Following, thread_key};
 use crate::hidden::Hidden;
 use crate::message::{Message, Weight, Writer, digest};
 use crate::route::Listener;
-use crate::sink::DeliveryError;
+use crate::sink::{DeliveryError, Follower};
 
 /// Tells the moment; handed in, as nothing here reads a clock of its own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -39,6 +40,9 @@ pub struct Settings {
 
 /// The longest wait that another end may ask for.
 const LONGEST_ASKED: Span = Span::from_secs(3600);
+
+/// How far is looked ahead for what is shown anyway in a moment.
+const AHEAD: u32 = 20;
 
 /// The wait between two looks whether names are known.
 const LOOK_AGAIN: Span = Span::from_millis(100);
@@ -158,12 +162,25 @@ impl Post {
             return Ok(());
         };
         let (ledger, event, now) = (&self.ledger, recorded.id, self.settings.now());
-        let following = Following { ledger, sink: sink.name(), follower, route, event, message: &message, again, now };
+        let later = if message.kind.weight() == Weight::Progress { self.later(follower).await? } else { BTreeSet::new() };
+        let following = Following { ledger, sink: sink.name(), follower, route, event, message: &message, later: &later, again, now };
         let told = following.tell().await?;
         if self.would_give_up(&told).await? {
             following.give_up().await?;
         }
         self.settle(recorded.id, told).await
+    }
+
+    /// The threads that what waits behind the next event goes into, as far as is looked ahead.
+    async fn later(&self, follower: &dyn Follower) -> Result<BTreeSet<String>, Error> {
+        let waiting = self.ledger.outbox_waiting(self.name(), AHEAD).await?;
+        let mut threads = BTreeSet::new();
+        for recorded in waiting.iter().skip(1) {
+            if let Some(message) = self.message(recorded).await? {
+                threads.extend(follower.rooms(&message).iter().map(|room| thread_key(&message, room)));
+            }
+        }
+        Ok(threads)
     }
 
     /// Tells all that waits together, once the first of it has waited for `span`. False when there is nothing.

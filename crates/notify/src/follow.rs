@@ -3,6 +3,8 @@
 //! Each room is a thread of its own with its own note of how far it was told, so that a crash, or a room that refuses, costs no other
 //! room anything and has nothing told twice that was noted.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use towpath_domain::Timestamp;
@@ -32,6 +34,8 @@ pub(crate) struct Following<'a> {
     pub route: &'a Route,
     pub event: EventId,
     pub message: &'a Message,
+    /// The threads that something further waits for.
+    pub later: &'a BTreeSet<String>,
     /// It may have been posted by a process that died before it could note so.
     pub again: bool,
     pub now: Timestamp,
@@ -82,7 +86,11 @@ impl Following<'_> {
         }
         let kept = kept(&thread);
         let release = self.moved(room, &kept);
-        let manner = manner(room, self.message, kept.place.is_some(), self.route.wants(self.message.kind));
+        let mut manner = manner(room, self.message, kept.place.is_some(), self.route.wants(self.message.kind));
+        // What is shown again in a moment need not be shown now: a release of a hundred targets would otherwise come to the service's limits.
+        if manner == Manner::Show && kept.place.is_some() && self.later.contains(&key) {
+            manner = Manner::Remember;
+        }
         let mut place = kept.place.clone();
         let told = if manner == Manner::Remember {
             Ok(())
@@ -112,17 +120,22 @@ impl Following<'_> {
     }
 
     fn key(&self, room: &Room) -> String {
-        let channel = room.channel.trim_start_matches('#');
-        match &self.message.about.release {
-            Some(id) if self.message.stage.is_some() && !room.each => format!("{channel} {}", id.key()),
-            _ => channel.to_owned(),
-        }
+        thread_key(self.message, room)
     }
 
     async fn note(&self, key: &str, event: EventId, kept: &Kept, error: Option<String>) -> Result<(), Error> {
         // Plain data: it cannot fail to be written.
         let state = serde_json::to_string(kept).unwrap_or_default();
         self.ledger.note_thread(self.sink, key, &Thread { event, state, error }, self.now).await
+    }
+}
+
+/// The name of the thread that a message goes into in a room.
+pub(crate) fn thread_key(message: &Message, room: &Room) -> String {
+    let channel = room.channel.trim_start_matches('#');
+    match &message.about.release {
+        Some(id) if message.stage.is_some() && !room.each => format!("{channel} {}", id.key()),
+        _ => channel.to_owned(),
     }
 }
 

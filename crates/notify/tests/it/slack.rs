@@ -490,3 +490,21 @@ fn a_release_of_hundreds_of_targets_and_a_failure_of_a_thousand_lines_keep_to_sl
     message.links = (0..4).map(|number| Link { text: "Run".repeat(50), url: format!("https://e/{number}") }).collect();
     assert_eq!(check_blocks(&json!(render::slack::message(&message).blocks)), Ok(()));
 }
+
+#[tokio::test]
+async fn what_is_shown_again_in_a_moment_is_not_shown_now_and_nothing_is_missing_in_the_end() {
+    let (_directory, ledger) = fresh().await;
+    ledger.outbox_register("slack").await.unwrap();
+    let (fake, hidden) = (Fake::with_channels(&["deploys"]), Hidden::default());
+    build(&ledger, 1).await;
+    for number in 0..10 {
+        deploy(&ledger, &format!("region-{number}"), 1, 1, deployed()).await;
+    }
+    let worker = Worker::start_with(&ledger, vec![listener(&fake, &hidden).await], town(&hidden, &["deploys"]));
+    settled(&ledger, "slack").await;
+    worker.stop().await;
+    let root = fake.messages("deploys").remove(0);
+    assert_eq!(root.edits, 10, "one for each piece of news: neither for what began nor for what was built");
+    let shown = root.blocks.to_string();
+    assert!(shown.contains("built") && (0..10).all(|number| shown.contains(&format!("region-{number}"))), "{shown}");
+}
