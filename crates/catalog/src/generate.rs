@@ -41,6 +41,8 @@ pub fn tree(services: usize) -> Vec<InputFile> {
 #[must_use]
 pub fn tree_of(shape: Shape) -> Vec<InputFile> {
     let mut files = Vec::with_capacity(shape.services * 5 + PRODUCTS * 5 + 2);
+    let workspace = "---\n$schema: /dependencies/slack-workspace-1.yml\nname: example\n";
+    push(&mut files, "data/slack/example.yml".to_owned(), workspace.to_owned());
     for product in 0..PRODUCTS {
         shared(product, &mut files);
     }

@@ -135,8 +135,34 @@ pub struct App {
     pub parent: Option<AppName>,
     /// Code components by URL.
     pub code_components: Vec<CodeComponent>,
+    /// Whom it calls when nobody sees to a failure, level by level.
+    pub escalation: Vec<EscalationLevel>,
     /// Where it is written.
     pub place: Place,
+}
+
+/// One level of an escalation: a policy (`/app-sre/escalation-policy-1.yml`). The next one is that of its `nextEscalationPolicy`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EscalationLevel {
+    /// The policy's name.
+    pub name: String,
+    /// Slack user groups to call.
+    pub user_groups: Vec<UserGroup>,
+    /// Mail addresses.
+    pub emails: Vec<String>,
+    /// Names of PagerDuty targets.
+    pub pagerduty: Vec<String>,
+}
+
+/// A Slack user group (`/access/permission-1.yml` with `service: slack-usergroup`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserGroup {
+    /// The workspace's name.
+    pub workspace: String,
+    /// The handle, without `@`.
+    pub handle: String,
+    /// The channels that it is called in.
+    pub channels: Vec<String>,
 }
 
 /// A repository that an app is made of.
@@ -258,8 +284,25 @@ pub struct SaasFile {
     pub takeover: bool,
     /// What its deploys ask for where runs are carried out on a cluster.
     pub deploy_resources: Option<DeployResources>,
+    /// Where it wants its deploys told.
+    pub notices: Option<Notices>,
     /// Where it is written.
     pub place: Place,
+}
+
+/// Where a saas file wants its deploys told: its `slack`, and `skipSuccessfulDeployNotifications`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notices {
+    /// The Slack workspace's name.
+    pub workspace: String,
+    /// The channel.
+    pub channel: String,
+    /// `notifications.start`: that a deploy begins is told, too.
+    pub start: bool,
+    /// Successes are told: not `skipSuccessfulDeployNotifications`.
+    pub successes: bool,
+    /// `output: events`: a message for each thing that happens.
+    pub each: bool,
 }
 
 /// How a resource template is read.

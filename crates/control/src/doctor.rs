@@ -11,7 +11,7 @@ use towpath_runs::World;
 
 use crate::steer::Control;
 use crate::view::Finding;
-use crate::words;
+use crate::{messages, words};
 
 impl Control {
     /// Looks at what the server depends on.
@@ -55,6 +55,7 @@ impl Control {
         let (forge, clusters, builders, registries, secrets) =
             tokio::join!(forge(world), self.clusters(&snapshot.catalog), builders(world), registries(world), secrets(world));
         findings.extend(forge.into_iter().chain(clusters).chain(builders).chain(registries).chain(secrets));
+        findings.extend(messages::findings(&world.ledger, world.clock.now()).await);
         findings.push(disk(world.ledger.file().parent().unwrap_or(Path::new("."))));
         findings
     }

@@ -11,7 +11,9 @@ mod deletions;
 mod differences;
 mod doctor;
 mod find;
+mod incidents;
 mod looking;
+mod messages;
 mod observe;
 mod plans;
 mod rendering;
@@ -28,6 +30,7 @@ pub mod view;
 mod words;
 
 pub use doctor::{cluster as look_at_cluster, disk};
+pub use incidents::Stuck;
 pub use observe::Pace;
 pub use plans::plan_folder;
 pub use steer::Control;

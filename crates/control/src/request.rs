@@ -27,6 +27,9 @@ pub struct RetryRequest {
 /// `cancel`: a run is stopped.
 pub type CancelRequest = RetryRequest;
 
+/// `ack`: a person sees to a failure.
+pub type AckRequest = RetryRequest;
+
 /// `promote`: a subscriber is moved to a commit that its channels vouch for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

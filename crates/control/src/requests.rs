@@ -288,12 +288,12 @@ impl Control {
         }
     }
 
-    async fn record(&self, by: &str, event: Event) -> Result<(), Problem> {
+    pub(crate) async fn record(&self, by: &str, event: Event) -> Result<(), Problem> {
         self.world.ledger.append(None, by, self.world.clock.now(), vec![event]).await.map(|_| ()).map_err(ledger_problem)
     }
 }
 
-fn has_failed(facts: &Facts, subject: &Subject) -> bool {
+pub(crate) fn has_failed(facts: &Facts, subject: &Subject) -> bool {
     match subject {
         Subject::Source(name) => facts.builds.get(name).is_some_and(|all| all.values().any(|b| b.failure.is_some())),
         Subject::Target(id) => {
@@ -306,7 +306,7 @@ fn has_failed(facts: &Facts, subject: &Subject) -> bool {
 }
 
 /// Who and why are not optional: somebody will read them at night.
-fn check(asked: &Asked) -> Result<(), Problem> {
+pub(crate) fn check(asked: &Asked) -> Result<(), Problem> {
     let bad = |text: &str| text.trim().is_empty() || text.len() > 500 || text.chars().any(char::is_control);
     if bad(&asked.by) || bad(&asked.why) {
         return Err(problem(

@@ -146,6 +146,7 @@ pub(crate) fn event_text(catalog: &Catalog, event: &Event, work: Option<&Work>) 
         }
         Event::ChangeEnded { change, merged: None } => format!("the change {change} was closed unmerged"),
         Event::RetryRequested { subject, by, why } => format!("{by} asked to retry {}: {why}", subject_title(catalog, subject)),
+        Event::Acknowledged { subject, by, why } => format!("{by} sees to {}: {why}", subject_title(catalog, subject)),
         Event::CancelRequested { run, by, why } => format!("{by} asked to stop {}: {why}", phrase(run)),
     }
 }

@@ -56,7 +56,8 @@ impl Facts {
             Event::Rendered(render) => self.rendered(at, render),
             Event::RunQueued(spec) => self.queued(at, spec),
             Event::RunStarted { run } => self.started(run),
-            Event::StepStarted { .. } | Event::StepDone { .. } => Vec::new(),
+            // Who sees to a failure is of no weight for what may happen.
+            Event::StepStarted { .. } | Event::StepDone { .. } | Event::Acknowledged { .. } => Vec::new(),
             Event::RunFinished { run, outcome } => self.finished(at, run, outcome),
             Event::ImageLooked { image, digest, signed, error } => self.image_looked(at, image, *digest, signed, error.as_ref()),
             Event::ImageAnnounced { image } => self.image_announced(image),

@@ -130,6 +130,15 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// A person has seen a failure and sees to it: nobody else need be called.
+    Acknowledged {
+        /// What failed.
+        subject: Subject,
+        /// Who sees to it.
+        by: String,
+        /// What they say of it.
+        why: String,
+    },
     /// A person asked that a run be stopped.
     CancelRequested {
         /// The run.

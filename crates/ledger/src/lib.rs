@@ -27,6 +27,7 @@ mod queue;
 mod rebuild;
 mod record;
 mod run;
+mod threads;
 mod verify;
 mod writer;
 
@@ -38,4 +39,5 @@ pub use query::{EventFilter, MAX_PAGE, Order, Page, RunFilter};
 pub use queue::Claimed;
 pub use record::{EventId, Recorded, event_kind, event_run, subject_key};
 pub use run::{Run, RunState, Step, StepState, WorkKind, outcome_kind};
+pub use threads::Thread;
 pub use verify::{Difference, Report};

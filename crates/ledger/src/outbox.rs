@@ -96,6 +96,30 @@ impl Ledger {
         Ok(Some(Pending { recorded, attempts: attempts(&known).map_err(self.reading())? }))
     }
 
+    /// What a sink has to tell, oldest first, at most `limit`: for one that tells many things in one message.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSink`], [`Error::Environment`].
+    pub async fn outbox_waiting(&self, sink: &str, limit: u32) -> Result<Vec<Recorded>> {
+        let mut db = self.reader().await?;
+        let known = sqlx::query("SELECT settled FROM sinks WHERE name = $1")
+            .bind(sink)
+            .fetch_optional(&mut *db)
+            .await
+            .map_err(self.reading())?
+            .ok_or_else(|| Error::UnknownSink { name: sink.to_owned() })?;
+        let found = sqlx::query(
+            "SELECT events.id, events.cause, events.at, events.actor, events.body FROM outbox JOIN events ON events.id = outbox.event
+             WHERE outbox.event > $1 ORDER BY outbox.event LIMIT $2",
+        )
+        .bind(known.try_get::<i64, _>("settled").map_err(self.reading())?)
+        .bind(i64::from(limit))
+        .fetch_all(&mut *db)
+        .await
+        .map_err(self.reading())?;
+        found.iter().map(rows::event).collect::<std::result::Result<_, _>>().map_err(self.reading())
+    }
+
     /// A sink has told an event, or there was nothing to tell of it.
     ///
     /// # Errors

@@ -81,6 +81,7 @@ pub fn event_kind(event: &Event) -> &'static str {
         Event::ChangeSeen { .. } => "change-seen",
         Event::ChangeEnded { .. } => "change-ended",
         Event::RetryRequested { .. } => "retry-requested",
+        Event::Acknowledged { .. } => "acknowledged",
         Event::CancelRequested { .. } => "cancel-requested",
     }
 }
@@ -105,7 +106,8 @@ pub fn event_run(event: &Event) -> Option<&RunId> {
         | Event::SecretSeen { .. }
         | Event::ChangeSeen { .. }
         | Event::ChangeEnded { .. }
-        | Event::RetryRequested { .. } => None,
+        | Event::RetryRequested { .. }
+        | Event::Acknowledged { .. } => None,
     }
 }
 
@@ -114,7 +116,9 @@ pub(crate) fn own_subject(event: &Event) -> Option<Subject> {
     match event {
         Event::Rendered(render) => Some(Subject::Target(render.target.clone())),
         Event::RunQueued(spec) => Some(spec.work.subject()),
-        Event::RetryRequested { subject, .. } | Event::MemoryRaised { subject, .. } => Some(subject.clone()),
+        Event::RetryRequested { subject, .. } | Event::Acknowledged { subject, .. } | Event::MemoryRaised { subject, .. } => {
+            Some(subject.clone())
+        }
         Event::ChangeSeen { spec, .. } => Some(Subject::Change(spec.id.clone())),
         Event::ChangeEnded { change, .. } => Some(Subject::Change(change.clone())),
         _ => None,
@@ -134,5 +138,5 @@ pub fn subject_key(subject: &Subject) -> String {
 /// Whether people may want to hear of an event: it then gets an outbox row, in the same transaction. What is said of
 /// it, if anything, is for the outbox's reader to decide.
 pub(crate) fn goes_out(event: &Event) -> bool {
-    matches!(event, Event::RunFinished { .. })
+    matches!(event, Event::RunStarted { .. } | Event::RunFinished { .. } | Event::Acknowledged { .. })
 }

@@ -264,7 +264,8 @@ impl Projection {
             | Event::MemoryRaised { .. }
             | Event::ChangeSeen { .. }
             | Event::ChangeEnded { .. }
-            | Event::RetryRequested { .. } => {}
+            | Event::RetryRequested { .. }
+            | Event::Acknowledged { .. } => {}
         }
         if goes_out(&recorded.event) {
             self.outbox.insert(recorded.id);

@@ -1,10 +1,17 @@
 //! All that people are told, in words. Nothing else in this crate makes sentences for people.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
-use towpath_domain::{CommitId, FailureClass, Timestamp};
+use towpath_domain::{CommitId, FailureClass, Span, Timestamp};
 use towpath_engine::{ChangeKind, ChangeSpec, DeployWork, Event, Outcome, Subject, Work};
 use towpath_ledger::{Recorded, Run};
+
+use crate::about::{About, Names};
+use crate::release::{Stage, StageKind, StageState};
+
+mod digest;
+
+pub use digest::digest;
 
 /// Digits of a commit that are shown; as in a tag of default length.
 const COMMIT_DIGITS: usize = 7;
@@ -12,10 +19,26 @@ const COMMIT_DIGITS: usize = 7;
 /// The longest part of a failure's text that is told; the rest is a link away.
 const MAX_DETAIL_CHARS: usize = 2_000;
 
+/// Last lines of a log that are told with a failure.
+const LAST_LINES: usize = 12;
+
+/// The longest of these lines, in characters.
+const MAX_LINE_CHARS: usize = 240;
+
 /// What a message is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
+    /// A build began.
+    BuildStarted,
+    /// A deploy or a test began.
+    DeployStarted,
+    /// A change is carried to the config repository.
+    ChangeStarted,
+    /// A build made its image.
+    Built,
+    /// A person or a newer decision stopped a run.
+    Stopped,
     /// A build failed.
     BuildFailed,
     /// Another run failed.
@@ -26,6 +49,38 @@ pub enum Kind {
     Reached,
     /// A change was merged.
     Merged,
+    /// Several of these together.
+    Digest,
+    /// Somebody must see to a failure.
+    Incident,
+    /// Somebody sees to it.
+    Seen,
+    /// It is mended.
+    Mended,
+}
+
+/// How much a message asks of people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Weight {
+    /// For those who follow a release; another message tells what came of it.
+    Progress,
+    /// Good to know.
+    News,
+    /// To be seen to.
+    Failure,
+}
+
+impl Kind {
+    /// How much it asks of people.
+    #[must_use]
+    pub fn weight(self) -> Weight {
+        match self {
+            Self::BuildStarted | Self::DeployStarted | Self::ChangeStarted | Self::Built | Self::Stopped => Weight::Progress,
+            Self::Deployed | Self::Reached | Self::Merged | Self::Digest | Self::Seen | Self::Mended => Weight::News,
+            Self::BuildFailed | Self::RunFailed | Self::Incident => Weight::Failure,
+        }
+    }
 }
 
 /// Something to tell people.
@@ -41,31 +96,29 @@ pub struct Message {
     pub title: String,
     /// More lines, plain text.
     pub body: String,
+    /// The last lines of the log, where something failed; secrets masked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub last_lines: Vec<String>,
+    /// Where to go from here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
     /// The same for machines: the event, its subject, its run, links.
     pub payload: serde_json::Value,
+    /// Whom it concerns.
+    #[serde(skip)]
+    pub about: About,
+    /// What it means for the release.
+    #[serde(skip)]
+    pub stage: Option<Stage>,
 }
 
-/// How people call things that the ledger knows only by their ids.
-pub trait Names: Send + Sync {
-    /// A subject's title.
-    fn title(&self, subject: &Subject) -> Option<String>;
-
-    /// The environment that a target is in.
-    fn environment(&self, subject: &Subject) -> Option<String>;
-}
-
-/// Knows no names: ids are shown.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoNames;
-
-impl Names for NoNames {
-    fn title(&self, _: &Subject) -> Option<String> {
-        None
-    }
-
-    fn environment(&self, _: &Subject) -> Option<String> {
-        None
-    }
+/// A page that a message leads to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// What is there, or happens there.
+    pub text: String,
+    /// Its address.
+    pub url: String,
 }
 
 /// Puts events into words.
@@ -77,18 +130,28 @@ pub struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// What to tell of an event and the run that it ended; `None` when there is nothing to tell.
+    /// What to tell of an event and the run that it began or ended; `None` when there is nothing to tell.
     #[must_use]
     pub fn write(&self, recorded: &Recorded, run: &Run) -> Option<Message> {
-        let Event::RunFinished { outcome, .. } = &recorded.event else { return None };
+        let outcome = match &recorded.event {
+            Event::RunStarted { .. } => None,
+            Event::RunFinished { outcome, .. } => Some(outcome),
+            _ => return None,
+        };
+        let (what, about) = (self.what(run), self.names.about(&run.spec.work));
         let (kind, title, mut lines) = match outcome {
-            Outcome::Failed { class, step, message } => self.failed(run, *class, step, message),
-            Outcome::Deployed { .. } => self.deployed(run)?,
-            Outcome::Merged { commit } => self.merged(run, *commit)?,
-            // A build that went well is told by the deploy that follows; what a person or a newer decision stopped, by that.
-            Outcome::Built { .. } | Outcome::Opened { .. } | Outcome::Deleted | Outcome::Superseded { .. } | Outcome::Cancelled { .. } => {
-                return None;
-            }
+            None => self.started(run)?,
+            Some(Outcome::Failed { class, step, message }) => self.failed(run, *class, step, message),
+            Some(Outcome::Deployed { .. }) => self.deployed(run)?,
+            Some(Outcome::Merged { commit }) => self.merged(run, *commit)?,
+            Some(Outcome::Built { image, .. }) => (Kind::Built, format!("{what} is done"), vec![format!("Image: {image}")]),
+            Some(Outcome::Superseded { by }) => (Kind::Stopped, format!("{what} made room"), vec![format!("For {by}.")]),
+            Some(Outcome::Cancelled { by }) => (Kind::Stopped, format!("{what} was stopped"), vec![format!("By {by}.")]),
+            Some(Outcome::Deleted | Outcome::Opened { .. }) => return None,
+        };
+        let last_lines = match outcome {
+            Some(Outcome::Failed { step, message, .. }) => self.last_lines(run, step, message),
+            _ => Vec::new(),
         };
         if let Some(link) = self.run_link(run) {
             lines.push(link);
@@ -99,8 +162,75 @@ impl Writer<'_> {
             at: recorded.at,
             title: one_line(&title),
             body: lines.join("\n"),
+            last_lines,
+            links: self.links(run, kind),
             payload: self.payload(recorded, run),
+            stage: self.stage(recorded, run, outcome, about.last),
+            about,
         })
+    }
+
+    fn started(&self, run: &Run) -> Option<(Kind, String, Vec<String>)> {
+        let kind = match &run.spec.work {
+            Work::Build { .. } => Kind::BuildStarted,
+            Work::Deploy(_) => Kind::DeployStarted,
+            Work::Change(_) => Kind::ChangeStarted,
+            Work::Delete { .. } => return None,
+        };
+        Some((kind, format!("{} began", self.what(run)), vec![format!("Why: {}.", run.spec.why.trim_end_matches('.'))]))
+    }
+
+    /// What was said last, without what the failure's own text tells already.
+    fn last_lines(&self, run: &Run, step: &str, message: &str) -> Vec<String> {
+        let lines = self.names.last_lines(&run.spec.id, step, LAST_LINES);
+        let fresh = lines.into_iter().filter(|line| !line.trim().is_empty() && !message.contains(line.trim()));
+        fresh.map(|line| cut(&line, MAX_LINE_CHARS)).collect()
+    }
+
+    /// What an event means for the release that the run moves.
+    fn stage(&self, recorded: &Recorded, run: &Run, outcome: Option<&Outcome>, last: bool) -> Option<Stage> {
+        let subject = run.subject();
+        let (kind, title) = match &run.spec.work {
+            Work::Build { .. } => (StageKind::Build, self.title(&subject)),
+            Work::Deploy(work) if work.only_jobs => (StageKind::Test, self.title(&subject)),
+            Work::Deploy(_) => (StageKind::Deploy, self.title(&subject)),
+            Work::Change(change) if change.kind == ChangeKind::Promotion => (StageKind::Promotion, change.title.clone()),
+            Work::Change(_) | Work::Delete { .. } => return None,
+        };
+        let state = match outcome {
+            None => StageState::Running,
+            Some(Outcome::Failed { .. }) => StageState::Failed,
+            // It goes on once people and checks have spoken.
+            Some(Outcome::Opened { .. }) => StageState::Running,
+            Some(Outcome::Superseded { .. } | Outcome::Cancelled { .. }) => StageState::Stopped,
+            Some(Outcome::Built { .. } | Outcome::Deployed { .. } | Outcome::Deleted | Outcome::Merged { .. }) => StageState::Done,
+        };
+        Some(Stage {
+            key: towpath_ledger::subject_key(&subject),
+            kind,
+            title: one_line(&title),
+            state,
+            // A run that another worker took up goes on: it began when the first one began.
+            started: run.started_at.filter(|started| *started <= recorded.at),
+            finished: outcome.is_some().then_some(recorded.at),
+            run: run.spec.id.to_string(),
+            link: self.run_link(run),
+            attempt: run.spec.attempt,
+            last: kind == StageKind::Deploy && last,
+        })
+    }
+
+    fn links(&self, run: &Run, kind: Kind) -> Vec<Link> {
+        let Some(page) = self.run_link(run) else { return Vec::new() };
+        let link = |text: &str, url: String| Link { text: text.to_owned(), url };
+        let mut links = vec![link("Run", page.clone()), link("Logs", format!("{page}/logs"))];
+        if kind.weight() == Weight::Failure {
+            links.push(link("Retry", format!("{page}/retry")));
+            if matches!(&run.spec.work, Work::Deploy(work) if !work.only_jobs) {
+                links.push(link("Roll back", format!("{page}/rollback")));
+            }
+        }
+        links
     }
 
     fn failed(&self, run: &Run, class: FailureClass, step: &str, message: &str) -> (Kind, String, Vec<String>) {
@@ -112,7 +242,8 @@ impl Writer<'_> {
             FailureClass::Unknown => "It is held until somebody looks at it.",
         };
         let kind = if matches!(run.spec.work, Work::Build { .. }) { Kind::BuildFailed } else { Kind::RunFailed };
-        let lines = vec![format!("Step `{step}` failed, {class}:"), shortened(message), next.to_owned()];
+        let mut lines = vec![format!("Step `{step}` failed, {class}:"), shortened(message), next.to_owned()];
+        lines.extend(commands(run, class));
         (kind, format!("{} failed{attempt}", self.what(run)), lines)
     }
 
@@ -180,6 +311,18 @@ impl Writer<'_> {
     }
 }
 
+/// The commands that mend what failed, for a terminal.
+fn commands(run: &Run, class: FailureClass) -> Option<String> {
+    let id = &run.spec.id;
+    let retry = (!class.is_retried()).then(|| format!("`towpath retry {id} --reason …`"));
+    let back = match &run.spec.work {
+        Work::Deploy(work) if !work.only_jobs => Some(format!("`towpath rollback {} --reason …`", work.target)),
+        _ => None,
+    };
+    let all: Vec<String> = [Some(format!("`towpath logs {id}`")), retry, back].into_iter().flatten().collect();
+    Some(format!("See {}.", all.join(", ")))
+}
+
 fn change_kind(change: &ChangeSpec) -> &'static str {
     match change.kind {
         ChangeKind::Promotion => "Promotion",
@@ -196,7 +339,12 @@ fn short(commit: CommitId) -> String {
 
 /// The beginning of a long text, cut between characters.
 fn shortened(text: &str) -> String {
-    match text.char_indices().nth(MAX_DETAIL_CHARS) {
+    cut(text, MAX_DETAIL_CHARS)
+}
+
+/// At most so many characters of a text.
+pub(crate) fn cut(text: &str, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
         None => text.to_owned(),
     }
@@ -210,6 +358,13 @@ fn one_line(text: &str) -> String {
 fn path_segment(name: &str) -> String {
     let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     name.bytes().map(|byte| if keep(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+/// How long something took, as exact as people say it.
+pub(crate) fn rough(span: Span) -> String {
+    let millis = span.as_millis();
+    let exact = if millis < 10_000 { millis / 100 * 100 } else { millis / 1000 * 1000 };
+    Span::from_millis(if exact >= 3_600_000 { exact / 60_000 * 60_000 } else { exact }).to_string()
 }
 
 #[cfg(test)]

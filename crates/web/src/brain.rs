@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use towpath_control::request::{CancelRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest};
+use towpath_control::request::{
+    AckRequest, CancelRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest,
+};
 use towpath_control::view::{Accepted, ExplainView, Finding, HistoryLine, PlanView, Problem, RunView, StatusView};
 
 use crate::query::{HistoryFilter, LogPage, LogQuery, RunFilter};
@@ -76,6 +78,9 @@ pub trait Brain: Send + Sync + 'static {
 
     /// Tries again what failed.
     fn retry(&self, request: RetryRequest) -> Answer<'_, Accepted>;
+
+    /// A person sees to a failure.
+    fn ack(&self, request: AckRequest) -> Answer<'_, Accepted>;
 
     /// Stops a run.
     fn cancel(&self, request: CancelRequest) -> Answer<'_, Accepted>;

@@ -4,7 +4,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
-use towpath_control::request::{CancelRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest};
+use towpath_control::request::{
+    AckRequest, CancelRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest,
+};
 use towpath_control::view::{Accepted, ConfigView, ExplainView, Finding, HistoryLine, PlanView, Problem, RunView, StatusView};
 use towpath_domain::Timestamp;
 
@@ -155,6 +157,10 @@ impl Brain for FakeBrain {
 
     fn retry(&self, request: RetryRequest) -> Answer<'_, Accepted> {
         self.answer(format!("retry {request:?}"), |shown| Ok(shown.accepted.clone()))
+    }
+
+    fn ack(&self, request: AckRequest) -> Answer<'_, Accepted> {
+        self.answer(format!("ack {request:?}"), |shown| Ok(shown.accepted.clone()))
     }
 
     fn cancel(&self, request: CancelRequest) -> Answer<'_, Accepted> {

@@ -61,6 +61,7 @@ pub(super) fn link<'a>(index: &Index<'a>, findings: &mut Findings) -> Inventory<
                     name: raw.name.value.clone(),
                     parent,
                     code_components: raw.code_components.clone(),
+                    escalation: super::escalation::levels(&file.path, raw.escalation.as_ref(), index, findings),
                     place: raw.name.spot.place(&file.path),
                 };
                 // Of two with one name, the first by path is shown; both are told of elsewhere.

@@ -6,6 +6,7 @@
 mod access;
 mod channels;
 mod cycles;
+mod escalation;
 mod findings;
 mod identity;
 mod index;

@@ -9,8 +9,8 @@ use super::index::Index;
 use super::linked::Inventory;
 use super::target::{self, Context};
 use crate::hash::{self, ConfigParts};
-use crate::model::{SaasFile, Target};
-use crate::read::{Content, Parsed, RawApp, RawSaas, RawTarget, RawTargetEntry, RawTemplate, Ref};
+use crate::model::{Notices, SaasFile, Target};
+use crate::read::{Content, Parsed, RawApp, RawSaas, RawTarget, RawTargetEntry, RawTemplate, Ref, schema};
 
 /// A saas file, linked.
 #[derive(Debug, Clone)]
@@ -44,6 +44,7 @@ pub(super) fn dependencies<'a>(raw: &RawSaas, index: &Index<'a>) -> Vec<Option<&
     if let Some(Content::App(app)) = see(&raw.app).map(|file| &file.content) {
         app.parent.as_ref().and_then(&mut see);
     }
+    raw.slack.as_ref().and_then(|slack| see(&slack.workspace));
     for entry in raw.templates.iter().flat_map(|template| &template.targets) {
         let namespace = match entry {
             RawTargetEntry::Inline(target) => &target.namespace,
@@ -89,7 +90,8 @@ pub(super) fn link(file: &Arc<str>, raw: &RawSaas, index: &Index<'_>, inventory:
         linked.findings = findings;
         return linked;
     };
-    let saas_file = Arc::new(saas_file(file, raw, &app.name.value));
+    let notices = notices(file, raw, index, &mut findings);
+    let saas_file = Arc::new(saas_file(file, raw, &app.name.value, notices));
     let saas_parameters = hash::parameters_text(raw.parameters.as_deref());
     for (template_at, template) in raw.templates.iter().enumerate() {
         let parts = ConfigParts {
@@ -127,7 +129,21 @@ fn published(item: &RawTargetEntry, file: &Arc<str>, index: &Index<'_>) -> Vec<B
     channels.map(|channel| channel.value.as_str().into()).collect()
 }
 
-fn saas_file(file: &Arc<str>, raw: &RawSaas, app: &AppName) -> SaasFile {
+/// Where the file wants its deploys told. A workspace that is not there is told, and holds nothing.
+fn notices(file: &Arc<str>, raw: &RawSaas, index: &Index<'_>, findings: &mut Findings) -> Option<Notices> {
+    let slack = raw.slack.as_ref()?;
+    let workspace = index.get(&slack.workspace).filter(|found| found.schema.as_deref() == Some(schema::SLACK_WORKSPACE));
+    let Some(workspace) = workspace.and_then(|found| found.broken_name.as_deref()) else {
+        let message = format!("`data{}` is no Slack workspace with a name: nobody is told there of this saas file", slack.workspace.path);
+        let mend = format!("Refer to a file with `$schema: {}`.", schema::SLACK_WORKSPACE);
+        findings.warn("no-notices", slack.workspace.spot.place(file), message, mend);
+        return None;
+    };
+    let (workspace, channel) = (workspace.to_owned(), slack.channel.clone());
+    Some(Notices { workspace, channel, start: slack.start, successes: !raw.skip_successes, each: slack.each })
+}
+
+fn saas_file(file: &Arc<str>, raw: &RawSaas, app: &AppName, notices: Option<Notices>) -> SaasFile {
     SaasFile {
         name: raw.name.value.clone(),
         app: app.clone(),
@@ -140,6 +156,7 @@ fn saas_file(file: &Arc<str>, raw: &RawSaas, app: &AppName) -> SaasFile {
         use_channel_in_image_tag: raw.use_channel_in_image_tag,
         takeover: raw.takeover,
         deploy_resources: raw.deploy_resources.clone(),
+        notices,
         place: raw.name.spot.place(file),
     }
 }

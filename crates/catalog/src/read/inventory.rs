@@ -15,6 +15,7 @@ pub(crate) struct RawApp {
     pub name: At<AppName>,
     pub parent: Option<Ref>,
     pub code_components: Vec<CodeComponent>,
+    pub escalation: Option<Ref>,
 }
 
 /// An environment's file.
@@ -49,11 +50,13 @@ pub(super) fn read_app(reader: &mut Reader, root: Node<'_, '_>) -> Option<RawApp
     let errors = reader.errors();
     let name = reader.name(root, "name");
     let parent = root.get("parentApp").and_then(|node| reader.reference_at(node, "parentApp"));
+    let escalation = root.get("escalationPolicy").and_then(|node| node.get("$ref")).and_then(|to| Some((to, to.scalar()?.0)));
+    let escalation = escalation.filter(|(_, path)| path.starts_with('/')).map(|(to, path)| Ref { path: path.into(), spot: to.spot() });
     let components = reader.list(root, "codeComponents");
     let code_components = components.into_iter().flatten().filter_map(|item| read_component(reader, item)).collect();
     // A commit that was meant to be blocked must not slip through by a typing error: such an app is not used at all.
     let good = reader.errors() == errors;
-    name.filter(|_| good).map(|name| RawApp { name, parent, code_components })
+    name.filter(|_| good).map(|name| RawApp { name, parent, code_components, escalation })
 }
 
 fn read_component(reader: &mut Reader, item: Node<'_, '_>) -> Option<CodeComponent> {

@@ -1,8 +1,10 @@
 //! From a node tree to the facts of one file, each with its place. Looks at one file only; references stay paths.
 
 mod access;
+mod escalation;
 mod fields;
 mod inventory;
+mod notices;
 mod policy;
 mod resources;
 mod saas;
@@ -11,6 +13,7 @@ mod target;
 mod time;
 
 pub(crate) use access::{RawChangeType, RawRole, RawUser};
+pub(crate) use escalation::{RawEscalation, RawUserGroup};
 pub(crate) use fields::{At, Reader};
 pub(crate) use inventory::{RawApp, RawCluster, RawEnvironment, RawNamespace};
 pub(crate) use policy::{RawApprovals, RawPolicy};
@@ -69,6 +72,8 @@ pub(crate) enum Content {
     User(Box<RawUser>),
     Role(Box<RawRole>),
     ChangeType(RawChangeType),
+    Escalation(Box<RawEscalation>),
+    UserGroup(RawUserGroup),
     /// A type that Towpath has no use for.
     Other,
     /// It cannot be used; its diagnostics say why.
@@ -86,7 +91,7 @@ pub(crate) struct Parsed {
     pub content: Content,
     /// What is wrong with it by itself.
     pub diagnostics: Vec<Diagnostic>,
-    /// The name of a broken file, where that much could be read.
+    /// The file's name, where that much could be read: of a broken file, and of one whose type is not read.
     pub broken_name: Option<Box<str>>,
     /// Channels that its lost targets may publish to, or the URL of a lost source: what else must be held for its sake.
     pub lost: Vec<Box<str>>,
@@ -104,6 +109,9 @@ pub(crate) mod schema {
     pub const ROLE: &str = "/access/role-1.yml";
     pub const CHANGE_TYPE: &str = "/app-interface/change-type-1.yml";
     pub const SOURCE: &str = "/towpath/source-1.yml";
+    pub const ESCALATION: &str = "/app-sre/escalation-policy-1.yml";
+    pub const PERMISSION: &str = "/access/permission-1.yml";
+    pub const SLACK_WORKSPACE: &str = "/dependencies/slack-workspace-1.yml";
     pub const POLICY: &str = "/towpath/policy-1.yml";
     pub const POOL: &str = "/towpath/pool-1.yml";
     /// What all types of Towpath's own begin with.
@@ -142,6 +150,11 @@ pub(crate) fn read_file(path: &Arc<str>, bytes: &[u8]) -> Parsed {
         Some(schema::USER) => access::read_user(&mut reader, root).map(|user| Content::User(Box::new(user))),
         Some(schema::ROLE) => access::read_role(&mut reader, root).map(|role| Content::Role(Box::new(role))),
         Some(schema::CHANGE_TYPE) => Some(Content::ChangeType(access::read_change_type(root))),
+        // Of these, what cannot be used is as if it were of a type that is not read.
+        Some(schema::ESCALATION) => {
+            Some(escalation::read_policy(&mut reader, root).map_or(Content::Other, |policy| Content::Escalation(Box::new(policy))))
+        }
+        Some(schema::PERMISSION) => Some(escalation::read_group(root).map_or(Content::Other, Content::UserGroup)),
         Some(schema::POOL) => {
             reader.warn(
                 "no-effect",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use towpath_domain::{RepoUrl, SaasFileName, Span};
 
 use super::fields::{At, Reader};
+use super::notices::{self, RawSlack};
 use super::target::RawTarget;
 use super::{Param, Ref, Secret};
 use crate::model::Provider;
@@ -29,6 +30,8 @@ pub(crate) struct RawSaas {
     pub validate_targets_in_app: bool,
     pub takeover: bool,
     pub deploy_resources: Option<DeployResources>,
+    pub slack: Option<RawSlack>,
+    pub skip_successes: bool,
     pub templates: Vec<RawTemplate>,
     /// The first error that cost a target or a template, while the rest is used.
     pub partly_broken: Option<String>,
@@ -93,6 +96,8 @@ pub(super) fn read(reader: &mut Reader, root: Node<'_, '_>) -> Option<RawSaas> {
     let validate_targets_in_app = reader.flag(root, "validateTargetsInApp").unwrap_or(false);
     let takeover = reader.flag(root, "takeover").unwrap_or(false);
     let deploy_resources = root.get("deployResources").map(|node| super::resources::read(reader, node, "deployResources"));
+    let slack = notices::read(reader, root);
+    let skip_successes = notices::skips_successes(reader, root);
     warn_of_switches(reader, root);
     // Up to here an error spoils the whole file; from here on, only the template or target that has it.
     let good = reader.errors() == errors;
@@ -126,6 +131,8 @@ pub(super) fn read(reader: &mut Reader, root: Node<'_, '_>) -> Option<RawSaas> {
         validate_targets_in_app,
         takeover,
         deploy_resources,
+        slack,
+        skip_successes,
         templates,
         partly_broken,
     })

@@ -100,6 +100,7 @@ impl Install {
             use_channel_in_image_tag: false,
             takeover: false,
             deploy_resources: None,
+            notices: None,
             place: place(1),
         };
         let mut target = Target {
@@ -197,7 +198,7 @@ impl Install {
     pub fn versions(&mut self, blocked: Vec<CommitId>, hotfixes: Vec<CommitId>) {
         let name = AppName::new("shop").unwrap();
         let component = CodeComponent { url: url(), blocked_versions: blocked, hotfix_versions: hotfixes };
-        let app = App { name: name.clone(), parent: None, code_components: vec![component], place: place(50) };
+        let app = App { name: name.clone(), parent: None, code_components: vec![component], escalation: Vec::new(), place: place(50) };
         self.apps.insert(name, Arc::new(app));
     }
 

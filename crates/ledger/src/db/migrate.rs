@@ -13,8 +13,10 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, sql: include_str!("../../migrations/sqlite/0001_events_facts_runs_outbox.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, sql: include_str!("../../migrations/sqlite/0001_events_facts_runs_outbox.sql") },
+    Migration { version: 2, sql: include_str!("../../migrations/sqlite/0002_threads.sql") },
+];
 
 /// The newest format known here.
 pub(crate) fn newest() -> i64 {

@@ -10,5 +10,6 @@ mod outbox;
 mod properties;
 mod queue;
 mod support;
+mod threads;
 mod upgrade;
 mod verify;

@@ -120,6 +120,11 @@ pub(crate) fn memory_raised(run: &str, bytes: u64) -> Event {
     Event::MemoryRaised { subject, bytes, run: run_id(run) }
 }
 
+pub(crate) fn acknowledged() -> Event {
+    let subject = towpath_engine::Subject::Target(towpath_domain::TargetId::new("stage").unwrap());
+    Event::Acknowledged { subject, by: "Ada".into(), why: "looking".into() }
+}
+
 pub(crate) fn deployed() -> Outcome {
     Outcome::Deployed { digests: Default::default() }
 }

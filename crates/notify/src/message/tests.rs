@@ -9,6 +9,11 @@ use super::*;
 struct Town;
 
 impl Names for Town {
+    fn last_lines(&self, _: &RunId, step: &str, count: usize) -> Vec<String> {
+        assert!(["compile", "test"].contains(&step) && count == LAST_LINES);
+        vec!["Run `cargo check`.".to_owned(), "error: could not compile `api`".to_owned(), String::new()]
+    }
+
     fn title(&self, subject: &Subject) -> Option<String> {
         matches!(subject, Subject::Target(_)).then(|| "api / production".to_owned())
     }
@@ -116,21 +121,39 @@ fn people_are_told_what_arrived_and_what_was_merged() {
 }
 
 #[test]
-fn nobody_is_bothered_with_what_another_message_tells() {
+fn what_another_message_tells_asks_for_nobodys_attention() {
     let image = ImageRef::tagged("registry.example.com/api", "5f8f0e1").unwrap();
     for outcome in [
         Outcome::Built { image, digest: Digest::from_bytes([1; 32]) },
-        Outcome::Deleted,
         Outcome::Superseded { by: "a newer commit".into() },
         Outcome::Cancelled { by: "Ada".into() },
     ] {
-        assert_eq!(told(build(), outcome, 1), None);
+        let message = told(build(), outcome, 1).unwrap();
+        assert_eq!(message.kind.weight(), Weight::Progress, "{}", message.title);
+        assert!(!crate::Route::default().wants(message.kind), "{}", message.title);
     }
+    assert_eq!(told(build(), Outcome::Deleted, 1), None);
 }
 
 #[test]
 fn machines_get_the_event_its_subject_its_run_and_links() {
     insta::assert_json_snapshot!("payload", told(build(), failed(FailureClass::Own), 1).unwrap());
+}
+
+#[test]
+fn the_last_lines_are_told_but_not_what_the_failure_says_already() {
+    let message = told(build(), failed(FailureClass::Own), 1).unwrap();
+    assert_eq!(message.last_lines, ["error: could not compile `api`"]);
+    let links: Vec<&str> = message.links.iter().map(|link| link.text.as_str()).collect();
+    assert_eq!(links, ["Run", "Logs", "Retry"]);
+    let message = told(deploy(vec![voucher()], false), failed(FailureClass::Own), 1).unwrap();
+    assert_eq!(message.links.last().map(|link| link.url.as_str()), Some("https://towpath.example.com/runs/build-api%201/rollback"));
+}
+
+#[test]
+fn how_long_it_took_is_told_as_people_say_it() {
+    let said: Vec<String> = [40, 1_234, 61_700, 3_723_456].map(|ms| rough(Span::from_millis(ms))).into();
+    assert_eq!(said, ["0s", "1s200ms", "1m1s", "1h2m"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use crate::message::{Kind, Message};
+use crate::message::{Message, Weight};
 use crate::sink::{DeliveryError, Sink};
 
 /// Writes each message to Towpath's own log, failures as warnings.
@@ -26,9 +26,10 @@ impl Sink for LogSink {
 
     fn deliver<'a>(&'a self, message: &'a Message) -> Pin<Box<dyn Future<Output = Result<(), DeliveryError>> + Send + 'a>> {
         let (key, title, body) = (&message.key, &message.title, &message.body);
-        match message.kind {
-            Kind::BuildFailed | Kind::RunFailed => tracing::warn!(key, body, "{title}"),
-            Kind::Deployed | Kind::Reached | Kind::Merged => tracing::info!(key, body, "{title}"),
+        if message.kind.weight() == Weight::Failure {
+            tracing::warn!(key, body, "{title}");
+        } else {
+            tracing::info!(key, body, "{title}");
         }
         Box::pin(std::future::ready(Ok(())))
     }

@@ -22,7 +22,7 @@ fn shell(script: &str, timeout: Span) -> CommandSink {
 
 fn message() -> Message {
     let payload = serde_json::json!({ "filler": "x".repeat(300_000) });
-    Message { key: "event-7".into(), kind: Kind::BuildFailed, at: at(0), title: "Build failed".into(), body: "b".into(), payload }
+    plain(Kind::BuildFailed, "Build failed", payload)
 }
 
 fn lines(path: &Path) -> Vec<serde_json::Value> {

@@ -4,5 +4,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod command;
+mod escalation;
 mod outbox;
+mod releases;
+mod slack;
 mod support;
+mod ways;

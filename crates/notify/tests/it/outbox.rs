@@ -100,7 +100,7 @@ async fn the_worker_ends_with_the_ledger() {
     let (_stop, stopped) = tokio::sync::watch::channel(false);
     let book = Notebook::new("book", []);
     let sinks: Vec<Arc<dyn Sink>> = vec![book.clone()];
-    let task = tokio::spawn(towpath_notify::run(ledger.clone(), sinks, settings(3), stopped));
+    let task = tokio::spawn(towpath_notify::run(ledger.clone(), sinks.into_iter().map(Into::into).collect(), settings(3), stopped));
     settled(&ledger, "book").await;
     fail_a_build(&ledger, "a").await;
     assert_eq!(book.after(1).await, ["a"]);

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use towpath_domain::{CommitId, FailureClass, RunId, SourceName, Span, Timestamp};
 use towpath_engine::{Event, Outcome, RunSpec, Work};
 use towpath_ledger::Ledger;
-use towpath_notify::{DeliveryError, Message, NoNames, Settings, Sink, run};
+use towpath_notify::{About, DeliveryError, Kind, Listener, Message, NoNames, Settings, Sink, run};
 
 /// Longer than anything here takes; only to fail instead of hanging.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -34,6 +34,22 @@ pub(crate) async fn fail_a_build(ledger: &Ledger, name: &str) {
     let spec = RunSpec { id: id.clone(), attempt: 1, work, why: "no image".into() };
     let outcome = Outcome::Failed { class: FailureClass::Own, step: "compile".into(), message: "no".into() };
     ledger.append(None, "test", at(1), vec![Event::RunQueued(spec), Event::RunFinished { run: id, outcome }]).await.unwrap();
+}
+
+/// A message of few words.
+pub(crate) fn plain(kind: Kind, title: &str, payload: serde_json::Value) -> Message {
+    Message {
+        key: "event-7".into(),
+        kind,
+        at: at(0),
+        title: title.into(),
+        body: "b".into(),
+        last_lines: Vec::new(),
+        links: Vec::new(),
+        payload,
+        about: About::default(),
+        stage: None,
+    }
 }
 
 /// Quick retries, and a clock that stands still.
@@ -98,7 +114,12 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn start(ledger: &Ledger, sinks: Vec<Arc<dyn Sink>>, attempts: u32) -> Self {
         let (stop, stopped) = watch::channel(false);
-        Self { task: tokio::spawn(run(ledger.clone(), sinks, settings(attempts), stopped)), stop }
+        Self { task: tokio::spawn(run(ledger.clone(), sinks.into_iter().map(Into::into).collect(), settings(attempts), stopped)), stop }
+    }
+
+    pub(crate) fn start_with(ledger: &Ledger, listeners: Vec<Listener>, settings: Settings) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        Self { task: tokio::spawn(run(ledger.clone(), listeners, settings, stopped)), stop }
     }
 
     pub(crate) async fn stop(self) {

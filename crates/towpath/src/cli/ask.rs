@@ -1,6 +1,6 @@
-//! The commands that ask for something: `retry`, `cancel`, `promote`, `rollback`, `hold`, `release`.
+//! The commands that ask for something: `retry`, `ack`, `cancel`, `promote`, `rollback`, `hold`, `release`.
 
-use towpath_control::request::{Asked, HoldRequest, PromoteRequest, RetryRequest, RollbackRequest};
+use towpath_control::request::{AckRequest, Asked, HoldRequest, PromoteRequest, RetryRequest, RollbackRequest};
 use towpath_control::view::Accepted;
 use towpath_domain::Span;
 
@@ -45,6 +45,27 @@ pub(crate) struct Retry {
     what: String,
     #[command(flatten)]
     request: Request,
+}
+
+/// Says that you see to a failure: nobody else is called for it.
+///
+/// It changes nothing else; what is held stays held until it is mended or retried.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  towpath ack web/production --reason 'looking at the database'")]
+pub(crate) struct Ack {
+    /// What failed: a target, source, change or run; an id, a title, or a part of either that means only one thing.
+    #[arg(value_name = "WHAT")]
+    what: String,
+    /// What you say of it: it goes into the ledger.
+    #[arg(long, value_name = "TEXT", required = true)]
+    reason: String,
+    /// Who sees to it; TOWPATH_BY, Git's user.name or the user's name otherwise.
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 /// Stops a run.
@@ -132,6 +153,12 @@ pub(crate) struct Release {
 pub(super) fn retry(context: &Context, args: Retry) -> Result<Exit, Failure> {
     let request = RetryRequest { what: args.what, asked: asked(context, &args.request)? };
     carry_out(context, &args.request, None, None, async |client| Ok(client.retry(&request).await?))
+}
+
+pub(super) fn ack(context: &Context, args: Ack) -> Result<Exit, Failure> {
+    let request = Request { reason: args.reason, by: args.by, wait: false, timeout: Span::from_secs(0), shown: args.shown };
+    let asked_for = AckRequest { what: args.what, asked: asked(context, &request)? };
+    carry_out(context, &request, None, None, async |client| Ok(client.ack(&asked_for).await?))
 }
 
 pub(super) fn cancel(context: &Context, args: Cancel) -> Result<Exit, Failure> {

@@ -29,6 +29,7 @@ All of it, with what is usual:
   directory = \".towpath\"
   [server]
   listen = \"127.0.0.1:0\"            # a free port; or unix:/path/to/socket
+  # base_url = \"https://towpath.example.com\"   # what links in messages begin with
   [identity]
   name = \"Towpath\"
   email = \"towpath@localhost\"

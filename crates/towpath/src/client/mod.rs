@@ -11,7 +11,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use towpath_control::request::{CancelRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest};
+use towpath_control::request::{
+    AckRequest, CancelRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest,
+};
 use towpath_control::view::{Accepted, ExplainView, Finding, HistoryLine, PlanView, RunView, StatusView};
 use towpath_web::{Endpoint, HistoryFilter, LogPage, RunFilter};
 
@@ -102,6 +104,11 @@ impl Client {
     /// Tries again what failed.
     pub async fn retry(&self, request: &RetryRequest) -> Result<Accepted, ClientError> {
         self.post("retry", request).await
+    }
+
+    /// Says that a person sees to a failure.
+    pub async fn ack(&self, request: &AckRequest) -> Result<Accepted, ClientError> {
+        self.post("ack", request).await
     }
 
     /// Stops a run.

@@ -18,10 +18,10 @@ pub enum Shape {
 pub static FILE: Shape = Shape::Table(&[
     ("config", Shape::Table(&[("url", Shape::Value), ("branch", Shape::Value)])),
     ("state", Shape::Table(&[("directory", Shape::Value)])),
-    ("server", Shape::Table(&[("listen", Shape::Value)])),
+    ("server", Shape::Table(&[("listen", Shape::Value), ("base_url", Shape::Value)])),
     ("identity", Shape::Table(&[("name", Shape::Value), ("email", Shape::Value)])),
     ("poll", Shape::Table(&[("local", Shape::Value), ("remote", Shape::Value)])),
-    ("notify", Shape::Table(&[("command", Shape::Value)])),
+    ("notify", super::notify::SHAPE),
     ("registry", Shape::Table(&[("directory", Shape::Value)])),
     ("runs", Shape::Table(&[("memory_max", Shape::Value)])),
     ("changes", Shape::Table(&[("together", Shape::Value)])),

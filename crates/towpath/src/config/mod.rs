@@ -5,6 +5,7 @@ pub mod builds;
 mod find;
 pub mod forge;
 mod keys;
+pub mod notify;
 pub mod outside;
 mod read;
 pub mod webhooks;
@@ -38,8 +39,10 @@ pub struct Config {
     pub identity: Identity,
     /// How often repositories are looked at.
     pub poll: Poll,
-    /// A program that is told what happens, as JSON on its standard input.
-    pub notify: Option<Vec<String>>,
+    /// Where people reach this server's pages, without a slash at the end: what links in messages begin with.
+    pub base_url: Option<String>,
+    /// Who is told what happens.
+    pub notify: notify::Notify,
     /// Where the embedded registry keeps images.
     pub registry: PathBuf,
     /// Clusters, registries and secret stores that Towpath reaches for.

@@ -12,7 +12,7 @@ use towpath_web::Endpoint;
 
 use super::forge::Forge;
 use super::outside::{self, Outside};
-use super::{Config, Identity, Poll, Repository, builds, keys, webhooks};
+use super::{Config, Identity, Poll, Repository, builds, keys, notify, webhooks};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -50,7 +50,7 @@ struct Raw {
     #[serde(default)]
     poll: RawPoll,
     #[serde(default)]
-    notify: RawNotify,
+    notify: notify::Raw,
     #[serde(default)]
     registry: Directory,
     #[serde(default)]
@@ -98,6 +98,23 @@ struct Directory {
 #[derive(Deserialize, Default)]
 struct RawServer {
     listen: Option<Endpoint>,
+    base_url: Option<BaseUrl>,
+}
+
+/// What links to this server begin with.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct BaseUrl(String);
+
+impl TryFrom<String> for BaseUrl {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        if rest.is_none_or(|rest| rest.is_empty() || rest.contains(['?', '#', ' '])) {
+            return Err(format!("{text:?} is no address that links can begin with, such as https://towpath.example.com"));
+        }
+        Ok(Self(text.trim_end_matches('/').to_owned()))
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -177,23 +194,6 @@ impl TryFrom<String> for Memory {
     }
 }
 
-#[derive(Deserialize, Default)]
-struct RawNotify {
-    command: Option<Program>,
-}
-
-/// A program and its arguments.
-#[derive(Deserialize)]
-#[serde(try_from = "Vec<String>")]
-struct Program(Vec<String>);
-
-impl TryFrom<Vec<String>> for Program {
-    type Error = String;
-    fn try_from(words: Vec<String>) -> Result<Self, String> {
-        if words.first().is_none_or(String::is_empty) { Err("the command names no program".to_owned()) } else { Ok(Self(words)) }
-    }
-}
-
 /// Reads the file.
 ///
 /// # Errors
@@ -239,6 +239,10 @@ pub fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
         };
         at(span, message, help.to_owned())
     })?;
+    if let (Some(name), None) = (config.notify.in_store().next(), &config.outside.secrets) {
+        let message = format!("[notify.{name}] names a secret, but there is no [secrets] to read it from");
+        return Err(at(None, message, "docs/operate.md shows where credentials may stand".to_owned()));
+    }
     config
         .outside
         .consistent()
@@ -277,7 +281,8 @@ fn assemble(file: &Path, raw: Raw) -> Result<Config, Wrong> {
             local: raw.poll.local.map_or(Span::from_millis(50), |pause| pause.0),
             remote: raw.poll.remote.map_or(Span::from_secs(30), |pause| pause.0),
         },
-        notify: raw.notify.command.map(|program| program.0),
+        base_url: raw.server.base_url.map(|url| url.0),
+        notify: raw.notify.from(folder).map_err(anywhere)?,
         registry: raw.registry.directory.map_or_else(|| state.join("registry"), |path| folder.join(path)),
         state,
         outside,

@@ -19,7 +19,7 @@ fn the_shortest_file_names_the_config_repository_and_the_rest_is_usual() {
     assert_eq!(config.listen.to_string(), "127.0.0.1:0");
     assert_eq!(config.identity, Identity { name: "Towpath".into(), email: "towpath@localhost".into() });
     assert_eq!((config.poll.local, config.poll.remote), (Span::from_millis(50), Span::from_secs(30)));
-    assert_eq!(config.notify, None);
+    assert_eq!(config.notify, super::super::notify::Notify::default());
     assert_eq!(config.memory_max, 16 << 30);
 }
 
@@ -44,9 +44,52 @@ fn every_key_is_read() {
     assert_eq!(config.listen.to_string(), "unix:/srv/delivery/run/towpath.sock");
     assert_eq!(config.identity.name, "Release robot");
     assert_eq!((config.poll.local, config.poll.remote), (Span::from_secs(1), Span::from_secs(120)));
-    assert_eq!(config.notify.unwrap(), ["notify-send", "towpath"]);
+    assert_eq!(config.notify.command.unwrap(), ["notify-send", "towpath"]);
     assert_eq!(config.registry, Path::new("/srv/delivery/images"));
     assert_eq!(config.memory_max, 4 << 30);
+}
+
+#[test]
+fn people_are_told_in_the_ways_that_the_file_names() {
+    use super::super::notify::{Tls, To};
+    use super::super::outside::Credential;
+    let config = read(
+        r#"
+        config = { url = "config" }
+        server.base_url = "https://towpath.example.com/"
+        [notify.slack.coreos]
+        token_file = "slack-token"
+        [notify.slack.quiet]
+        workspace = "coreos"
+        token_file = "/run/slack"
+        channel = "deploys"
+        digest = "1h"
+        saas_files = ["api"]
+        events = ["failed", "promoted"]
+        [notify.mail.team]
+        server = "smtp.example.com"
+        from = "Towpath <towpath@example.com>"
+        to = ["team@example.com"]
+        ca = "ca.pem"
+        [notify.mattermost.town]
+        url_file = "hook"
+        channel = "town-square"
+        "#,
+    )
+    .unwrap();
+    assert_eq!(config.base_url.as_deref(), Some("https://towpath.example.com"));
+    let ways = config.notify.ways;
+    assert_eq!(ways.keys().map(String::as_str).collect::<Vec<_>>(), ["mail.team", "mattermost.town", "slack.coreos", "slack.quiet"]);
+    let To::Slack { workspace, token, api, .. } = &ways["slack.coreos"].to else { panic!("{ways:?}") };
+    assert_eq!((workspace.as_str(), api.as_str()), ("coreos", "https://slack.com/api"));
+    assert_eq!(*token, Credential::File("/srv/delivery/slack-token".into()));
+    assert!(ways["slack.coreos"].route.hears_of_progress() && !ways["mail.team"].route.hears_of_progress());
+    let quiet = &ways["slack.quiet"].route;
+    assert_eq!((quiet.digest, quiet.topics.len(), quiet.saas_files.contains("api")), (Some(Span::from_secs(3600)), 2, true));
+    let To::Mail { host, port, tls, .. } = &ways["mail.team"].to else { panic!("{ways:?}") };
+    assert_eq!((host.as_str(), *port, *tls), ("smtp.example.com", 587, Tls::Starttls));
+    assert_eq!(ways["mail.team"].ca.as_deref(), Some(Path::new("/srv/delivery/ca.pem")));
+    assert_eq!(ways["mattermost.town"].to, To::Mattermost(Credential::File("/srv/delivery/hook".into()), Some("town-square".into())));
 }
 
 /// An installation whose builds are carried out on its cluster `hub`.
@@ -167,6 +210,28 @@ fn what_is_wrong_is_told_with_its_place_and_mend() {
         (&with("[server]\nlisten = \"0.0.0.0:80\""), (4, 10), "reached from other machines", "correct"),
         (&with("[server]\nlisten = \"here\""), (4, 10), "not an address", "correct"),
         (&with("[notify]\ncommand = []"), (4, 11), "names no program", "correct"),
+        (&with("[server]\nbase_url = \"towpath.example.com\""), (4, 12), "no address that links can begin with", "correct"),
+        (&with("[notify.slak.a]\n"), (3, 9), "`notify.slak` is not known", "did you mean `slack`?"),
+        (&with("[notify.slack.a]\ntoken_fil = \"t\""), (4, 1), "`notify.slack.a.token_fil` is not known", "did you mean `token_file`?"),
+        (&with("[notify.slack.a]\nchannel = \"c\""), (3, 1), "a bot needs `token_file`", "correct"),
+        (&with("[notify.slack.a]\ntoken_file = \"t\"\ndigest = \"1h\""), (3, 1), "`digest` needs `channel`", "correct"),
+        (&with("[notify.slack.a]\ntoken_file = \"t\"\nevents = [\"failure\"]"), (3, 1), "unknown variant `failure`", "correct"),
+        (
+            &with("[notify.slack.a]\ntoken = {secret = \"a/b\", field = \"c\"}"),
+            (1, 1),
+            "there is no [secrets] to read it from",
+            "operate.md",
+        ),
+        (&with("[notify.webhook.a]\nurl = \"http://example.com\"\nkey_file = \"k\""), (3, 1), "does not begin with https://", "correct"),
+        (&with("[notify.teams.a]\nchannel = \"x\""), (3, 1), "the webhook's address is its secret", "correct"),
+        (
+            &with(
+                "[notify.mail.a]\nserver = \"m\"\ntls = \"none\"\nusername = \"u\"\npassword_file = \"p\"\nfrom = \"a@b.c\"\nto = [\"a@b.c\"]",
+            ),
+            (3, 1),
+            "in the clear",
+            "correct",
+        ),
         (&with("[identity]\nname = \"a\\nb\""), (4, 8), "cannot be part of a Git identity", "correct"),
         (&with("branch = \"\""), (3, 10), "cannot be empty", "correct"),
         ("[config]\nurl = \"--upload-pack=x\"", (2, 7), "cannot be", "correct"),

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use towpath_control::Control;
-use towpath_control::request::{CancelRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest};
+use towpath_control::request::{
+    AckRequest, CancelRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest,
+};
 use towpath_control::view::{Accepted, ExplainView, Finding, HistoryLine, PlanView, Problem, RunView, StatusView};
 use towpath_ledger::EventFilter;
 use towpath_runs::World;
@@ -109,6 +111,10 @@ impl Brain for Wired {
 
     fn retry(&self, request: RetryRequest) -> Answer<'_, Accepted> {
         Box::pin(self.control.retry(request))
+    }
+
+    fn ack(&self, request: AckRequest) -> Answer<'_, Accepted> {
+        Box::pin(self.control.acknowledge(request))
     }
 
     fn cancel(&self, request: CancelRequest) -> Answer<'_, Accepted> {

@@ -1,7 +1,7 @@
 //! Clusters, registries and secret stores, as `towpath.toml` names them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -119,6 +119,19 @@ impl Reached {
         }
     }
 
+    /// The forge's token, read anew whenever the forge does not take the last one.
+    pub fn forge_token(&self, place: &Credential) -> towpath_forge::Token {
+        towpath_forge::Token::Source(match place {
+            Credential::File(file) => Arc::new(InFile(file.clone())),
+            Credential::Secret(secret) => Arc::new(InStore::new(&self.secrets, secret)),
+        })
+    }
+
+    /// A credential of messages in the secret store.
+    pub fn secret_source(&self, secret: &outside::SecretRef) -> Arc<dyn towpath_notify::SecretSource> {
+        Arc::new(InStore::new(&self.secrets, secret))
+    }
+
     /// The store of secret parameters; without one, each is refused.
     pub fn secrets(&self) -> Arc<Stores> {
         Arc::clone(&self.secrets)
@@ -199,9 +212,31 @@ impl TokenSource for InStore {
     }
 }
 
+impl towpath_forge::TokenSource for InStore {
+    fn token(&self) -> BoxFuture<'_, Result<SecretString, String>> {
+        self.read().boxed()
+    }
+}
+
+impl towpath_notify::SecretSource for InStore {
+    fn get(&self) -> BoxFuture<'_, Result<SecretString, String>> {
+        self.read().boxed()
+    }
+}
+
 impl PasswordSource for InStore {
     fn password(&self) -> BoxFuture<'_, Result<SecretString, String>> {
         self.read().boxed()
+    }
+}
+
+/// A token in a file.
+#[derive(Debug)]
+struct InFile(PathBuf);
+
+impl towpath_forge::TokenSource for InFile {
+    fn token(&self) -> BoxFuture<'_, Result<SecretString, String>> {
+        std::future::ready(read_secret(&self.0).map_err(|error| format!("{error:#}"))).boxed()
     }
 }
 

@@ -7,13 +7,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::watch;
 use towpath_cluster::{Cluster, LocalCluster, Settings as LocalSettings};
 use towpath_control::{Control, Pace};
-use towpath_domain::Span;
 use towpath_forge::{Forge, PlainGit};
 use towpath_git::{Credential, Git, Identity, Settings};
 use towpath_ledger::Ledger;
 use towpath_ledger::logs::{Limits, Logs};
-use towpath_notify::sinks::{CommandSink, LogSink};
-use towpath_notify::{Settings as TellSettings, Sink};
+use towpath_notify::{Clock as TellClock, Hidden, Settings as TellSettings};
 use towpath_registry::LayoutRegistry;
 use towpath_runs::world::{Builders, Catalogs, Clock, ConfigRepository, Current, Images, Mirrors};
 use towpath_runs::{Train, Workers, World};
@@ -24,7 +22,9 @@ use towpath_web::hooks::{HookLimits, HookSettings};
 use super::artifacts::artifacts;
 use super::brain::Wired;
 use super::forge::SignedIn;
+use super::incidents::Climb;
 use super::names::CatalogNames;
+use super::notify::listeners;
 use super::outside::Reached;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -60,10 +60,10 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
     }
     let outside = Reached::new(&config.outside, &config.state)?;
     let forge = match &config.forge {
-        Some(forge) => Some(SignedIn::read(forge, &outside).await?),
+        Some(forge) => Some(SignedIn::read(forge, &outside, &config.repository.url).await?),
         None => None,
     };
-    let credentials = forge.as_ref().map(|forge| forge.git(&config.repository.url)).transpose()?.unwrap_or_default();
+    let credentials = forge.as_ref().map(SignedIn::git).unwrap_or_default();
     let git = git(config, credentials)?;
     git.version().await?;
     let mirrors = Mirrors::new(git, config.state.join("mirrors"));
@@ -74,10 +74,12 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
     let forge_mirror = mirrors.get(&config.repository.url).await?;
     let plain = PlainGit::new((*forge_mirror).clone(), config.repository.branch.clone());
     let kind = forge.as_ref().map(SignedIn::accounts);
-    let forge: Arc<dyn Forge> = match forge {
+    let (forge, app): (Arc<dyn Forge>, _) = match forge {
         Some(forge) => forge.forge(plain)?,
-        None => Arc::new(plain),
+        None => (Arc::new(plain), None),
     };
+    // Git has a token of the App's before it is asked for anything, or from as soon as there is one.
+    let fresh = app.map(|app| tokio::spawn(async move { app.keep_fresh().await }));
     let cluster: Arc<dyn Cluster> = Arc::new(local);
     let hooks = HookSettings { keys: super::hooks::keys(&config.webhooks, &outside.secrets()), limits: HookLimits::default() };
     let secrets: Arc<dyn SecretStore> = outside.secrets();
@@ -116,11 +118,25 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         })
     };
     let clock = world.clock.clone();
-    let tell = TellSettings::new(Arc::new(CatalogNames(Arc::clone(&world))), None, Arc::new(move || clock.now()));
+    let clock: TellClock = Arc::new(move || clock.now());
+    let hidden = Hidden::default();
+    let (listeners, calls) = listeners(&config.notify, &world.host_env, &outside, &hidden, &clock)?;
+    let names = Arc::new(CatalogNames(Arc::clone(&world)));
+    let tell = TellSettings { hidden, ..TellSettings::new(names, config.base_url.clone(), clock) };
+    let climbing = match config.notify.escalation.clone() {
+        Some(escalation) => {
+            let (control, world, base_url) = (Arc::clone(&control), Arc::clone(&world), config.base_url.clone());
+            let step = escalation.step;
+            let climb = Arc::new(Climb { control, world, calls, escalation, base_url });
+            tokio::spawn(towpath_notify::escalation::climb(ledger.clone(), climb, step, tell.clone(), shutdown.clone()))
+        }
+        None => tokio::spawn(std::future::ready(())),
+    };
     let parts = [
+        climbing,
         tokio::spawn(Arc::clone(&control).keep_going(shutdown.clone())),
         tokio::spawn(Workers::new(Arc::clone(&world), format!("worker-{}", std::process::id())).run(shutdown.clone())),
-        tokio::spawn(towpath_notify::run(ledger.clone(), sinks(config, &world.host_env), tell, shutdown.clone())),
+        tokio::spawn(towpath_notify::run(ledger.clone(), listeners, tell, shutdown.clone())),
         tokio::spawn(towpath_web::serve(listener, brain, hooks, shutdown)),
         controllers,
     ];
@@ -128,6 +144,9 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         if let Err(error) = part.await {
             tracing::error!(%error, "a part of the server ended badly");
         }
+    }
+    if let Some(fresh) = fresh {
+        fresh.abort();
     }
     ledger.close().await;
     drop(published);
@@ -146,20 +165,6 @@ pub fn git(config: &Config, credentials: Vec<Credential>) -> anyhow::Result<Git>
 /// Logs of runs, below the state directory.
 pub fn logs(state: &std::path::Path) -> Logs {
     Logs::new(PathBuf::from(state).join("logs"), Limits::default())
-}
-
-fn sinks(config: &Config, environment: &[(String, String)]) -> Vec<Arc<dyn Sink>> {
-    let mut sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(LogSink::new("log"))];
-    if let Some([program, arguments @ ..]) = config.notify.as_deref() {
-        sinks.push(Arc::new(CommandSink {
-            name: "command".to_owned(),
-            program: PathBuf::from(program),
-            arguments: arguments.to_vec(),
-            environment: environment.to_vec(),
-            timeout: Span::from_secs(30),
-        }));
-    }
-    sinks
 }
 
 /// Kills this process once it has recorded `count` events, before anything is done about the last one.

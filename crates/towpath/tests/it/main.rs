@@ -12,6 +12,7 @@ mod installation;
 mod kills;
 mod kube;
 mod ledger;
+mod messages;
 mod offline;
 mod people;
 mod policies;

@@ -51,9 +51,17 @@ fn logs_are_searched_and_no_secret_shows_in_them_nor_in_messages() {
     let smoke = smoke.replace("image: ${IMAGE}:${IMAGE_TAG}", env).replace("cat verdict;", "echo the password is $PASSWORD; cat verdict;");
     it.write("web/deploy/smoke.yaml", &smoke);
     it.configure("Secrets", |it| it.replace("web/test.yml", "managedResourceTypes: [Job]", "managedResourceTypes: [Job, Secret]"));
+    let toml = it.read("towpath.toml");
+    let program = format!("cat >> {}", it.path("told.json").display());
+    it.write("towpath.toml", &format!("{toml}[notify]\ncommand = [\"/bin/sh\", \"-c\", {program:?}]\n"));
     let bad = it.release("bad", false);
     it.start(None);
     let text = it.until_held(TESTS, "failed");
+    let told = it.until("people to be told of the test", |it| {
+        let told = std::fs::read_to_string(it.path("told.json")).ok()?;
+        (told.contains("the password is") && told.contains("last_lines")).then_some(told)
+    });
+    assert!(!told.contains("sesame"), "neither in what failed nor in the last lines: {told}");
     assert!(text.contains("the password is") && !text.contains("sesame"), "{text}");
     let run = it.runs(TESTS).first().unwrap()["id"].as_str().unwrap().to_owned();
     let log = it.ok(&["logs", &run]);

@@ -41,6 +41,7 @@ pub(crate) fn router(brain: Arc<dyn Brain>, hooks: Hooks, stopping: watch::Recei
         .route("/history", get(read::history))
         .route("/doctor", get(read::doctor))
         .route("/retry", post(write::retry))
+        .route("/ack", post(write::ack))
         .route("/cancel", post(write::cancel))
         .route("/promote", post(write::promote))
         .route("/rollback", post(write::rollback))

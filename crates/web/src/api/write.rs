@@ -3,7 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use towpath_control::request::{Asked, CancelRequest, HoldRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest};
+use towpath_control::request::{
+    AckRequest, Asked, CancelRequest, HoldRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest,
+};
 use towpath_control::view::Accepted;
 
 use super::Shared;
@@ -20,6 +22,11 @@ fn accepted(accepted: Accepted) -> (StatusCode, Json<Accepted>) {
 pub(super) async fn retry(State(shared): State<Shared>, Body(request): Body<RetryRequest>) -> Done {
     said(&request.asked)?;
     Ok(accepted(shared.brain.retry(request).await?))
+}
+
+pub(super) async fn ack(State(shared): State<Shared>, Body(request): Body<AckRequest>) -> Done {
+    said(&request.asked)?;
+    Ok(accepted(shared.brain.ack(request).await?))
 }
 
 pub(super) async fn cancel(State(shared): State<Shared>, Body(request): Body<CancelRequest>) -> Done {

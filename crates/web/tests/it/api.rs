@@ -42,6 +42,11 @@ async fn every_request_says_who_asks_and_why() {
             "retry RetryRequest { what: \"web\", asked: Asked { by: \"Ada\", why: \"flaky\" } }",
         ),
         (
+            "ack",
+            r#"{"what":"web","by":"Ada","why":"looking"}"#,
+            "ack RetryRequest { what: \"web\", asked: Asked { by: \"Ada\", why: \"looking\" } }",
+        ),
+        (
             "cancel",
             r#"{"what":"b-1","by":"Ada","why":"slow"}"#,
             "cancel RetryRequest { what: \"b-1\", asked: Asked { by: \"Ada\", why: \"slow\" } }",

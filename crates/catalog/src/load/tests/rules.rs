@@ -334,3 +334,58 @@ fn nothing_of_a_value_is_told_that_is_too_long_or_may_be_a_token() {
     assert!(found(&loaded).contains(&"bad-url@saas/test.yml:7:10".to_owned()));
     assert!(!format!("{:?}", loaded.diagnostics).contains("hunter2"));
 }
+
+#[test]
+fn whom_a_saas_file_wants_told_is_read_and_a_slip_in_it_holds_nothing() {
+    use crate::model::Notices;
+    const SLACK: &str = "slack:\n  workspace: {$ref: /slack/example.yml}\n  channel: deploys\n";
+    const WORKSPACE: &str = "$schema: /dependencies/slack-workspace-1.yml\nname: example\n";
+    let told = |slack: &str, workspace: &str, wanted: &[&str]| {
+        let spoil = |tree: &mut Tree| {
+            tree.replace("saas/deploy.yml", "resourceTemplates:", &format!("{slack}resourceTemplates:"));
+            tree.put("slack/example.yml", workspace);
+        };
+        let loaded = check(spoil, wanted, &[]);
+        let of = |target: &std::sync::Arc<crate::model::Target>| target.saas_file.notices.clone();
+        loaded.catalog.targets.values().filter_map(of).next()
+    };
+    let usual = Notices { workspace: "example".into(), channel: "deploys".into(), start: false, successes: true, each: false };
+    assert_eq!(told(SLACK, WORKSPACE, &[]), Some(usual.clone()));
+    let all = format!("{SLACK}  output: events\n  notifications: {{start: true}}\nskipSuccessfulDeployNotifications: true\n");
+    assert_eq!(told(&all, WORKSPACE, &[]), Some(Notices { start: true, successes: false, each: true, ..usual.clone() }));
+    assert_eq!(told(SLACK, "$schema: /dependencies/slack-workspace-1.yml\n", &["no-notices?@saas/deploy.yml:7:21"]), None);
+    assert_eq!(told("slack: {channel: deploys}\n", WORKSPACE, &["no-notices?@saas/deploy.yml:6:8"]), None);
+    assert_eq!(told(&SLACK.replace("  channel: deploys\n", ""), WORKSPACE, &["no-notices?@saas/deploy.yml:7:3"]), None);
+    assert_eq!(told(&format!("{SLACK}  output: loud\n"), WORKSPACE, &["no-notices?@saas/deploy.yml:9:11"]), Some(usual));
+}
+
+#[test]
+fn whom_an_app_calls_is_read_level_by_level_and_a_slip_in_it_holds_nothing() {
+    use crate::model::{EscalationLevel, UserGroup};
+    let spoil = |second: &'static str| {
+        move |tree: &mut Tree| {
+            let app = tree.files().into_iter().find(|file| &*file.path == "data/apps/web.yml").unwrap();
+            let app = String::from_utf8(app.bytes.to_vec()).unwrap();
+            tree.put("apps/web.yml", &format!("{app}escalationPolicy: {{$ref: /teams/first.yml}}\n"));
+            let policy = "$schema: /app-sre/escalation-policy-1.yml\nname";
+            tree.put(
+                "teams/first.yml",
+                &format!("{policy}: first\nchannels:\n  slackUserGroup: [{{$ref: /teams/oncall.yml}}]\n  email: [team@example.com]\n  nextEscalationPolicy: {{$ref: /teams/second.yml}}\n"),
+            );
+            tree.put("teams/second.yml", &format!("{policy}: second\nchannels:\n  pagerduty: [{{$ref: /teams/pager.yml}}]\n{second}"));
+            tree.put("teams/pager.yml", "$schema: /dependencies/pagerduty-target-1.yml\nname: hub\n");
+            tree.put("teams/oncall.yml", "$schema: /access/permission-1.yml\nname: oncall\nservice: slack-usergroup\nhandle: web-oncall\nworkspace: {$ref: /slack/example.yml}\nchannels: [web-forum]\n");
+            tree.put("slack/example.yml", "$schema: /dependencies/slack-workspace-1.yml\nname: example\n");
+        }
+    };
+    let group = UserGroup { workspace: "example".into(), handle: "web-oncall".into(), channels: vec!["web-forum".into()] };
+    let first =
+        EscalationLevel { name: "first".into(), user_groups: vec![group], emails: vec!["team@example.com".into()], pagerduty: vec![] };
+    let second = EscalationLevel { name: "second".into(), user_groups: vec![], emails: vec![], pagerduty: vec!["hub".into()] };
+    let levels = |loaded: &Loaded| loaded.catalog.apps["web"].escalation.clone();
+    assert_eq!(levels(&check(spoil(""), &[], &[])), [first.clone(), second.clone()]);
+    let round = check(spoil("nextEscalationPolicy: {$ref: /teams/first.yml}\n"), &["no-notices?@teams/second.yml:5:30"], &[]);
+    assert_eq!(levels(&round), [first.clone(), second.clone()]);
+    let lost = check(spoil("nextEscalationPolicy: {$ref: /teams/third.yml}\n"), &["no-notices?@teams/second.yml:5:30"], &[]);
+    assert_eq!(levels(&lost), [first, second]);
+}
