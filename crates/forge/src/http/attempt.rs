@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, LOCATION};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, LINK, LOCATION};
 use reqwest::{Method, Response, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use towpath_domain::{FailureClass, Timestamp, with_causes};
 
 use super::etags::Kept;
-use super::pages::next_page;
+use super::pages::{next_page, shows_all};
 use super::wait::Said;
 use super::{Client, words};
 use crate::ForgeError;
@@ -115,8 +115,10 @@ impl Client {
             let status = answer.status();
             let said = Said::read(answer.headers(), now());
             if let Some(kept) = kept.filter(|_| status == StatusCode::NOT_MODIFIED) {
-                self.inner.limits.heed(&url, &said, None, Instant::now());
-                return Tried::Answered(Answer { status: StatusCode::OK, text: kept.text.clone(), next: kept.next.clone() }, said);
+                // The same page may have another one behind it by now.
+                let linked = answer.headers().contains_key(LINK);
+                let next = if linked { next_page(answer.headers(), &url) } else { kept.next.clone() };
+                return Tried::Answered(Answer { status: StatusCode::OK, text: kept.text.clone(), next }, said);
             }
             if status.is_redirection() {
                 match self.led_to(ask, &answer, &url) {
@@ -155,7 +157,7 @@ impl Client {
     }
 
     fn keep(&self, ask: &Ask, url: &Url, status: StatusCode, headers: &HeaderMap, text: &str, next: Option<&Url>) {
-        let tag = headers.get(ETAG).filter(|_| status == StatusCode::OK && !ask.changes());
+        let tag = headers.get(ETAG).filter(|_| status == StatusCode::OK && !ask.changes() && (next.is_some() || shows_all(url, text)));
         if let Some(tag) = tag {
             self.inner.etags.put(url, Kept { tag: tag.clone(), text: text.to_owned(), next: next.cloned() });
         }

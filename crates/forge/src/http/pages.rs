@@ -6,6 +6,9 @@ use reqwest::header::{HeaderMap, LINK};
 /// How many pages of a list are read: ten thousand things at a hundred a page.
 pub(super) const PAGES_MAX: usize = 100;
 
+/// The largest page that GitHub and GitLab give.
+const PER_PAGE_MAX: usize = 100;
+
 /// How much all pages of a list may hold, in bytes.
 pub(super) const LIST_BYTES_MAX: usize = 64 << 20;
 
@@ -35,6 +38,18 @@ fn next_link(text: &str, from: &Url) -> Option<Url> {
     None
 }
 
+/// Whether the text of a last page would be another one if there was more: a forge that then says that nothing changed says so of the whole list.
+/// It does not of a list that fills its page: what is new is on a page of its own. GitHub and GitLab call the size of a page `per_page` and keep
+/// to it.
+pub(super) fn shows_all(url: &Url, text: &str) -> bool {
+    if !text.trim_start().starts_with('[') {
+        return true;
+    }
+    let asked = url.query_pairs().find_map(|(name, value)| value.parse::<usize>().ok().filter(|_| name == "per_page"));
+    let Some(asked) = asked.filter(|asked| *asked <= PER_PAGE_MAX) else { return false };
+    serde_json::from_str::<Vec<serde::de::IgnoredAny>>(text).is_ok_and(|items| items.len() < asked)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,5 +68,13 @@ mod tests {
         for none in [r#"<?page=1>; rel="prev""#, "nonsense", "<", "<>", "", r#"<?page=3>; rel="nextish""#] {
             assert_eq!(next(none), None, "{none}");
         }
+    }
+
+    #[test]
+    fn a_list_that_fills_its_page_may_have_another_page_before_its_text_changes() {
+        let shows = |query: &str, text: &str| shows_all(&Url::parse(&format!("https://h/x{query}")).unwrap(), text);
+        assert!(shows("?per_page=3", "[1,2]") && shows("?a=b&per_page=3", " [ ]") && shows("", r#"{"total_count":2}"#));
+        assert!(!shows("?per_page=2", "[1,2]") && !shows("", "[]") && !shows("?limit=50", "[1]") && !shows("?per_page=1000", "[1]"));
+        assert!(!shows("?per_page=3", "[1,") && !shows("?per_page=x", "[1]"));
     }
 }

@@ -8,7 +8,7 @@ use super::*;
 
 #[tokio::test]
 async fn what_has_not_changed_is_not_sent_again() {
-    let link = "link: </api/v1/x?page=2>; rel=\"next\"";
+    let link = "link: </api/v1/x?page=2&per_page=2>; rel=\"next\"";
     let acts = [
         say(200, &format!("etag: W/\"one\"\n{link}"), "[1]"),
         say(200, "", "[2]"),
@@ -16,18 +16,32 @@ async fn what_has_not_changed_is_not_sent_again() {
         say(200, "", "[3]"),
         say(200, "etag: \"two\"", "[4]"),
         say(304, "", ""),
+        // A page that has not changed, with one more behind it.
+        say(304, link, ""),
+        say(200, "", "[5]"),
     ];
     let server = Server::start(acts).await;
     let client = client(&server);
-    assert_eq!(client.get_all::<u8>("/x").await.unwrap(), [1, 2]);
+    assert_eq!(client.get_all::<u8>("/x?per_page=2").await.unwrap(), [1, 2]);
     // The first page has not changed and still leads on; the second one had no tag.
-    assert_eq!(client.get_all::<u8>("/x").await.unwrap(), [1, 3]);
+    assert_eq!(client.get_all::<u8>("/x?per_page=2").await.unwrap(), [1, 3]);
     assert_eq!(client.budget().unwrap().left, 59, "what is told along is heard");
-    assert_eq!(client.get_all::<u8>("/x").await.unwrap(), [4]);
-    assert_eq!(client.get_all::<u8>("/x").await.unwrap(), [4]);
+    assert_eq!(client.get_all::<u8>("/x?per_page=2").await.unwrap(), [4]);
+    assert_eq!(client.get_all::<u8>("/x?per_page=2").await.unwrap(), [4]);
+    assert_eq!(client.get_all::<u8>("/x?per_page=2").await.unwrap(), [4, 5]);
     let asked: Vec<_> = server.asked().iter().map(|request| request.header("if-none-match").map(str::to_owned)).collect();
     let tag = |text: &str| Some(text.to_owned());
-    assert_eq!(asked, [None, None, tag("W/\"one\""), None, tag("W/\"one\""), tag("\"two\"")]);
+    assert_eq!(asked, [None, None, tag("W/\"one\""), None, tag("W/\"one\""), tag("\"two\""), tag("\"two\""), None]);
+}
+
+#[tokio::test]
+async fn a_list_that_fills_its_last_page_is_read_whole_each_time() {
+    let server = Server::start([say(200, "etag: \"a\"", "[1,2]"), say(200, "etag: \"a\"", "[1,2]")]).await;
+    let client = client(&server);
+    for _ in 0..2 {
+        assert_eq!(client.get_all::<u8>("/x?per_page=2").await.unwrap(), [1, 2]);
+    }
+    assert!(server.asked().iter().all(|request| request.header("if-none-match").is_none()));
 }
 
 #[tokio::test]
