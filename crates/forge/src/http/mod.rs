@@ -31,7 +31,6 @@ use towpath_domain::FailureClass;
 
 use crate::{Budget, ForgeError};
 use attempt::{Answer, Ask};
-#[allow(unused_imports, reason = "the first forge over it is under way")]
 pub(crate) use authorization::{Authorization, Bearer};
 pub use authorization::{Token, TokenSource};
 pub(crate) use settings::Settings;
@@ -65,7 +64,7 @@ pub(crate) struct Reply<T> {
     pub(crate) status: u16,
     /// What it holds, where it is what was asked for.
     pub(crate) body: Option<T>,
-    /// The same as it came, for what a refusal says; see [`words`].
+    /// The same as it came, for what a refusal says; see [`words()`].
     pub(crate) text: String,
 }
 

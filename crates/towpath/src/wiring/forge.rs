@@ -22,6 +22,9 @@ pub struct SignedIn {
     credential: Option<Credential>,
 }
 
+/// A forge, and the App that Towpath is there.
+pub type Connected = (Arc<dyn Forge>, Option<Arc<App>>);
+
 enum Who {
     Token(Token),
     App(AppKey),
@@ -59,7 +62,7 @@ impl SignedIn {
     ///
     /// # Errors
     /// When neither the settings nor the config repository's URL say where it is.
-    pub fn forge(self, plain: PlainGit) -> anyhow::Result<(Arc<dyn Forge>, Option<Arc<App>>)> {
+    pub fn forge(self, plain: PlainGit) -> anyhow::Result<Connected> {
         let Self { configured, who, credential } = self;
         let kind = kind(configured.kind);
         let settings = |token| Settings {
