@@ -1,6 +1,6 @@
 //! Whether a change may be merged now, and what of it is to be told: approvals, holds, checks, labels, commands.
 //!
-//! [`judge`] is pure, like the planner. It is given the catalog of the branch that the change is to be merged *into*: policies,
+//! [`judge()`] is pure, like the planner. It is given the catalog of the branch that the change is to be merged *into*: policies,
 //! people and roles are never read from the change. What it says counts for the head that it was given; merge exactly that commit.
 //!
 //! - [`input`]: what is known of the change.
