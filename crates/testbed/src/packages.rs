@@ -36,8 +36,15 @@ pub fn npm_package(name: &str, version: &str) -> Option<PathBuf> {
     let _absent = fs::remove_dir_all(&fresh);
     fs::create_dir_all(&fresh).expect("the cache folder can be written");
     fs::create_dir_all(&folder).expect("the cache folder can be written");
-    let fetched = Command::new("npm").args(["pack", "--silent", &format!("{name}@{version}")]).current_dir(&fresh).output();
-    let fetched = fetched.expect("npm can be started");
+    // A registry that is busy for a moment is no reason to fail.
+    let fetch = || Command::new("npm").args(["pack", "--silent", &format!("{name}@{version}")]).current_dir(&fresh).output();
+    let mut fetched = fetch().expect("npm can be started");
+    for _ in 0..2 {
+        if fetched.status.success() {
+            break;
+        }
+        fetched = fetch().expect("npm can be started");
+    }
     if !fetched.status.success() {
         return lacks(String::from_utf8_lossy(&fetched.stderr).trim().lines().next().unwrap_or("npm cannot fetch it"));
     }

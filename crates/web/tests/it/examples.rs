@@ -1,37 +1,15 @@
 //! GitHub's own example payloads, from npm's `@octokit/webhooks-examples`: each is taken, and wakes for its repository.
 
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-
 use serde_json::Value;
+use towpath_testbed::npm_package;
 use towpath_web::hooks::HookLimits;
 
 use crate::signed::{checking, github};
 
-const PACKAGE: &str = "@octokit/webhooks-examples@7.6.1";
-
-/// The examples: fetched once, into the folder that tests keep things in. Without npm, or without its registry, they are skipped, loudly.
+/// The examples. Without npm, or without its registry, they are skipped, loudly.
 fn examples() -> Option<Vec<Value>> {
-    let cache = std::env::var_os("TOWPATH_TEST_CACHE")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/testbed"), PathBuf::from)
-        .join("webhooks-examples-7.6.1");
-    let file = cache.join("package/api.github.com/index.json");
-    if !file.is_file() {
-        if let Some(program) = towpath_testbed::missing_program(&["npm", "tar"]) {
-            return towpath_testbed::skipped(&format!("GitHub's example payloads need {program}"));
-        }
-        std::fs::create_dir_all(&cache).unwrap();
-        let run = |program: &str, arguments: &[&str]| {
-            let mut command = Command::new(program);
-            command.args(arguments).current_dir(&cache).stdin(Stdio::null()).stdout(Stdio::null());
-            command.status().is_ok_and(|status| status.success())
-        };
-        if !run("npm", &["pack", "--silent", PACKAGE]) || !run("sh", &["-c", "tar -xzf *.tgz"]) {
-            return towpath_testbed::skipped(&format!("npm cannot fetch {PACKAGE}"));
-        }
-    }
-    let all: Vec<Value> = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
-    Some(all)
+    let file = npm_package("@octokit/webhooks-examples", "7.6.1")?.join("api.github.com/index.json");
+    Some(serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap())
 }
 
 /// Events that say that there are commits, or something of changes.
