@@ -227,7 +227,11 @@ impl Facts {
                                 }
                             }
                         }
-                        Outcome::Superseded { .. } => fact.superseded = Some(tried),
+                        Outcome::Superseded { .. } => {
+                            // What is not wanted any more was closed by the run; one that is open all the same is seen to be.
+                            fact.open = None;
+                            fact.superseded = Some(ids::change_tried(config, None));
+                        }
                         other => settle(&mut fact.failure, failure(at, run, None, &tried, other)),
                     }
                     touched.push(FactKey::Change(change.id.clone()));

@@ -243,6 +243,9 @@ pub struct ChangeFact {
     /// It was closed there unmerged, and so it stays until somebody asks for a retry.
     #[serde(default)]
     pub closed: bool,
+    /// A newer one took its place, and closes it: what its forge says of it until then counts for nothing.
+    #[serde(default)]
+    pub replaced: bool,
 }
 
 impl ChangeFact {

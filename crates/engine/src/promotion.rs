@@ -15,6 +15,7 @@ use crate::index::TargetView;
 use crate::order::Order;
 use crate::policy::Urgency;
 use crate::retry::is_final;
+use crate::review::text::code;
 use crate::under_test;
 use crate::verdict::{Action, Hold};
 use crate::world::World;
@@ -58,7 +59,7 @@ pub(crate) struct Note {
     pub(crate) saas_file: String,
     pub(crate) environment: String,
     pub(crate) from: GitRef,
-    /// The commits it gets, newest first: short id and subject.
+    /// The commits it gets, newest first: short id, subject and author. What people wrote stands as code: it mentions nobody, and commands nothing.
     pub(crate) commits: Vec<String>,
     /// Who vouches, by which run, since when.
     pub(crate) vouchers: Vec<String>,
@@ -260,7 +261,7 @@ fn going(world: &World<'_>, view: &TargetView, order: Order<'_>, pinned: CommitI
     let together = format!("{} {} {to}", target.url, channels.join(" "));
     let newer = order.newer_than(pinned);
     let gained = newer.iter().skip_while(|info| info.id != to).take(COMMITS_LISTED_MAX);
-    let commits = gained.map(|info| format!("{} {}", ids::short(info.id), info.subject)).collect();
+    let commits = gained.map(|info| format!("{} {} by {}", ids::short(info.id), code(&info.subject), code(&info.author))).collect();
     let vouchers = view.rules.publishers().filter_map(|publisher| {
         let evidence = world.facts.evidence.get(&publisher.key)?.get(&to).filter(|evidence| evidence.success)?;
         let (title, channel) = (publisher.target.title(), &publisher.key.0);

@@ -25,7 +25,7 @@ pub use connect::{Kind, Settings, forgejo, git_credential, git_credential_to_com
 pub use error::ForgeError;
 pub use forge::{Answer, Forge};
 pub use github::{App, AppKey};
-pub use hosted::escape;
+pub use hosted::{escape, marker_of};
 pub use http::{Token, TokenSource};
 pub use model::{Change, CloseOutcome, MergeOrder, MergeOutcome, MergeResult, Proposal, Proposed};
 pub use plain::PlainGit;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use towpath_catalog::{Account, ForgeKind, InputFile, Target};
 use towpath_domain::{ChangeId, CommitId};
@@ -17,6 +18,7 @@ use towpath_runs::world::Snapshot;
 use super::checks::{self, GATE, PLAN, VALIDATION};
 use super::plan::{self, Difference};
 use super::{PLAN_IS_GOOD_FOR, ReviewError, Reviews, Shown, said};
+use crate::view::PlanLine;
 
 /// How many files of a change are looked into; one that touches more is looked at as if it decided who may approve what.
 const TOUCHED_MAX: usize = 500;
@@ -29,6 +31,8 @@ pub(super) struct Look {
     own: Account,
     kind: ForgeKind,
     required: BTreeSet<String>,
+    /// The plan without any of the changes; made when the first change needs it.
+    plan: OnceCell<Vec<PlanLine>>,
 }
 
 impl Look {
@@ -47,7 +51,7 @@ impl Look {
         if config.forge.abilities().protection {
             required.extend(config.forge.protection().await?.required_statuses);
         }
-        Ok(Self { mirror: (*mirror).clone(), base, before, own, kind, required })
+        Ok(Self { mirror: (*mirror).clone(), base, before, own, kind, required, plan: OnceCell::new() })
     }
 
     /// What the change is: Towpath's own as the ledger knows it, else its author's.
@@ -147,8 +151,8 @@ impl Reviews {
         {
             return shown.plan.clone();
         }
-        let before = self.control.plan_of(&around.before).await;
-        let plan = plan::difference(&before, &self.control.plan_of(after).await);
+        let before = around.plan.get_or_init(|| self.control.plan_of(&around.before)).await;
+        let plan = plan::difference(before, &self.control.plan_of(after).await);
         self.plans.insert(pull.number, Shown { of, since: Instant::now(), plan: plan.clone() });
         plan
     }
@@ -189,7 +193,7 @@ impl Reviews {
             Some(merged) => (touched(around, merged.commit).await?, changed(&around.before, &merged.after)),
             None => (Vec::new(), Vec::new()),
         };
-        let asked_by = (spec.by != "towpath" && matches!(kind, Kind::Own(_))).then(|| account_of(around, &spec.by)).flatten();
+        let asked_by = (spec.by != "towpath" && matches!(kind, Kind::Own(_))).then(|| account_of(around, &spec.by));
         Ok(UnderReview {
             forge: around.kind,
             own: around.own.clone(),
@@ -199,7 +203,7 @@ impl Reviews {
             asked_by,
             opened: pull.opened_at,
             head: pull.head,
-            head_since: if head_since < pull.opened_at { pull.opened_at } else { head_since },
+            head_since: head_since.max(pull.opened_at),
             draft: pull.draft,
             conflict: merged.is_none(),
             hotfix: matches!(kind, Kind::Own(_)) && is_urgent(&around.before.catalog, spec),
@@ -223,11 +227,11 @@ fn state(state: StatusState) -> CheckState {
     }
 }
 
-/// The account of whoever asked Towpath for a change, where the config repository knows a person of that name.
-fn account_of(around: &Look, by: &str) -> Option<Account> {
+/// The account of whoever asked Towpath for a change: of the person of that name in the config repository, else the one that is called so.
+fn account_of(around: &Look, by: &str) -> Account {
     let people = around.before.catalog.access.people.values();
     let known = people.into_iter().find(|person| *person.name == *by || *person.org_username == *by);
-    Some(known.and_then(|person| person.accounts.get(&around.kind).cloned()).unwrap_or_else(|| Account::new(by)))
+    known.and_then(|person| person.accounts.get(&around.kind).cloned()).unwrap_or_else(|| Account::new(by))
 }
 
 /// The files that differ between the config repository and what it would be.

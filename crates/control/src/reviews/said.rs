@@ -8,7 +8,7 @@ use towpath_domain::{CommitId, Timestamp};
 use towpath_engine::OpenChange;
 use towpath_engine::review::text::{hold_text, lift_text, told_text, why};
 use towpath_engine::review::{Answer, Comment, Kind, Label, Opinion, Review, ReviewVerdict, UnderReview};
-use towpath_forge::{Comment as Written, Opinion as Said, Pull, Review as Given, Status, StatusState};
+use towpath_forge::{Comment as Written, Opinion as Said, Pull, Review as Given, Status, StatusState, marker_of};
 use towpath_runs::World;
 
 use super::ReviewError;
@@ -16,9 +16,6 @@ use super::plan::Difference;
 
 /// Before the id of the comment that an answer of Towpath's is to.
 const ANSWER: &str = "answer-";
-
-/// How a mark begins in a comment of Towpath's.
-const MARK: &str = "<!-- towpath:";
 
 /// The comment that tells what a change would do.
 pub(super) fn plan(plan: &Difference, base: CommitId, statuses: &[Status]) -> String {
@@ -44,10 +41,7 @@ pub(super) fn plan(plan: &Difference, base: CommitId, statuses: &[Status]) -> St
 /// What people wrote, and which of it was answered.
 pub(super) fn comments(own: &Account, written: Vec<Written>) -> (Vec<Comment>, BTreeSet<String>) {
     let (ours, theirs): (Vec<Written>, Vec<Written>) = written.into_iter().partition(|comment| Account::new(&comment.author) == *own);
-    let marked = |comment: &Written| {
-        let mark = comment.body.trim_start().strip_prefix(MARK)?.split(' ').next()?;
-        mark.strip_prefix(ANSWER).map(str::to_owned)
-    };
+    let marked = |comment: &Written| marker_of(&comment.body)?.strip_prefix(ANSWER).map(str::to_owned);
     let answered = ours.iter().filter_map(marked).collect();
     let comments = theirs.into_iter().map(|comment| Comment {
         id: comment.id.to_string(),
@@ -59,7 +53,8 @@ pub(super) fn comments(own: &Account, written: Vec<Written>) -> (Vec<Comment>, B
     (comments.collect(), answered)
 }
 
-/// Reviews in the engine's terms. One of no known time is as new as can be, which makes no approval older than a commit.
+/// Reviews in the engine's terms. Of one whose commit and time nobody knows, the careful reading counts: an approval is older than any commit,
+/// and what holds is as new as can be.
 pub(super) fn reviews(given: Vec<Given>, now: Timestamp) -> Vec<Review> {
     let opinion = |said: Said| match said {
         Said::Approves => Opinion::Approves,
@@ -71,7 +66,7 @@ pub(super) fn reviews(given: Vec<Given>, now: Timestamp) -> Vec<Review> {
         by: Account::new(&review.author),
         opinion: opinion(review.opinion),
         commit: review.commit,
-        at: review.at.unwrap_or(now),
+        at: review.at.unwrap_or(if review.opinion == Said::Approves { Timestamp::default() } else { now }),
     });
     each.collect()
 }
@@ -162,4 +157,32 @@ pub(super) fn open(
     let stamp = format!("{:016x}", hasher.finish());
     let url = pull.url.clone();
     OpenChange { number: pull.number.0, url, head: pull.head, ready, waits, head_since: under.head_since, rebase, labels, stamp }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_approval_of_which_nobody_knows_what_it_was_given_to_is_older_than_any_commit_and_a_refusal_is_new() {
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        let given = |opinion| Given { author: "ada".to_owned(), opinion, commit: None, at: None };
+        let read = reviews(vec![given(Said::Approves), given(Said::Refuses)], now);
+        assert_eq!((read[0].at, read[1].at), (Timestamp::default(), now));
+    }
+
+    #[test]
+    fn what_was_answered_is_told_by_towpaths_own_comments_only() {
+        let at = Timestamp::default();
+        let comment = |id, author: &str, body: &str| Written { id, author: author.to_owned(), body: body.to_owned(), at, changed_at: at };
+        let own = Account::new("Towpath");
+        let said = vec![
+            comment(1, "bea", "/why"),
+            comment(2, "towpath", "<!-- towpath:answer-1 -->\nThis change waits."),
+            comment(3, "bea", "<!-- towpath:answer-9 -->\n/why"),
+        ];
+        let (theirs, answered) = comments(&own, said);
+        assert_eq!(theirs.iter().map(|comment| comment.id.as_str()).collect::<Vec<_>>(), ["1", "3"]);
+        assert_eq!(answered, BTreeSet::from(["1".to_owned()]));
+    }
 }

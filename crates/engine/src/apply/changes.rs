@@ -17,12 +17,12 @@ impl Facts {
         }
         fact.spec = change.clone();
         fact.superseded = None;
-        fact.closed = false;
+        (fact.closed, fact.replaced) = (false, false);
         fact.runs += 1;
         fact.active = Some(run.clone());
         for replaced in &change.replaces {
             if let Some(fact) = self.changes.get_mut(replaced) {
-                fact.open = None;
+                (fact.open, fact.replaced) = (None, true);
             }
         }
     }
@@ -30,8 +30,8 @@ impl Facts {
     /// A change as its forge has it now.
     pub(super) fn change_seen(&mut self, at: Timestamp, spec: &ChangeSpec, open: &OpenChange) -> Vec<FactKey> {
         let fact = self.changes.entry(spec.id.clone()).or_insert_with(|| new(spec, at));
-        if fact.merged.is_some() {
-            // It was merged while somebody looked.
+        if fact.merged.is_some() || fact.replaced {
+            // It was merged, or a newer one took its place, while somebody looked.
             return Vec::new();
         }
         fact.spec = spec.clone();
@@ -43,10 +43,11 @@ impl Facts {
     /// A change that somebody else merged or closed.
     pub(super) fn change_ended(&mut self, at: Timestamp, change: &ChangeId, merged: Option<CommitId>) -> Vec<FactKey> {
         let Some(fact) = self.changes.get_mut(change) else { return Vec::new() };
-        fact.open = None;
+        let was_open = fact.open.take().is_some();
         match merged {
             Some(commit) => fact.merged = Some((commit, at)),
-            None => fact.closed = true,
+            // What Towpath itself closed is open no more when that is seen.
+            None => fact.closed |= was_open,
         }
         let spec = fact.spec.clone();
         let mut touched = vec![FactKey::Change(change.clone())];
@@ -89,5 +90,6 @@ fn new(spec: &ChangeSpec, at: Timestamp) -> ChangeFact {
         opened_at: at,
         open: None,
         closed: false,
+        replaced: false,
     }
 }

@@ -108,7 +108,7 @@ pub fn told_text(told: &Told) -> String {
 }
 
 /// A text as code in Markdown: on one line, bounded, with nothing in it that ends the code.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let mut plain: String = text
         .chars()
         .map(|c| {

@@ -61,8 +61,8 @@ fn targets_of_the_same_channels_move_in_one_change_that_tells_the_story() {
     - web/web/test/web-test for channel test-ok, run [run], well since [time]
 
     Commits, newest first:
-    - 0000003 Change 0000003
-    - 0000002 Change 0000002
+    - 0000003 `Change 0000003` by `Ann`
+    - 0000002 `Change 0000002` by `Ann`
     ");
     assert!(matches!(sim.holds("prod-b").as_slice(), [Hold::ChangeOpen { change: open, .. }] if *open == change.id));
 }

@@ -82,6 +82,10 @@ fn a_newer_candidate_takes_the_place_of_an_open_change_where_the_newest_counts()
     assert_ne!(new.id, old.id);
     assert_eq!(new.replaces, std::slice::from_ref(&old.id));
     assert!(sim.facts.changes[&old.id].open.is_none());
+    // A look that was under way while it was replaced, and closed by the newer one: that was no person.
+    sim.event(seen(&old, true, "late"));
+    sim.event(Event::ChangeEnded { change: old.id.clone(), merged: None });
+    assert!(sim.facts.changes[&old.id].open.is_none());
     sim.settle();
     assert_eq!(sim.runs("prod"), Some(commit(3)));
 }
@@ -135,6 +139,18 @@ fn what_is_approved_is_not_merged_once_the_gate_has_closed_again() {
     sim.event(seen(&change, true, "two"));
     sim.settle();
     assert_eq!((sim.facts.changes[&change.id].runs, sim.runs("prod")), (1, Some(commit(1))));
+}
+
+#[test]
+fn what_towpath_itself_closed_is_not_taken_for_closed_by_a_person() {
+    let (mut sim, change) = open();
+    sim.event(seen(&change, false, "one"));
+    // A person moves production by hand; the change is moot, and its run closes it.
+    sim.install.edit("prod", |target| target.git_ref = towpath_domain::GitRef::Commit(commit(2)));
+    sim.config_seen();
+    sim.settle();
+    let fact = &sim.facts.changes[&change.id];
+    assert!(fact.open.is_none() && !fact.closed, "{fact:?}");
 }
 
 #[test]

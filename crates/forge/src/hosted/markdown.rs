@@ -46,7 +46,14 @@ pub(super) fn marked(marker: &str, body: &str) -> String {
 
 /// Whether a comment begins with this mark. Only the first line counts, so that nothing which people wrote is ever taken for it.
 pub(super) fn is_marked(marker: &str, body: &str) -> bool {
-    body.trim_start().strip_prefix(&mark(marker)).is_some_and(|rest| rest.is_empty() || rest.starts_with(['\n', '\r']))
+    marker_of(body) == Some(marker)
+}
+
+/// The marker of a comment that Towpath wrote; whether it did is for the caller to know, by who the author is.
+#[must_use]
+pub fn marker_of(body: &str) -> Option<&str> {
+    let (marker, rest) = body.trim_start().strip_prefix("<!-- towpath:")?.split_once(" -->")?;
+    (is_marker(marker) && (rest.is_empty() || rest.starts_with(['\n', '\r']))).then_some(marker)
 }
 
 /// Whether a marker is a word that can stand in an HTML comment.

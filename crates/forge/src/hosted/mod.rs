@@ -22,7 +22,7 @@ use crate::{
     Number, PlainGit, Proposal, Proposed, Protection, Pull, PullState, Review, Status,
 };
 use api::Api;
-pub use markdown::escape;
+pub use markdown::{escape, marker_of};
 use talk::Said;
 
 /// For how long it is not asked again what the config branch demands. People change that a few times a year; a push that the branch

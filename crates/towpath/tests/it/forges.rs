@@ -4,8 +4,7 @@ use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Runtime;
-use towpath_forge::fake::forgejo;
-use towpath_forge::fake::{FakeForge, FakePull, Fate};
+use towpath_forge::fake::{FakeForge, FakePull, Fate, forgejo, github, gitlab};
 
 use crate::installation::{Installation, PRODUCTION, TESTS};
 
@@ -28,17 +27,37 @@ struct OnForge {
     forge: FakeForge,
 }
 
+/// Which language a forge speaks.
+#[derive(Clone, Copy)]
+enum Speaks {
+    Forgejo,
+    GitHub,
+    GitLab,
+}
+
 impl OnForge {
     fn new() -> Self {
+        Self::speaking(Speaks::Forgejo)
+    }
+
+    fn speaking(language: Speaks) -> Self {
         let it = Installation::new();
         for (path, text) in PEOPLE {
             it.write(&format!("config/data/{path}"), text);
         }
         it.commit("config", "People");
-        let forge = RUNTIME.block_on(forgejo::start(&it.path("config.git"))).unwrap();
+        let repository = it.path("config.git");
+        let (forge, kind, api, name) = RUNTIME.block_on(async {
+            match language {
+                Speaks::Forgejo => (forgejo::start(&repository).await, "forgejo", "/api/v1", "org/config"),
+                Speaks::GitHub => (github::start(&repository).await, "github", "/api/v3", github::REPOSITORY),
+                Speaks::GitLab => (gitlab::start(&repository).await, "gitlab", "/api/v4", gitlab::PROJECT),
+            }
+        });
+        let forge = forge.unwrap();
         it.write("token", "fake-token\n");
         let table = format!(
-            "[forge]\nkind = \"forgejo\"\nbase_url = \"{}/api/v1\"\nrepository = \"org/config\"\ntoken_file = \"token\"\npatience = \"5s\"\n",
+            "[forge]\nkind = \"{kind}\"\nbase_url = \"{}{api}\"\nrepository = \"{name}\"\ntoken_file = \"token\"\npatience = \"5s\"\n",
             forge.url()
         );
         let config = it.read("towpath.toml").replace("local = \"50ms\"", "local = \"50ms\"\nremote = \"300ms\"");
@@ -102,7 +121,21 @@ fn written(pull: &FakePull) -> String {
 
 #[test]
 fn promotions_are_changes_that_people_see_with_checks_and_plan_and_merge_by_themselves() {
-    let mut on = OnForge::new();
+    promoted_on(Speaks::Forgejo);
+}
+
+#[test]
+fn on_github_too() {
+    promoted_on(Speaks::GitHub);
+}
+
+#[test]
+fn and_on_gitlab() {
+    promoted_on(Speaks::GitLab);
+}
+
+fn promoted_on(language: Speaks) {
+    let mut on = OnForge::speaking(language);
     let first = on.it.release("first", true);
     on.it.start(None);
     on.it.until_at(PRODUCTION, &first);
