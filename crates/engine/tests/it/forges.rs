@@ -85,7 +85,8 @@ fn a_newer_candidate_takes_the_place_of_an_open_change_where_the_newest_counts()
     // A look that was under way while it was replaced, and closed by the newer one: that was no person.
     sim.event(seen(&old, true, "late"));
     sim.event(Event::ChangeEnded { change: old.id.clone(), merged: None });
-    assert!(sim.facts.changes[&old.id].open.is_none());
+    let fact = &sim.facts.changes[&old.id];
+    assert!(fact.open.is_none() && !fact.closed, "{fact:?}");
     sim.settle();
     assert_eq!(sim.runs("prod"), Some(commit(3)));
 }

@@ -157,6 +157,38 @@ fn promoted_on(language: Speaks) {
 }
 
 #[test]
+fn a_promotion_that_a_policy_wants_approved_waits_whatever_is_asked_of_its_branch_and_goes_once_it_is() {
+    let mut on = OnForge::new();
+    let first = on.it.release("first", true);
+    on.it.start(None);
+    on.it.until_at(PRODUCTION, &first);
+    let policy = "$schema: /towpath/policy-1.yml\nname: owners\nselect: {environments: [production]}\n\
+                  approvals: {count: 1, roles: [{$ref: /access/owners.yml}], promotions: wait}\n";
+    let commit = on.it.configure("Production wants an approval", |it| it.write("config/data/owners.yml", policy));
+    on.it.until_read(&commit);
+    let second = on.it.release("second", true);
+    let held = on.it.until_held(PRODUCTION, "change-open");
+    let number = on.until_pull("the promotion to wait", |pull| pull.fate == Fate::Open && pull.title.contains("production")).number;
+    assert!(held.contains("is open") || held.contains("under way"), "{held}");
+    on.say(number, "ada", "/rebase");
+    on.until_pull("the answer", |pull| pull.number == number && written(pull).contains("made anew"));
+    // The run that was asked for has made the branch anew, and merged nothing.
+    on.it.until("the branch to be made anew", |it| {
+        let runs = it.ask(&["runs", "--limit", "100"])?;
+        let made =
+            |run: &&serde_json::Value| run["kind"] == "change" && run.to_string().contains(&second[..7]) && run["state"] == "succeeded";
+        (runs.as_array()?.iter().filter(made).filter(|run| run.to_string().contains("production")).count() >= 2).then_some(())
+    });
+    assert!(on.pulls().iter().any(|pull| pull.number == number && pull.fate == Fate::Open));
+    assert_eq!(on.it.current(PRODUCTION), Some(first));
+    on.say(number, "bea", "/lgtm");
+    on.say(number, "ada", "/lgtm");
+    on.it.until_at(PRODUCTION, &second);
+    let pull = on.pulls().into_iter().find(|pull| pull.number == number).unwrap();
+    assert!(matches!(pull.fate, Fate::Merged(_)) && written(&pull).contains("no role that covers it"), "{}", written(&pull));
+}
+
+#[test]
 fn what_a_person_changes_waits_for_somebody_elses_approval_and_is_answered() {
     let mut on = OnForge::new();
     let first = on.it.release("first", true);

@@ -64,6 +64,40 @@ while [ ! -e go ]; do sleep 0.05; done
     assert!(!contains.status.success(), "and it never came to main");
 }
 
+/// What was vouched for when its change was decided on, and is blocked by the time that it is to be merged.
+#[test]
+fn what_is_blocked_while_its_change_is_made_is_not_merged() {
+    let (mut it, first) = Installation::released();
+    // The change's branch comes to the repository, and waits at its door until the test lets it in.
+    let hook = "#!/bin/sh
+[ -e armed ] || exit 0
+grep -q 'refs/heads/towpath/' || exit 0
+: > proposing
+while [ ! -e go ]; do sleep 0.05; done
+";
+    it.write("config.git/hooks/pre-receive", hook);
+    std::fs::set_permissions(it.path("config.git/hooks/pre-receive"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    it.write("config.git/armed", "");
+    let second = it.release("second", true);
+    it.until("a change to be proposed", |it| it.path("config.git/proposing").exists().then_some(()));
+    let blocked = it.configure("A block", |it| {
+        let url = it.path("web.git").display().to_string();
+        let text = format!("$schema: /towpath/policy-1.yml\nname: block\nblock: [{{url: '{url}', ref: {second}, reason: it burns}}]\n");
+        it.write("config/data/policies/block.yml", &text);
+    });
+    std::fs::remove_file(it.path("config.git/armed")).unwrap();
+    it.write("config.git/go", "");
+
+    let failed = it.until("the change to be refused", |it| {
+        let runs = it.ask(&["runs", "--limit", "50"])?;
+        runs.as_array()?.iter().find(|run| run["kind"] == "change" && run["state"] == "failed").cloned()
+    });
+    let log = it.ok(&["logs", failed["id"].as_str().unwrap()]);
+    assert!(log.contains("it burns"), "{log}");
+    assert_eq!(it.git("config.git", &["rev-parse", "main"]), blocked, "nothing was merged");
+    assert_eq!(it.current(PRODUCTION), Some(first));
+}
+
 /// Two servers that do not know of each other, as in a split brain, with a state each.
 #[test]
 fn j9_two_servers_on_one_config_repository_promote_each_version_once_and_in_order() {
