@@ -36,6 +36,12 @@ pub(crate) struct Settings {
     pub(crate) headers: Vec<(&'static str, &'static str)>,
 }
 
+/// Whether a URL leads nowhere but to this machine.
+fn is_this_machine(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 impl Settings {
     pub(super) fn error(&self, why: String) -> ForgeError {
         let what = "preparing to ask it".to_owned();
@@ -47,7 +53,13 @@ impl Settings {
         let wrong = || self.error(format!("the base_url {:?} is not https://HOST and a path, and nothing else", self.base_url));
         let url = Url::parse(self.base_url.trim_end_matches('/')).map_err(|_| wrong())?;
         let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
-        if plain && url.has_host() && matches!(url.scheme(), "http" | "https") { Ok(url) } else { Err(wrong()) }
+        match url.scheme() {
+            "https" if plain && url.has_host() => Ok(url),
+            // Who listens on the way would have the token.
+            "http" if plain && is_this_machine(&url) => Ok(url),
+            "http" => Err(self.error(format!("the base_url {:?} would have the token sent unencrypted; use https://", self.base_url))),
+            _ => Err(wrong()),
+        }
     }
 
     /// What sends requests, once each: that a token goes nowhere else and nothing is sent twice unseen is the caller's part.

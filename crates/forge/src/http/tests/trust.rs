@@ -132,3 +132,15 @@ fn settings_that_make_no_sense_are_refused() {
     assert!(error.contains("there is none") && error.contains(&file.path().display().to_string()), "{error}");
     assert!(Client::new(with("/nowhere/ca.pem".as_ref())).unwrap_err().to_string().contains("/nowhere/ca.pem"));
 }
+
+#[test]
+fn a_token_goes_unencrypted_to_no_other_machine() {
+    let refused = |url: &str| Client::new(settings(url, token())).err().map(|error| error.to_string());
+    for url in ["https://git.example.com/api/v4", "http://127.0.0.1:3000/api/v1", "http://[::1]:3000", "http://localhost/api/v1"] {
+        assert_eq!(refused(url), None, "{url}");
+    }
+    for url in ["http://git.example.com/api/v4", "http://127.0.0.1.example.com", "http://10.0.0.1/api/v4"] {
+        assert!(refused(url).unwrap().contains("unencrypted"), "{url}");
+    }
+    assert!(refused("ftp://git.example.com").unwrap().contains("is not https://HOST"));
+}
