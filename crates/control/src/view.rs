@@ -2,10 +2,28 @@
 //!
 //! The HTTP API answers with these as JSON, and the command line prints them.
 
+mod board;
+mod change;
+mod graph;
+mod insight;
+mod page;
+mod release;
+mod run;
+mod trouble;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use towpath_domain::{ChangeId, CommitId, FailureClass, RunId, TargetId, Timestamp};
+
+pub use board::{BoardFilter, BoardRow, BoardView, CellView, Totals, WaitingCommit};
+pub use change::{ChangeDetail, ChangeFilter, CheckView, MoveView};
+pub use graph::{GraphFilter, GraphView, NodeView};
+pub use insight::{DayView, InsightFilter, InsightView, Ratio, Spread, StationTime, TestView};
+pub use page::PageView;
+pub use release::{ActionView, ReleaseView, StationView, WhyView};
+pub use run::{CaseView, CauseView, ObjectView, PulseView, ReportView, RunDetail};
+pub use trouble::{CompareRequest, CompareView, ImageFilter, ImageMove, ImageView, IncidentView};
 
 /// What is where, what is moving, what is stuck and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

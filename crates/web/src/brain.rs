@@ -6,7 +6,12 @@ use futures_util::future::BoxFuture;
 use towpath_control::request::{
     AckRequest, CancelRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest,
 };
-use towpath_control::view::{Accepted, ExplainView, Finding, HistoryLine, PlanView, Problem, RunView, StatusView};
+use towpath_control::view::{
+    Accepted, BoardFilter, BoardView, ChangeDetail, ChangeFilter, ChangeView, CompareRequest, CompareView, ExplainView, Finding,
+    GraphFilter, GraphView, HistoryLine, ImageFilter, ImageView, IncidentView, InsightFilter, InsightView, PageView, PlanView, Problem,
+    PulseView, ReleaseView, RunDetail, RunView, StatusView, WhyView,
+};
+use towpath_control::{Scope, Sight};
 
 use crate::query::{HistoryFilter, LogPage, LogQuery, RunFilter};
 
@@ -72,6 +77,51 @@ pub trait Brain: Send + Sync + 'static {
 
     /// Events of the ledger in words, newest first.
     fn history(&self, filter: HistoryFilter) -> Answer<'_, Vec<HistoryLine>>;
+
+    /// Apps × environments: what runs where, what is on its way, what is stuck and on what.
+    fn board(&self, sight: Sight, filter: BoardFilter) -> Answer<'_, BoardView>;
+
+    /// One commit's way to production.
+    fn release_of(&self, sight: Sight, commit: String) -> Answer<'_, ReleaseView>;
+
+    /// The verdict for a target, source or change, with what to do about each hold.
+    fn why(&self, sight: Sight, what: String) -> Answer<'_, WhyView>;
+
+    /// What publishes to what.
+    fn graph(&self, sight: Sight, filter: GraphFilter) -> Answer<'_, GraphView>;
+
+    /// One run with all that is known of it.
+    fn run_detail(&self, sight: Sight, id: String) -> Answer<'_, RunDetail>;
+
+    /// Changes, newest first.
+    fn changes(&self, sight: Sight, filter: ChangeFilter) -> Answer<'_, PageView<ChangeView>>;
+
+    /// One change with all that is known of it.
+    fn change(&self, sight: Sight, id: String) -> Answer<'_, ChangeDetail>;
+
+    /// Failures that people must see, open ones first, then those that were mended of late.
+    fn incidents(&self, sight: Sight) -> Answer<'_, Vec<IncidentView>>;
+
+    /// Images that were built, newest first.
+    fn images(&self, sight: Sight, filter: ImageFilter) -> Answer<'_, PageView<ImageView>>;
+
+    /// Two refs of a target beside each other.
+    fn compare(&self, sight: Sight, request: CompareRequest) -> Answer<'_, CompareView>;
+
+    /// How well deliveries went.
+    fn insight(&self, sight: Sight, filter: InsightFilter) -> Answer<'_, InsightView>;
+
+    /// Figures for gauges and counters.
+    fn pulse(&self) -> Answer<'_, PulseView>;
+
+    /// Events after the one with this number, oldest first; steps of runs left out. Those that may not be seen are skipped.
+    fn events(&self, sight: Sight, after: i64, limit: u32) -> Answer<'_, Vec<HistoryLine>>;
+
+    /// Waits until there is an event after the one with this number, and answers with the number of the newest. Below 0 it answers at once.
+    fn newer_than(&self, event: i64) -> BoxFuture<'_, i64>;
+
+    /// All the apps and environments that a write on `what` would touch: what its asker needs a permission for.
+    fn scopes(&self, what: String) -> Answer<'_, Vec<Scope>>;
 
     /// What is well and what is not.
     fn doctor(&self) -> Answer<'_, Vec<Finding>>;

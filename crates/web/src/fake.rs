@@ -3,11 +3,16 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use towpath_control::request::{
     AckRequest, CancelRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest,
 };
-use towpath_control::view::{Accepted, ConfigView, ExplainView, Finding, HistoryLine, PlanView, Problem, RunView, StatusView};
+use towpath_control::view::{
+    Accepted, BoardFilter, BoardView, ChangeDetail, ChangeFilter, ChangeView, CompareRequest, CompareView, ConfigView, ExplainView,
+    Finding, GraphFilter, GraphView, HistoryLine, ImageFilter, ImageView, IncidentView, InsightFilter, InsightView, PageView, PlanView,
+    Problem, PulseView, ReleaseView, RunDetail, RunView, StatusView, WhyView,
+};
+use towpath_control::{Scope, Sight};
 use towpath_domain::Timestamp;
 
 use crate::brain::{Answer, Brain, Wake};
@@ -30,6 +35,32 @@ pub struct Shown {
     pub log_done: bool,
     /// For `history`.
     pub history: Vec<HistoryLine>,
+    /// For `board`.
+    pub board: BoardView,
+    /// For `release_of`.
+    pub release: Option<ReleaseView>,
+    /// For `why`.
+    pub why: Option<WhyView>,
+    /// For `graph`.
+    pub graph: GraphView,
+    /// For `run_detail`.
+    pub run_detail: Option<RunDetail>,
+    /// For `changes`.
+    pub changes: PageView<ChangeView>,
+    /// For `change`.
+    pub change: Option<ChangeDetail>,
+    /// For `incidents`.
+    pub incidents: Vec<IncidentView>,
+    /// For `images`.
+    pub images: PageView<ImageView>,
+    /// For `compare`.
+    pub compare: Option<CompareView>,
+    /// For `insight`.
+    pub insight: InsightView,
+    /// For `pulse`.
+    pub pulse: PulseView,
+    /// For `scopes`, whatever is asked about.
+    pub scopes: Vec<Scope>,
     /// For `doctor`.
     pub findings: Vec<Finding>,
     /// For everything that does something.
@@ -56,6 +87,19 @@ impl Default for Shown {
             log: Vec::new(),
             log_done: false,
             history: Vec::new(),
+            board: BoardView::default(),
+            release: None,
+            why: None,
+            graph: GraphView::default(),
+            run_detail: None,
+            changes: PageView { items: Vec::new(), next: None },
+            change: None,
+            incidents: Vec::new(),
+            images: PageView { items: Vec::new(), next: None },
+            compare: None,
+            insight: InsightView::default(),
+            pulse: PulseView::default(),
+            scopes: vec![Scope::INSTALLATION],
             findings: Vec::new(),
             accepted: Accepted { text: "Accepted.".into(), change: None, run: None },
             problem: None,
@@ -69,6 +113,7 @@ pub struct FakeBrain {
     shown: Mutex<Shown>,
     asked: Mutex<Vec<String>>,
     grown: Notify,
+    newest: watch::Sender<i64>,
 }
 
 impl FakeBrain {
@@ -80,7 +125,12 @@ impl FakeBrain {
 
     /// Changes what is shown, and lets those look again who follow a log.
     pub fn show(&self, change: impl FnOnce(&mut Shown)) {
-        change(&mut self.shown());
+        let newest = {
+            let mut shown = self.shown();
+            change(&mut shown);
+            shown.history.iter().map(|line| line.id).max().unwrap_or_default()
+        };
+        self.newest.send_replace(newest);
         self.grown.notify_waiters();
     }
 
@@ -105,6 +155,16 @@ impl FakeBrain {
         let shown = self.shown();
         let answer = shown.problem.clone().map_or_else(|| pick(&shown), Err);
         Box::pin(std::future::ready(answer))
+    }
+}
+
+fn missing() -> Problem {
+    Problem {
+        r#type: "unknown-name".into(),
+        title: "Nothing is called so".into(),
+        status: 404,
+        detail: "nothing is known by that name".into(),
+        mend: "look on the board".into(),
     }
 }
 
@@ -149,6 +209,70 @@ impl Brain for FakeBrain {
 
     fn history(&self, filter: HistoryFilter) -> Answer<'_, Vec<HistoryLine>> {
         self.answer(format!("{filter:?}"), |shown| Ok(shown.history.clone()))
+    }
+
+    fn board(&self, sight: Sight, asked: BoardFilter) -> Answer<'_, BoardView> {
+        self.answer(format!("board {asked:?} {sight:?}"), |shown| Ok(shown.board.clone()))
+    }
+
+    fn release_of(&self, sight: Sight, asked: String) -> Answer<'_, ReleaseView> {
+        self.answer(format!("release_of {asked:?} {sight:?}"), |shown| shown.release.clone().ok_or_else(missing))
+    }
+
+    fn why(&self, sight: Sight, asked: String) -> Answer<'_, WhyView> {
+        self.answer(format!("why {asked:?} {sight:?}"), |shown| shown.why.clone().ok_or_else(missing))
+    }
+
+    fn graph(&self, sight: Sight, asked: GraphFilter) -> Answer<'_, GraphView> {
+        self.answer(format!("graph {asked:?} {sight:?}"), |shown| Ok(shown.graph.clone()))
+    }
+
+    fn run_detail(&self, sight: Sight, asked: String) -> Answer<'_, RunDetail> {
+        self.answer(format!("run_detail {asked:?} {sight:?}"), |shown| shown.run_detail.clone().ok_or_else(missing))
+    }
+
+    fn changes(&self, sight: Sight, asked: ChangeFilter) -> Answer<'_, PageView<ChangeView>> {
+        self.answer(format!("changes {asked:?} {sight:?}"), |shown| Ok(shown.changes.clone()))
+    }
+
+    fn change(&self, sight: Sight, asked: String) -> Answer<'_, ChangeDetail> {
+        self.answer(format!("change {asked:?} {sight:?}"), |shown| shown.change.clone().ok_or_else(missing))
+    }
+
+    fn incidents(&self, sight: Sight) -> Answer<'_, Vec<IncidentView>> {
+        self.answer(format!("incidents {sight:?}"), |shown| Ok(shown.incidents.clone()))
+    }
+
+    fn images(&self, sight: Sight, asked: ImageFilter) -> Answer<'_, PageView<ImageView>> {
+        self.answer(format!("images {asked:?} {sight:?}"), |shown| Ok(shown.images.clone()))
+    }
+
+    fn compare(&self, sight: Sight, asked: CompareRequest) -> Answer<'_, CompareView> {
+        self.answer(format!("compare {asked:?} {sight:?}"), |shown| shown.compare.clone().ok_or_else(missing))
+    }
+
+    fn insight(&self, sight: Sight, asked: InsightFilter) -> Answer<'_, InsightView> {
+        self.answer(format!("insight {asked:?} {sight:?}"), |shown| Ok(shown.insight.clone()))
+    }
+
+    fn pulse(&self) -> Answer<'_, PulseView> {
+        self.answer("pulse".into(), |shown| Ok(shown.pulse.clone()))
+    }
+
+    fn events(&self, sight: Sight, after: i64, limit: u32) -> Answer<'_, Vec<HistoryLine>> {
+        self.answer(format!("events after {after} {sight:?}"), |shown| {
+            let later = shown.history.iter().filter(|line| line.id > after);
+            Ok(later.take(limit as usize).cloned().collect())
+        })
+    }
+
+    fn newer_than(&self, event: i64) -> BoxFuture<'_, i64> {
+        let mut newest = self.newest.subscribe();
+        Box::pin(async move { newest.wait_for(|newest| *newest > event).await.map_or(event, |newest| *newest) })
+    }
+
+    fn scopes(&self, what: String) -> Answer<'_, Vec<Scope>> {
+        self.answer(format!("scopes {what:?}"), |shown| Ok(shown.scopes.clone()))
     }
 
     fn doctor(&self) -> Answer<'_, Vec<Finding>> {

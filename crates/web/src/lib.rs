@@ -29,6 +29,7 @@
 
 pub mod api;
 pub mod brain;
+pub mod caller;
 pub mod endpoint;
 #[cfg(feature = "fake")]
 pub mod fake;
@@ -42,6 +43,7 @@ pub mod server;
 mod bucket;
 
 pub use brain::{Answer, Brain, RepositoryName, Wake};
+pub use caller::Caller;
 pub use endpoint::{Endpoint, EndpointError};
 pub use query::{BackupRequest, HistoryFilter, LogLine, LogPage, LogQuery, RunFilter};
 pub use server::{ListenError, Listener, serve};

@@ -3,11 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use towpath_control::Control;
 use towpath_control::request::{
     AckRequest, CancelRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest,
 };
-use towpath_control::view::{Accepted, ExplainView, Finding, HistoryLine, PlanView, Problem, RunView, StatusView};
+use towpath_control::view::{
+    Accepted, BoardFilter, BoardView, ChangeDetail, ChangeFilter, ChangeView, CompareRequest, CompareView, ExplainView, Finding,
+    GraphFilter, GraphView, HistoryLine, ImageFilter, ImageView, IncidentView, InsightFilter, InsightView, PageView, PlanView, Problem,
+    PulseView, ReleaseView, RunDetail, RunView, StatusView, WhyView,
+};
+use towpath_control::{Scope, Sight};
 use towpath_ledger::EventFilter;
 use towpath_runs::World;
 use towpath_web::{Answer, Brain, HistoryFilter, LogLine, LogPage, LogQuery, RunFilter, Wake};
@@ -103,6 +109,74 @@ impl Brain for Wired {
             let events = EventFilter { since: filter.since, until: filter.until, ..EventFilter::default() };
             self.control.history(filter.about.as_deref(), events, filter.limit, filter.steps).await
         })
+    }
+
+    fn board(&self, sight: Sight, asked: BoardFilter) -> Answer<'_, BoardView> {
+        Box::pin(self.control.board(sight, asked))
+    }
+
+    fn release_of(&self, sight: Sight, asked: String) -> Answer<'_, ReleaseView> {
+        Box::pin(self.control.release_of(sight, asked))
+    }
+
+    fn why(&self, sight: Sight, asked: String) -> Answer<'_, WhyView> {
+        Box::pin(self.control.why(sight, asked))
+    }
+
+    fn graph(&self, sight: Sight, asked: GraphFilter) -> Answer<'_, GraphView> {
+        Box::pin(self.control.graph(sight, asked))
+    }
+
+    fn run_detail(&self, sight: Sight, asked: String) -> Answer<'_, RunDetail> {
+        Box::pin(self.control.run_detail(sight, asked))
+    }
+
+    fn changes(&self, sight: Sight, asked: ChangeFilter) -> Answer<'_, PageView<ChangeView>> {
+        Box::pin(self.control.changes(sight, asked))
+    }
+
+    fn change(&self, sight: Sight, asked: String) -> Answer<'_, ChangeDetail> {
+        Box::pin(self.control.change(sight, asked))
+    }
+
+    fn incidents(&self, sight: Sight) -> Answer<'_, Vec<IncidentView>> {
+        Box::pin(self.control.incidents(sight))
+    }
+
+    fn images(&self, sight: Sight, asked: ImageFilter) -> Answer<'_, PageView<ImageView>> {
+        Box::pin(self.control.images(sight, asked))
+    }
+
+    fn compare(&self, sight: Sight, asked: CompareRequest) -> Answer<'_, CompareView> {
+        Box::pin(self.control.compare(sight, asked))
+    }
+
+    fn insight(&self, sight: Sight, asked: InsightFilter) -> Answer<'_, InsightView> {
+        Box::pin(self.control.insight(sight, asked))
+    }
+
+    fn pulse(&self) -> Answer<'_, PulseView> {
+        Box::pin(self.control.pulse())
+    }
+
+    fn events(&self, sight: Sight, after: i64, limit: u32) -> Answer<'_, Vec<HistoryLine>> {
+        Box::pin(self.control.events(sight, after, limit))
+    }
+
+    fn newer_than(&self, event: i64) -> BoxFuture<'_, i64> {
+        let mut latest = self.world.ledger.subscribe();
+        Box::pin(async move {
+            let newest = latest.wait_for(|latest| latest.get() > event).await.map(|latest| latest.get()).ok();
+            match newest {
+                Some(newest) => newest,
+                // The ledger is closed: there will be nothing new.
+                None => std::future::pending().await,
+            }
+        })
+    }
+
+    fn scopes(&self, what: String) -> Answer<'_, Vec<Scope>> {
+        Box::pin(async move { self.control.scopes(&what) })
     }
 
     fn doctor(&self) -> Answer<'_, Vec<Finding>> {

@@ -15,6 +15,7 @@ use axum::routing::{get, post};
 use tokio::sync::watch;
 
 use crate::brain::Brain;
+use crate::caller::Caller;
 use crate::hooks::{self, Hooks};
 use crate::problem::Refusal;
 use crate::{guard, limits};
@@ -61,10 +62,17 @@ pub(crate) fn router(brain: Arc<dyn Brain>, hooks: Hooks, stopping: watch::Recei
         .route("/healthz", get(|| async { "ok\n" }))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn(single_user))
         .layer(middleware::from_fn(guard::keep_pages_out))
         .merge(hook)
         .layer(middleware::from_fn(within_time))
         .with_state(shared)
+}
+
+/// Whoever can connect to loopback is the one user of this machine.
+async fn single_user(mut request: Request, next: Next) -> Response {
+    request.extensions_mut().insert(Caller::local());
+    next.run(request).await
 }
 
 async fn no_such_path(uri: Uri) -> Refusal {
