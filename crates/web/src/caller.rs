@@ -38,8 +38,7 @@ impl Caller {
     pub fn check(&self, verb: Verb, scopes: &[Scope]) -> Result<(), Refusal> {
         let sight = self.sight();
         if scopes.is_empty() || scopes.iter().any(|scope| !sight.sees_scope(scope)) {
-            let mend = "`towpath status` and the board list what there is";
-            return Err(Refusal::new(StatusCode::NOT_FOUND, "unknown-name", "Nothing is called so", "nothing is known by that name", mend));
+            return Err(unknown());
         }
         let Some(scope) = scopes.iter().find(|scope| !self.grants.may(verb, scope)) else { return Ok(()) };
         let verb = serde_json::to_value(verb).ok().and_then(|verb| verb.as_str().map(str::to_owned)).unwrap_or_default();
@@ -58,6 +57,12 @@ impl Caller {
             mend,
         ))
     }
+}
+
+/// The one answer for what is not there and for what may not be seen.
+pub(crate) fn unknown() -> Refusal {
+    let mend = "`towpath status` and the board list what there is";
+    Refusal::new(StatusCode::NOT_FOUND, "unknown-name", "Nothing is called so", "nothing is known by that name", mend)
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {

@@ -21,12 +21,14 @@
 //! Refusals are problem details (RFC 9457, `application/problem+json`).
 //!
 //! - [`brain`]: what the API needs of the loop.
+//! - [`act`]: everything that does something, checked and signed.
 //! - [`query`]: what can be asked, and pages of logs.
 //! - [`api`]: the routes.
 //! - [`hooks`]: webhooks, and who may send them.
 //! - [`endpoint`] and [`server`]: where the server listens, and how it serves and stops.
 //! - [`limits`]: every limit, with its reason.
 
+pub mod act;
 pub mod api;
 pub mod brain;
 pub mod caller;
