@@ -38,6 +38,7 @@ pub mod fake;
 pub mod guard;
 pub mod hooks;
 pub mod limits;
+pub mod pages;
 pub mod problem;
 pub mod query;
 pub mod server;
