@@ -132,10 +132,14 @@ fn write(view: &GraphView, faces: &[Face], placed: &Placed) -> String {
         view.nodes.len(),
         placed.routes.len(),
     );
-    svg.push_str(concat!(
-        r#"<defs><marker id="g-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">"#,
-        r#"<path d="M0 .6L7 4 0 7.4z"/></marker></defs><g class="g-edges" fill="none">"#
-    ));
+    svg.push_str("<defs>");
+    for name in ["g-arrow", "g-arrow-on"] {
+        let _ = write!(
+            svg,
+            r#"<marker id="{name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 .6L7 4 0 7.4z"/></marker>"#
+        );
+    }
+    svg.push_str(r#"</defs><g class="g-edges" fill="none">"#);
     for route in &placed.routes {
         let on_path = view.nodes[route.from].on_path && view.nodes[route.to].on_path;
         let class = match (route.back, on_path) {
@@ -144,7 +148,8 @@ fn write(view: &GraphView, faces: &[Face], placed: &Placed) -> String {
             (false, true) => r#" class="g-on""#,
             (false, false) => "",
         };
-        let _ = write!(svg, r#"<path{class} d="{}" marker-end="url(#g-arrow)"/>"#, path(&route.points));
+        let arrow = if on_path { "g-arrow-on" } else { "g-arrow" };
+        let _ = write!(svg, r#"<path{class} d="{}" marker-end="url(#{arrow})"/>"#, path(&route.points));
     }
     svg.push_str("</g>");
     for ((node, face), place) in view.nodes.iter().zip(faces).zip(&placed.nodes) {

@@ -1,6 +1,6 @@
 //! Places the nodes of a directed graph in layers from left to right, so that edges lead forward and seldom cross.
 //!
-//! It is Sugiyama's method. Each connected part is laid out by itself, and the parts are set in rows like words on a page, in the order in
+//! It is Sugiyama's method. Each connected part is laid out by itself, and the parts are set below each other, in the order in
 //! which they are given. All of it is arithmetic over the input: the same graph is drawn in the same way each time.
 
 mod order;
@@ -13,7 +13,7 @@ const COLUMN_GAP: f64 = 64.0;
 const NODE_GAP: f64 = 14.0;
 /// Space between two connected parts.
 const PART_GAP: f64 = 40.0;
-/// How much wider than high a drawing may become before a new row of parts is begun.
+/// How much wider than high a drawing of many parts is, about.
 const ASPECT: f64 = 1.8;
 /// At most so many bends: edges beyond that go straight to where they lead. A graph of deliveries has a few hundred.
 const BENDS_MAX: usize = 6000;
@@ -76,7 +76,7 @@ pub fn layout(sizes: &[Size], edges: &[(u32, u32)]) -> Placed {
     sound.dedup();
     let parts = parts(sizes.len(), &sound);
     let drawn: Vec<Placed> = parts.iter().map(|part| lay_out_part(part, sizes, &sound)).collect();
-    set_in_rows(sizes.len(), &parts, drawn)
+    set_in_columns(sizes.len(), &parts, &drawn)
 }
 
 /// The connected parts, each with its nodes in their order, in the order of their first nodes.
@@ -125,36 +125,51 @@ fn lay_out_part(part: &[usize], sizes: &[Size], edges: &[(usize, usize)]) -> Pla
     placed
 }
 
-/// Sets parts one after the other, in rows, and what stands alone behind them.
-fn set_in_rows(count: usize, parts: &[Vec<usize>], drawn: Vec<Placed>) -> Placed {
-    let area: f64 = drawn.iter().map(|part| (part.width + PART_GAP) * (part.height + PART_GAP)).sum();
-    let widest = drawn.iter().fold(0.0, |most: f64, part| most.max(part.width));
-    let line = widest.max((area * ASPECT).sqrt());
+/// Sets parts below each other in as many columns as a screen's shape asks for, and what stands alone behind them, in rows.
+fn set_in_columns(count: usize, parts: &[Vec<usize>], drawn: &[Placed]) -> Placed {
     let mut whole = Placed { nodes: vec![Place::default(); count], ..Placed::default() };
-    let (mut x, mut y, mut row): (f64, f64, f64) = (0.0, 0.0, 0.0);
-    let joined = parts.iter().zip(&drawn).filter(|(part, _)| part.len() > 1);
-    let alone = parts.iter().zip(&drawn).filter(|(part, _)| part.len() == 1);
-    let mut were_alone = false;
-    for (part, placed) in joined.chain(alone) {
-        let is_alone = part.len() == 1;
-        let breaks = is_alone && !were_alone && x > 0.0;
-        if x > 0.0 && x + placed.width > line || breaks {
-            (x, y, row) = (0.0, y + row + if is_alone && were_alone { NODE_GAP } else { PART_GAP }, 0.0);
+    let (joined, alone): (Vec<_>, Vec<_>) = parts.iter().zip(drawn).partition(|(part, _)| part.len() > 1);
+    let area: f64 = drawn.iter().map(|part| (part.width + PART_GAP) * (part.height + PART_GAP)).sum();
+    let widest = joined.iter().fold(0.0, |most: f64, (_, part)| most.max(part.width));
+    let line = widest.max((area * ASPECT).sqrt());
+    let columns = ((line + PART_GAP) / (widest + PART_GAP)).floor().max(1.0);
+    let high: f64 = joined.iter().map(|(_, part)| part.height + PART_GAP).sum::<f64>() / columns;
+    let (mut x, mut y, mut wide): (f64, f64, f64) = (0.0, 0.0, 0.0);
+    for (part, placed) in joined {
+        // A part that would stand out more than half of its height begins the next column.
+        if y > 0.0 && y + placed.height / 2.0 > high {
+            (x, y, wide) = (x + wide + 2.0 * PART_GAP, 0.0, 0.0);
         }
-        were_alone = is_alone;
+        whole.take(part, placed, x, y);
+        y += placed.height + PART_GAP;
+        wide = wide.max(placed.width);
+    }
+    let (mut x, mut y, mut row) = (0.0, if whole.height > 0.0 { whole.height + PART_GAP } else { 0.0 }, 0.0_f64);
+    let line = line.max(whole.width);
+    for (part, placed) in alone {
+        if x > 0.0 && x + placed.width > line {
+            (x, y, row) = (0.0, y + row + NODE_GAP, 0.0);
+        }
+        whole.take(part, placed, x, y);
+        x += placed.width + NODE_GAP;
+        row = row.max(placed.height);
+    }
+    whole
+}
+
+impl Placed {
+    /// Takes a part in, with its left upper corner at (`x`, `y`), on whole pixels.
+    fn take(&mut self, part: &[usize], placed: &Self, x: f64, y: f64) {
         for (node, place) in part.iter().zip(&placed.nodes) {
-            whole.nodes[*node] = Place { x: (x + place.x).round(), y: (y + place.y).round(), layer: place.layer };
+            self.nodes[*node] = Place { x: (x + place.x).round(), y: (y + place.y).round(), layer: place.layer };
         }
         for route in &placed.routes {
             let points = route.points.iter().map(|(px, py)| ((x + px).round(), (y + py).round())).collect();
-            whole.routes.push(Route { points, ..route.clone() });
+            self.routes.push(Route { points, ..route.clone() });
         }
-        row = row.max(placed.height);
-        whole.width = whole.width.max(x + placed.width);
-        whole.height = whole.height.max(y + placed.height);
-        x += placed.width + if is_alone { NODE_GAP } else { PART_GAP };
+        self.width = self.width.max(x + placed.width);
+        self.height = self.height.max(y + placed.height);
     }
-    whole
 }
 
 #[cfg(test)]

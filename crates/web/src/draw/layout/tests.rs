@@ -120,6 +120,6 @@ fn a_chain_of_ten_thousand_and_a_thousand_edges_between_all_end() {
     assert_eq!(layout(&vec![NODE; 10_000], &long).nodes[9_999].layer, 9_999);
     let begun = Instant::now();
     let dense: Vec<(u32, u32)> = (0..100).flat_map(|from| (0..100).map(move |to| (from, to))).collect();
-    layout(&[NODE; 100], &dense);
+    check(&[NODE; 100], &dense);
     assert!(begun.elapsed() < Duration::from_secs(20), "that is no drawing but a hang: {:?}", begun.elapsed());
 }
