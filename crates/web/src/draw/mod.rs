@@ -3,9 +3,11 @@
 //! - [`layout`]: places the nodes of a graph; pure arithmetic.
 //! - [`graph`]: what publishes to what.
 //! - [`chart`]: bars, lines and bands over time, each with its figures as a table.
+//! - [`diff`]: unified diffs as rows.
 //! - [`scale`]: round numbers for axes.
 
 pub mod chart;
+pub mod diff;
 pub mod graph;
 pub mod layout;
 pub mod scale;
