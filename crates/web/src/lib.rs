@@ -21,6 +21,7 @@
 //! Refusals are problem details (RFC 9457, `application/problem+json`).
 //!
 //! - [`brain`]: what the API needs of the loop.
+//! - [`act`]: everything that does something, checked and signed.
 //! - [`query`]: what can be asked, and pages of logs.
 //! - [`api`]: the routes.
 //! - [`draw`]: graphs and charts as SVG.
@@ -28,6 +29,7 @@
 //! - [`endpoint`] and [`server`]: where the server listens, and how it serves and stops.
 //! - [`limits`]: every limit, with its reason.
 
+pub mod act;
 pub mod api;
 pub mod brain;
 pub mod caller;
@@ -44,8 +46,8 @@ pub mod server;
 
 mod bucket;
 
-pub use brain::{Answer, Brain, RepositoryName, Wake};
-pub use caller::Caller;
+pub use brain::{Answer, Begun, Brain, Once, RepositoryName, Wake};
+pub use caller::{Caller, Until};
 pub use endpoint::{Endpoint, EndpointError};
 pub use query::{BackupRequest, HistoryFilter, LogLine, LogPage, LogQuery, RunFilter};
 pub use server::{ListenError, Listener, serve};
