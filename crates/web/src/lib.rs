@@ -24,6 +24,7 @@
 //! - [`act`]: everything that does something, checked and signed.
 //! - [`query`]: what can be asked, and pages of logs.
 //! - [`api`]: the routes.
+//! - [`draw`]: graphs and charts as SVG.
 //! - [`hooks`]: webhooks, and who may send them.
 //! - [`endpoint`] and [`server`]: where the server listens, and how it serves and stops.
 //! - [`limits`]: every limit, with its reason.
@@ -32,6 +33,7 @@ pub mod act;
 pub mod api;
 pub mod brain;
 pub mod caller;
+pub mod draw;
 pub mod endpoint;
 #[cfg(feature = "fake")]
 pub mod fake;

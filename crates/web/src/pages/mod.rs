@@ -10,13 +10,22 @@ mod ansi;
 mod ask;
 mod assets;
 mod board;
+mod changes;
+mod compare;
 mod frame;
+mod graph;
+mod health;
+mod history;
+mod images;
+mod incidents;
+mod insight;
 mod log;
 mod release;
 mod run;
 mod runs;
 mod sent;
 mod why;
+mod wording;
 mod words;
 
 use askama::Template;
@@ -50,6 +59,16 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/runs", get(runs::page))
         .route("/runs/{id}", get(run::page))
         .route("/runs/{id}/log", get(log::more))
+        .route("/graph", get(graph::page))
+        .route("/changes", get(changes::page))
+        .route("/changes/{id}", get(changes::one))
+        .route("/incidents", get(incidents::page))
+        .route("/history", get(history::page))
+        .route("/compare", get(compare::page))
+        .route("/insight", get(insight::page))
+        .route("/images", get(images::page))
+        .route("/health", get(health::page))
+        .layer(axum::Extension(health::Lookout::default()))
         .route("/theme", post(act::theme))
         .route("/act/{verb}", post(act::act))
         .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))
