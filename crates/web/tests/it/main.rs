@@ -5,6 +5,7 @@ mod api;
 mod examples;
 mod harness;
 mod hooks;
+mod pages;
 mod signed;
 mod stopping;
 mod unix;
