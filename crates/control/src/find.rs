@@ -136,7 +136,7 @@ fn head(places: &Places<'_>, sight: &Sight, what: &str) -> Option<CommitId> {
 }
 
 /// As [`commit`], among those that may be seen.
-fn commit_seen(places: &Places<'_>, sight: &Sight, what: &str) -> Result<Option<CommitId>, Problem> {
+pub(crate) fn commit_seen(places: &Places<'_>, sight: &Sight, what: &str) -> Result<Option<CommitId>, Problem> {
     if *sight == Sight::Everything {
         return commit(places.facts, what);
     }

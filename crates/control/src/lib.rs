@@ -38,6 +38,6 @@ pub use incidents::Stuck;
 pub use observe::Pace;
 pub use permit::{Grants, Verb};
 pub use plans::plan_folder;
-pub use sight::{Patterns, Scope, Sight};
+pub use sight::{Pattern, Patterns, Scope, Sight};
 pub use steer::Control;
 pub use titles::is_part;

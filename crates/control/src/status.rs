@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use towpath_catalog::{Catalog, Severity, Target};
 use towpath_domain::{BranchName, CommitId, RepoUrl, Timestamp};
-use towpath_engine::{CommitInfo, Facts, Hold, State, Subject, Verdict, hold_text, lift_text, verdict_text};
+use towpath_engine::{ChangeFact, CommitInfo, Facts, Hold, Planner, State, Subject, Verdict, hold_text, lift_text, verdict_text};
 use towpath_ledger::{Run, RunFilter, RunState};
 
 use crate::commits::Commits;
@@ -84,24 +84,7 @@ impl Control {
             .values()
             .filter(|change| seen(sight, &places.of_change(&change.spec)))
             .filter(|change| change.merged.is_none_or(|merged| !is_read(&facts, own, snapshot.commit, merged)))
-            .map(|change| {
-                let verdict = planner.verdict(&Subject::Change(change.spec.id.clone()));
-                ChangeView {
-                    id: change.spec.id.clone(),
-                    kind: kind_name(change.spec.kind),
-                    title: change.spec.title.clone(),
-                    by: change.spec.by.clone(),
-                    state: match (change.merged, &change.failure) {
-                        (Some(_), _) => "merged",
-                        (None, Some(_)) => "failed",
-                        (None, None) => "open",
-                    }
-                    .to_owned(),
-                    opened_at: change.opened_at,
-                    merged: change.merged,
-                    verdict: verdict.map(|v| verdict_in(catalog, &commits, None, change.spec.id.as_str(), v)),
-                }
-            })
+            .map(|change| change_view(catalog, &commits, &planner, change))
             .collect();
         changes.sort_by_key(|change| std::cmp::Reverse(change.opened_at));
         changes.truncate(SHOWN);
@@ -153,6 +136,31 @@ fn is_read(facts: &Facts, commits: &[CommitInfo], catalog: Option<CommitId>, (me
 
 pub(crate) fn kind_name(kind: towpath_engine::ChangeKind) -> String {
     serde_json::to_value(kind).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// How a change stands, in a word: `open`, `merged`, `failed` or `closed`.
+pub(crate) fn change_state(change: &ChangeFact) -> &'static str {
+    match (change.merged, &change.failure) {
+        (Some(_), _) => "merged",
+        (None, Some(_)) => "failed",
+        (None, None) if change.closed || change.replaced => "closed",
+        (None, None) => "open",
+    }
+}
+
+/// A change in words.
+pub(crate) fn change_view(catalog: &Catalog, commits: &Commits<'_>, planner: &Planner, change: &ChangeFact) -> ChangeView {
+    let verdict = planner.verdict(&Subject::Change(change.spec.id.clone()));
+    ChangeView {
+        id: change.spec.id.clone(),
+        kind: kind_name(change.spec.kind),
+        title: change.spec.title.clone(),
+        by: change.spec.by.clone(),
+        state: change_state(change).to_owned(),
+        opened_at: change.opened_at,
+        merged: change.merged,
+        verdict: verdict.map(|v| verdict_in(catalog, commits, None, change.spec.id.as_str(), v)),
+    }
 }
 
 /// Diagnostics as plain lines, errors first.

@@ -249,7 +249,7 @@ impl Control {
     }
 
     /// The median time from being queued to the end of the last successful runs.
-    async fn usually(&self, subject: &Subject) -> Result<Option<u64>, Problem> {
+    pub(crate) async fn usually(&self, subject: &Subject) -> Result<Option<u64>, Problem> {
         let filter = RunFilter { subject: Some(subject.clone()), state: Some(RunState::Finished), ..RunFilter::default() };
         let past = self.world.ledger.runs(&filter, PAST).await.map_err(ledger_problem)?;
         let well = |o: &Outcome| {
@@ -282,7 +282,7 @@ impl Control {
         })
     }
 
-    async fn lines(&self, events: Vec<Recorded>) -> Vec<StoryLine> {
+    pub(crate) async fn lines(&self, events: Vec<Recorded>) -> Vec<StoryLine> {
         let works = self.works(&events).await;
         let catalog = &self.world.current().catalog;
         events
@@ -296,7 +296,7 @@ impl Control {
     }
 
     /// The work of every run that the events speak of.
-    async fn works(&self, events: &[Recorded]) -> BTreeMap<RunId, Work> {
+    pub(crate) async fn works(&self, events: &[Recorded]) -> BTreeMap<RunId, Work> {
         let mut works = BTreeMap::new();
         for id in events.iter().filter_map(|r| towpath_ledger::event_run(&r.event)) {
             if !works.contains_key(id)
@@ -364,7 +364,7 @@ impl Control {
     }
 
     /// Those of the events that may be seen.
-    async fn seen_of(&self, sight: &Sight, events: Vec<Recorded>) -> Vec<Recorded> {
+    pub(crate) async fn seen_of(&self, sight: &Sight, events: Vec<Recorded>) -> Vec<Recorded> {
         if *sight == Sight::Everything {
             return events;
         }

@@ -202,7 +202,7 @@ pub struct ChangeView {
     pub title: String,
     /// Who wants it.
     pub by: String,
-    /// `open`, `merged` or `failed`.
+    /// `open`, `merged`, `failed` or `closed`.
     pub state: String,
     /// When it was first queued.
     pub opened_at: Timestamp,

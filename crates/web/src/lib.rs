@@ -38,6 +38,7 @@ pub mod fake;
 pub mod guard;
 pub mod hooks;
 pub mod limits;
+pub mod pages;
 pub mod problem;
 pub mod query;
 pub mod rules;
@@ -45,6 +46,7 @@ pub mod server;
 
 mod bucket;
 mod feed;
+mod files;
 mod stalled;
 mod text;
 
@@ -52,5 +54,6 @@ pub use api::{Operation, operations};
 pub use brain::{Answer, Begun, Brain, Once, RepositoryName, Wake};
 pub use caller::{Caller, Until};
 pub use endpoint::{Endpoint, EndpointError};
+pub use files::open_files;
 pub use query::{BackupRequest, HistoryFilter, LogLine, LogPage, LogQuery, RunFilter};
 pub use server::{ListenError, Listener, serve};

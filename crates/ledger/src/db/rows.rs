@@ -182,6 +182,13 @@ pub(crate) fn step_of(row: &SqliteRow) -> Result<Step, sqlx::Error> {
     })
 }
 
+/// A report of tests: its run, its step's first event, and what was found.
+pub(crate) fn report(row: &SqliteRow) -> Result<(RunId, EventId, serde_json::Value), sqlx::Error> {
+    let run: String = row.try_get("run")?;
+    let run = RunId::new(run).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    Ok((run, EventId::new(row.try_get("first")?), parse(row, "output")?))
+}
+
 pub(crate) async fn put_step(db: &mut SqliteConnection, run: &RunId, step: &Step) -> Done {
     sqlx::query(
         "INSERT INTO steps (run, name, first, state, started_at, finished_at, output) VALUES ($1, $2, $3, $4, $5, $6, $7)

@@ -179,7 +179,7 @@ impl Brain for Wired {
     }
 
     fn scopes(&self, what: String) -> Answer<'_, Vec<Scope>> {
-        Box::pin(async move { self.control.scopes(&what) })
+        Box::pin(async move { self.control.scopes(&what).await })
     }
 
     fn begin_once(&self, once: Once) -> Answer<'_, Begun> {

@@ -1,7 +1,7 @@
 //! The routes.
 
 mod badge;
-mod extract;
+pub(crate) mod extract;
 mod fresh;
 mod history;
 mod look;
@@ -29,7 +29,7 @@ use crate::caller::Caller;
 use crate::feed::Feed;
 use crate::hooks::{self, Hooks};
 use crate::problem::{Refusal, name_instance};
-use crate::{guard, limits, rules};
+use crate::{guard, limits, pages, rules};
 
 pub use openapi::document;
 pub use operation::Operation;
@@ -68,6 +68,7 @@ pub(crate) fn router(brain: Arc<dyn Brain>, hooks: Hooks, stopping: watch::Recei
         .route("/hooks/git", post(hooks::git));
     Router::new()
         .nest(PREFIX, v1)
+        .merge(pages::router().layer(middleware::from_fn(fresh::fresh)))
         .route("/api", get(reader::page))
         .merge(rules::router())
         .layer(middleware::from_fn_with_state(shared.clone(), in_a_place))
