@@ -40,7 +40,7 @@ pub use operations::{PREFIX, operations};
 pub(crate) struct Shared {
     pub(crate) brain: Arc<dyn Brain>,
     /// Turns true when the server is told to stop: whoever waits then answers with what there is.
-    stopping: watch::Receiver<bool>,
+    pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) hooks: Hooks,
     pub(crate) feed: Feed,
     /// Places of requests that are answered at the same time.
@@ -66,17 +66,18 @@ pub(crate) fn router(brain: Arc<dyn Brain>, hooks: Hooks, stopping: watch::Recei
         .route("/hooks/forgejo", post(hooks::forgejo))
         .route("/hooks/registry", post(hooks::registry))
         .route("/hooks/git", post(hooks::git));
+    let explained = Router::new().route("/api", get(reader::page)).merge(rules::router()).layer(middleware::from_fn(pages::sent::sent));
     Router::new()
         .nest(PREFIX, v1)
-        .merge(pages::router().layer(middleware::from_fn(fresh::fresh)))
-        .route("/api", get(reader::page))
-        .merge(rules::router())
+        .merge(pages::router())
+        .merge(explained)
         .layer(middleware::from_fn_with_state(shared.clone(), in_a_place))
         .route("/healthz", get(|| async { "ok\n" }))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn(single_user))
         .layer(middleware::from_fn(guard::keep_pages_out))
+        .layer(middleware::from_fn(pages::dressed))
         .merge(hook)
         .layer(middleware::from_fn(within_time))
         .layer(middleware::from_fn(name_instance))
