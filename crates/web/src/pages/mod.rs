@@ -23,7 +23,7 @@ mod log;
 mod release;
 mod run;
 mod runs;
-mod sent;
+pub(crate) mod sent;
 mod why;
 mod wording;
 mod words;

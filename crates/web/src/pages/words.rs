@@ -139,6 +139,12 @@ pub(crate) fn with_query(path: &str, values: &[(&str, &str)]) -> String {
     address
 }
 
+/// A name within a page for what is done to something.
+pub(crate) fn anchor(verb: &str, what: &str) -> String {
+    let plain: String = what.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    format!("{verb}-{plain}")
+}
+
 /// A part of a path.
 pub(crate) fn segment(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
