@@ -13,6 +13,7 @@ pub mod review;
 pub mod verdict;
 
 mod apply;
+mod batch;
 mod build;
 mod candidates;
 mod change;
@@ -34,6 +35,7 @@ mod retry;
 mod rollback;
 mod rules;
 mod secrets;
+mod split;
 mod store;
 mod target;
 mod text;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use towpath_catalog::Place;
 use towpath_domain::{CommitId, Timestamp};
 
@@ -186,7 +186,7 @@ pub enum Told {
 }
 
 /// The order in which changes are merged: the least goes first. Hotfixes, then by priority, then by age.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MergeOrder {
     /// It is no hotfix.
     pub ordinary: bool,

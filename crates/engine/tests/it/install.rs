@@ -146,6 +146,7 @@ impl Install {
             windows: Vec::new(),
             queue: None,
             retries: None,
+            batching: None,
             automatic_rollback: None,
             blocks: Vec::new(),
             require_signed: None,

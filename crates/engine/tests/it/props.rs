@@ -242,7 +242,9 @@ fn do_step(sim: &mut Sim, step: Step) {
                     sim.end(&run, Outcome::Opened { number, url, head: commit(0xaa), waits });
                 }
                 End::Well | End::Opened => sim.finish(&run),
-                End::Failed(class) => sim.end(&run, Outcome::Failed { class, step: "rollout".to_owned(), message: "it broke".to_owned() }),
+                End::Failed(class) => {
+                    sim.end(&run, Outcome::Failed { class, step: "rollout".to_owned(), message: "it broke".to_owned(), refused: false })
+                }
                 End::Cancelled => sim.end(&run, Outcome::Cancelled { by: "ann".to_owned() }),
                 End::Superseded => sim.end(&run, Outcome::Superseded { by: "another".to_owned() }),
             }
@@ -307,7 +309,19 @@ fn seen(spec: ChangeSpec, ready: bool, stamp: u8) -> Event {
     let waits = if ready { Vec::new() } else { vec!["somebody".to_owned()] };
     let (url, stamp) = ("https://forge.example.com/1".to_owned(), format!("{ready} {stamp}"));
     let head_since = Timestamp::from_millis(0);
-    let open = OpenChange { number: 1, url, head: commit(0xaa), ready, waits, head_since, rebase: false, labels: Vec::new(), stamp };
+    let open = OpenChange {
+        number: 1,
+        url,
+        head: commit(0xaa),
+        ready,
+        waits,
+        head_since,
+        rebase: false,
+        labels: Vec::new(),
+        failed: Vec::new(),
+        order: None,
+        stamp,
+    };
     Event::ChangeSeen { spec, open }
 }
 

@@ -238,7 +238,7 @@ impl Sim {
         };
         let failed = self.failing(&subject, commit);
         let outcome = match (failed, &work) {
-            (Some(class), _) => Outcome::Failed { class, step: "rollout".to_owned(), message: format!("{subject} broke") },
+            (Some(class), _) => Outcome::Failed { class, step: "rollout".to_owned(), message: format!("{subject} broke"), refused: false },
             (None, Work::Build { source, commit, .. }) => {
                 let image = format!("registry.example.com/{source}:{}", commit.short(7)).parse().unwrap();
                 Outcome::Built { image, digest: Digest::from_bytes([7; 32]) }
