@@ -9,6 +9,7 @@ use crate::facts::{ChangeFact, Facts};
 use crate::ids;
 use crate::index::TargetView;
 use crate::retry::{Again, again};
+use crate::review::MergeOrder;
 use crate::rules::versions_by_url;
 use crate::verdict::{Action, Hold, State, Verdict};
 use crate::world::World;
@@ -117,6 +118,20 @@ pub fn is_urgent(catalog: &Catalog, change: &ChangeSpec) -> bool {
         versions_by_url(catalog, Some(&target.url)).get(&target.url).is_some_and(|versions| versions.hotfixes.contains(&to))
     };
     change.kind != ChangeKind::Promotion || moved(change).any(|(target, _, to)| is_hotfix(target, to))
+}
+
+/// Where a change stands among those that wait to be merged, people's and Towpath's alike: the least goes first.
+///
+/// Its review says so where it had one. A hotfix is one by what the config repository says now; what a person wrote is none, whatever it
+/// touches. What was never seen on a forge is as old as its first run, and has no priority.
+#[must_use]
+pub fn merge_order(catalog: &Catalog, facts: &Facts, change: &ChangeSpec) -> (MergeOrder, ChangeId) {
+    let fact = facts.changes.get(&change.id);
+    let seen = fact.and_then(|fact| fact.open.as_ref()?.order);
+    let opened = fact.map(|fact| fact.opened_at).unwrap_or_default();
+    let usual = MergeOrder { ordinary: true, priority: MergeOrder::NO_PRIORITY, opened, number: u64::MAX };
+    let urgent = change.kind != ChangeKind::Edit && is_urgent(catalog, change);
+    (MergeOrder { ordinary: !urgent, ..seen.unwrap_or(usual) }, change.id.clone())
 }
 
 /// The refs that a change sets.

@@ -42,7 +42,7 @@ mod text;
 mod under_test;
 mod world;
 
-pub use change::{change_run, is_urgent};
+pub use change::{change_run, is_urgent, merge_order};
 pub use event::*;
 pub use facts::*;
 pub use gate::{Passed, gate, may_deploy};

@@ -201,4 +201,7 @@ pub struct MergeOrder {
 impl MergeOrder {
     /// What stands behind `bot/approved: ` in app-interface's priority labels, most urgent first. Without one, a change goes after all these.
     pub const PRIORITIES: [&str; 6] = ["critical", "urgent", "high", "progressive-delivery", "medium", "low"];
+
+    /// The place of a change without a priority label.
+    pub const NO_PRIORITY: u8 = Self::PRIORITIES.len() as u8;
 }

@@ -160,6 +160,14 @@ impl Install {
         self.policies.sort_by(|a, b| a.name.cmp(&b.name));
     }
 
+    /// Promotions of an environment wait for each other.
+    pub fn batching(&mut self, environment: &str, window: Span, limit: u32) {
+        self.policy(&format!("batch-{environment}"), |policy| {
+            policy.select.environments = vec![EnvironmentName::new(environment).unwrap()];
+            policy.batching = Some(Batching { window, limit, place: place(40) });
+        });
+    }
+
     pub fn block(&mut self, target: &str, bad: CommitId, rollback: bool) {
         self.policy(&format!("block-{target}-{bad}"), |policy| {
             policy.select.targets = vec![target_id(target)];
