@@ -15,7 +15,7 @@ fn to_the_end_of_the_window(sim: &mut Sim) -> CommitId {
     let commit = sim.push();
     sim.settle();
     while queued(sim).is_empty() {
-        sim.now = sim.planner.next_deadline().expect("the end of the window");
+        sim.now = sim.planner.next_deadline().unwrap();
         sim.tick();
         sim.act();
     }
