@@ -398,6 +398,8 @@ pub struct Policy {
     pub queue: Option<QueuePolicy>,
     /// How environment failures are retried; the last policy that says anything decides.
     pub retries: Option<Retries>,
+    /// How promotions wait for others to join their change; the last policy that says anything decides.
+    pub batching: Option<Batching>,
     /// Whether a target whose post-deploy tests fail goes back by itself; the last policy that says anything decides.
     pub automatic_rollback: Option<bool>,
     /// Commits that may not be promoted or deployed.
@@ -443,6 +445,22 @@ impl Selector {
                 .iter()
                 .all(|(key, value)| target.namespace_labels.get(key) == Some(value) || target.saas_file.labels.get(key) == Some(value))
     }
+}
+
+/// How promotions wait for others, to go together in one change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batching {
+    /// How long the first one waits.
+    pub window: Span,
+    /// So many targets go at once, without waiting any longer; no more than that go in one change.
+    pub limit: u32,
+    /// Where it is written.
+    pub place: Place,
+}
+
+impl Batching {
+    /// The limit, where none is written.
+    pub const LIMIT: u32 = 20;
 }
 
 /// A time when nothing moves. Without an end it is a hold, until somebody lifts it.

@@ -82,7 +82,7 @@ pub(crate) fn outcome_text(work: Option<&Work>, outcome: &Outcome) -> String {
         Outcome::Deleted => "its objects are gone".to_owned(),
         Outcome::Merged { commit } => format!("merged as {}", short(*commit)),
         Outcome::Opened { url, waits, .. } => format!("open at {url}, waiting: {waits}"),
-        Outcome::Failed { class, step, message } => format!("failed in step {step} ({class}): {message}"),
+        Outcome::Failed { class, step, message, .. } => format!("failed in step {step} ({class}): {message}"),
         Outcome::Superseded { by } => format!("given up: {by}"),
         Outcome::Cancelled { by } => format!("cancelled by {by}"),
     }

@@ -202,7 +202,7 @@ impl Facts {
                     match outcome {
                         Outcome::Merged { commit } => {
                             fact.merged = Some((*commit, at));
-                            (fact.failure, fact.open) = (None, None);
+                            (fact.failure, fact.open, fact.refused) = (None, None, None);
                         }
                         Outcome::Opened { number, url, head, waits } => {
                             // The same again only once something is otherwise.
@@ -222,6 +222,8 @@ impl Facts {
                                         head_since: at,
                                         rebase: false,
                                         labels: Vec::new(),
+                                        failed: Vec::new(),
+                                        order: None,
                                         stamp,
                                     });
                                 }
@@ -232,7 +234,12 @@ impl Facts {
                             fact.open = None;
                             fact.superseded = Some(ids::change_tried(config, None));
                         }
-                        other => settle(&mut fact.failure, failure(at, run, None, &tried, other)),
+                        other => {
+                            if let Outcome::Failed { message, refused: true, .. } = other {
+                                fact.refused = Some(message.clone());
+                            }
+                            settle(&mut fact.failure, failure(at, run, None, &tried, other));
+                        }
                     }
                     touched.push(FactKey::Change(change.id.clone()));
                     touched.extend(self.cut_changes(change));

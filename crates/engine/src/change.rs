@@ -9,6 +9,7 @@ use crate::facts::{ChangeFact, Facts};
 use crate::ids;
 use crate::index::TargetView;
 use crate::retry::{Again, again};
+use crate::review::MergeOrder;
 use crate::rules::versions_by_url;
 use crate::verdict::{Action, Hold, State, Verdict};
 use crate::world::World;
@@ -61,7 +62,8 @@ impl ChangeIndex {
             }
             targets.extend(moved.iter().cloned());
             let failed = fact.failure.as_ref().map(|failure| (failure.tried.clone(), failure.attempts));
-            let replaceable = fact.open.is_some() && fact.active.is_none() && fact.kind() == ChangeKind::Promotion;
+            let there = fact.open.is_some() || (fact.is_split() && !fact.replaced);
+            let replaceable = there && fact.active.is_none() && fact.kind() == ChangeKind::Promotion;
             self.marks.insert(id.clone(), Mark { targets: moved, runs: fact.runs, failed, replaceable });
         }
         targets
@@ -72,7 +74,13 @@ impl ChangeIndex {
         self.by_target.get(target).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Open promotions that `change` takes the place of: those that move a target of its, and wait for somebody.
+    /// The targets that a change moves.
+    pub(crate) fn targets(&self, change: &ChangeId) -> &[TargetId] {
+        self.marks.get(change).map(|mark| mark.targets.as_slice()).unwrap_or_default()
+    }
+
+    /// Promotions that `change` takes the place of: those that move a target of its, and are open and wait for somebody, or were refused and
+    /// go in parts.
     pub(crate) fn replaced_by(&self, change: &ChangeSpec) -> Vec<ChangeId> {
         let alike = moved(change).flat_map(|(target, ..)| self.of(target));
         let mut ids: Vec<ChangeId> =
@@ -112,12 +120,31 @@ pub fn is_urgent(catalog: &Catalog, change: &ChangeSpec) -> bool {
     change.kind != ChangeKind::Promotion || moved(change).any(|(target, _, to)| is_hotfix(target, to))
 }
 
+/// Where a change stands among those that wait to be merged, people's and Towpath's alike: the least goes first.
+///
+/// Its review says so where it had one. A hotfix is one by what the config repository says now; what a person wrote is none, whatever it
+/// touches. What was never seen on a forge is as old as its first run, and has no priority.
+#[must_use]
+pub fn merge_order(catalog: &Catalog, facts: &Facts, change: &ChangeSpec) -> (MergeOrder, ChangeId) {
+    let fact = facts.changes.get(&change.id);
+    let seen = fact.and_then(|fact| fact.open.as_ref()?.order);
+    let opened = fact.map(|fact| fact.opened_at).unwrap_or_default();
+    let usual = MergeOrder { ordinary: true, priority: MergeOrder::NO_PRIORITY, opened, number: u64::MAX };
+    let urgent = change.kind != ChangeKind::Edit && is_urgent(catalog, change);
+    (MergeOrder { ordinary: !urgent, ..seen.unwrap_or(usual) }, change.id.clone())
+}
+
 /// The refs that a change sets.
-fn moved(change: &ChangeSpec) -> impl Iterator<Item = (&TargetId, &GitRef, CommitId)> {
+pub(crate) fn moved(change: &ChangeSpec) -> impl Iterator<Item = (&TargetId, &GitRef, CommitId)> {
     change.edits.iter().filter_map(|edit| match edit {
         ConfigEdit::SetRef { target, from, to } => Some((target, from, *to)),
         ConfigEdit::WriteFile { .. } | ConfigEdit::RemoveFile { .. } => None,
     })
+}
+
+/// Whether a change moves `view` from where its ref is now to `to`.
+pub(crate) fn makes(change: &ChangeSpec, view: &TargetView, to: CommitId) -> bool {
+    moved(change).any(|(target, from, goal)| *target == view.target.id && *from == view.target.git_ref && goal == to)
 }
 
 /// What the changes that move a target let it do.
@@ -138,7 +165,11 @@ pub(crate) fn standing(world: &World<'_>, view: &TargetView, to: CommitId) -> St
         if fact.active.is_some() {
             return Standing::Wait(under_way(id));
         }
-        let this = moved(&fact.spec).any(|(target, from, goal)| *target == view.target.id && *from == view.target.git_ref && goal == to);
+        let this = makes(&fact.spec, view, to);
+        // A part of it goes without the others; or a newer version of another one of it took its place.
+        if this && (fact.is_split() || (fact.replaced && fact.merged.is_none())) {
+            continue;
+        }
         if let Some(open) = fact.open.as_ref().filter(|_| !this) {
             // A newer candidate takes the place of one that waits for people, where the newest is what counts.
             if fact.kind() == ChangeKind::Promotion && view.queue == QueuePolicy::Latest {
@@ -205,7 +236,7 @@ fn open_state(world: &World<'_>, fact: &ChangeFact) -> State {
     if let Some(open) = &fact.open {
         return on_forge(world, fact, open, by_targets);
     }
-    if fact.closed || fact.kind() == ChangeKind::Edit {
+    if fact.closed || fact.kind() == ChangeKind::Edit || fact.is_split() || fact.replaced {
         return State::UpToDate;
     }
     if fact.superseded.is_some() || (by_targets && is_moot(world, fact)) {

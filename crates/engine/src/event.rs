@@ -10,6 +10,8 @@ use towpath_domain::{
     BranchName, ChangeId, Channel, CommitId, Digest, FailureClass, GitRef, ImageRef, RepoUrl, RunId, SourceName, TargetId, Timestamp,
 };
 
+use crate::review::MergeOrder;
+
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -321,9 +323,13 @@ pub struct ChangeSpec {
     /// Where a person's own change is on the forge; Towpath's own are found by their branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull: Option<PullRef>,
-    /// Open changes that this one takes the place of: they are closed when it is open.
+    /// Changes that this one takes the place of: they are closed when it is open.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaces: Vec<ChangeId>,
+    /// Of a batch, the targets that must move together, each list and all lists sorted: when the checks refuse it, it is split between them.
+    /// Empty when there is nothing to split.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Vec<TargetId>>,
 }
 
 /// A change on a forge, as it was looked at.
@@ -356,6 +362,12 @@ pub struct OpenChange {
     /// Labels that Towpath gave it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
+    /// Required checks that failed at `head`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<String>,
+    /// Where it stands among changes that may be merged, as its review found; none before the first look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<MergeOrder>,
     /// Differs when it stands differently: what was tried in vain is worth another try.
     pub stamp: String,
 }
@@ -445,6 +457,9 @@ pub enum Outcome {
         step: String,
         /// What, where, why and how to mend it.
         message: String,
+        /// It is a change, and what it says is refused by its checks: no fault of the way there, no conflict, nothing that somebody else did.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        refused: bool,
     },
     /// A newer decision took its place before it did anything that counts.
     Superseded {

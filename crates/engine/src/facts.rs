@@ -246,6 +246,9 @@ pub struct ChangeFact {
     /// A newer one took its place, and closes it: what its forge says of it until then counts for nothing.
     #[serde(default)]
     pub replaced: bool,
+    /// Its checks refused what it says, and this is what they found. Of a batch, that is a reason to split it.
+    #[serde(default)]
+    pub refused: Option<String>,
 }
 
 impl ChangeFact {
@@ -253,6 +256,12 @@ impl ChangeFact {
     #[must_use]
     pub fn kind(&self) -> ChangeKind {
         self.spec.kind
+    }
+
+    /// Whether it is a batch that its checks refused: it is merged in parts, and never as a whole. What a person closed stays closed.
+    #[must_use]
+    pub fn is_split(&self) -> bool {
+        self.refused.is_some() && self.spec.parts.len() > 1 && self.merged.is_none() && !self.closed
     }
 }
 

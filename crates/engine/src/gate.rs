@@ -108,6 +108,13 @@ pub(crate) fn check(rules: &Rules, facts: &Facts, clock: &Clock, commit: CommitI
     if holds.is_empty() { Ok(passed) } else { Err(holds) }
 }
 
+/// Since when `commit` has been eligible by what its publishers said: that of the newest voucher, and the soak after it. Asked of what passes.
+pub(crate) fn eligible_since(rules: &Rules, facts: &Facts, commit: CommitId) -> Option<Timestamp> {
+    let evidence = rules.publishers().filter_map(|publisher| facts.evidence.get(&publisher.key)?.get(&commit));
+    let vouched = evidence.filter(|evidence| evidence.success).map(|evidence| evidence.since).max()?;
+    Some(vouched.plus(Span::from_days(rules.soak_days.into())))
+}
+
 /// Whether it is worth asking [`check`] of one among many candidates: cheap, and true for each that would pass.
 pub(crate) fn may_pass(rules: &Rules, facts: &Facts, commit: CommitId) -> bool {
     let Some(publisher) = rules.publishers().next() else { return true };

@@ -7,6 +7,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 use towpath_catalog::{Build, Catalog, Policy, QueuePolicy, Retries, Source, Target};
 use towpath_domain::{BranchName, Channel, GitRef, RepoUrl, SourceName, TargetId};
 
+use crate::batch::BatchRule;
 use crate::facts::Facts;
 use crate::ids::short_hash;
 use crate::parallel;
@@ -52,6 +53,8 @@ pub(crate) struct TargetView {
     pub(crate) secret_paths: Vec<String>,
     pub(crate) queue: QueuePolicy,
     pub(crate) retries: Retries,
+    /// How its promotions wait for others, if they do.
+    pub(crate) batching: Option<BatchRule>,
     pub(crate) automatic_rollback: bool,
     /// The branch that it follows, or that ranks its candidates.
     pub(crate) branch: Option<(RepoUrl, BranchName)>,
@@ -89,6 +92,7 @@ impl TargetView {
             && all_same(&self.signatures, &other.signatures)
             && self.queue == other.queue
             && self.retries == other.retries
+            && self.batching == other.batching
             && self.automatic_rollback == other.automatic_rollback
             && self.needs_build == other.needs_build
     }
@@ -248,6 +252,10 @@ fn view(catalog: &Catalog, target: &Arc<Target>, selected: &[&Arc<Policy>], rule
         secret_paths: secrets::unpinned(target),
         queue: selected.iter().rev().find_map(|policy| policy.queue).unwrap_or_default(),
         retries: selected.iter().rev().find_map(|policy| policy.retries).unwrap_or_default(),
+        batching: selected.iter().rev().find_map(|policy| {
+            let batching = policy.batching.clone()?;
+            Some(BatchRule { policy: policy.name.clone(), batching })
+        }),
         automatic_rollback: selected.iter().rev().find_map(|policy| policy.automatic_rollback).unwrap_or(false),
         branch,
         needs_build,

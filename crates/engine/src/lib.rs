@@ -13,6 +13,7 @@ pub mod review;
 pub mod verdict;
 
 mod apply;
+mod batch;
 mod build;
 mod candidates;
 mod change;
@@ -34,13 +35,14 @@ mod retry;
 mod rollback;
 mod rules;
 mod secrets;
+mod split;
 mod store;
 mod target;
 mod text;
 mod under_test;
 mod world;
 
-pub use change::{change_run, is_urgent};
+pub use change::{change_run, is_urgent, merge_order};
 pub use event::*;
 pub use facts::*;
 pub use gate::{Passed, gate, may_deploy};

@@ -1,5 +1,7 @@
 //! Planning: from scratch, and again only where something changed.
 
+mod collect;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -11,13 +13,14 @@ use crate::change::ChangeIndex;
 use crate::dependants::Dependants;
 use crate::event::Subject;
 use crate::facts::{FactKey, Facts};
-use crate::group::{self, Member};
 use crate::ids;
 use crate::index::Index;
 use crate::promotion::Note;
+use crate::target::Said;
 use crate::verdict::{Action, State, Verdict};
 use crate::world::{Notes, Watched, World};
 use crate::{build, change, parallel, target};
+use collect::{Batched, Batches};
 
 /// What the planner says of everything.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +57,8 @@ pub(crate) enum Slot {
 struct Planned {
     verdict: Verdict,
     note: Option<Box<Note>>,
+    /// Its promotion waits for others, or would if they were not complete.
+    batched: Option<Box<Batched>>,
     read_config: bool,
     watched: Vec<Watched>,
 }
@@ -77,6 +82,7 @@ pub struct Planner {
     acting: BTreeSet<Slot>,
     config_readers: FxHashSet<Slot>,
     watchers: FxHashMap<Watched, BTreeSet<Slot>>,
+    batches: Batches,
     /// The moment of the last call.
     last: Timestamp,
 }
@@ -233,17 +239,17 @@ impl Planner {
     #[must_use]
     pub fn actions(&self) -> Vec<Action> {
         let mut actions = Vec::new();
-        let mut members = Vec::new();
+        let mut promoted = Vec::new();
         let mut runs = FxHashSet::default();
-        for planned in self.acting.iter().filter_map(|slot| self.planned(slot)) {
+        for (slot, planned) in self.acting.iter().filter_map(|slot| Some((slot, self.planned(slot)?))) {
             let State::Act { action } = &planned.verdict.state else { continue };
-            match (action, &planned.note) {
-                (Action::Promote { target, to, together }, Some(note)) => members.push(Member { target, to: *to, together, note }),
-                (Action::Run { spec }, _) if !runs.insert(&spec.id) => {}
-                (action, _) => actions.push(action.clone()),
+            match action {
+                Action::Promote { .. } => promoted.push(slot),
+                Action::Run { spec } if !runs.insert(&spec.id) => {}
+                action => actions.push(action.clone()),
             }
         }
-        actions.extend(group::runs(members, &self.changes, &self.config));
+        actions.extend(self.changes_of(&promoted));
         actions
     }
 
@@ -265,6 +271,7 @@ impl Planner {
         self.acting.clear();
         self.config_readers.clear();
         self.watchers.clear();
+        self.batches.clear();
     }
 
     fn all(index: &Index, facts: &Facts) -> Vec<Slot> {
@@ -301,20 +308,20 @@ impl Planner {
     fn replan(&mut self, slots: BTreeSet<Slot>, facts: &Facts, now: Timestamp) -> Vec<Subject> {
         let index = std::mem::take(&mut self.index);
         let changes = std::mem::take(&mut self.changes);
-        let mut differing = Vec::new();
+        let mut before: BTreeMap<Slot, Option<Verdict>> = BTreeMap::new();
         {
             let world = World::new(&index, facts, &changes, now);
             for slot in slots {
                 let planned = plan_one(&world, &slot);
-                let before = self.forget(&slot);
-                if before.as_ref().map(|planned| &planned.verdict) != planned.as_ref().map(|planned| &planned.verdict) {
-                    differing.push(slot.clone());
-                }
+                let old = self.forget(&slot);
+                before.insert(slot.clone(), old.map(|planned| planned.verdict));
                 self.keep(slot, planned);
             }
         }
         (self.index, self.changes) = (index, changes);
-        differing.iter().map(|slot| self.subject(slot)).collect()
+        self.collect(now, &mut before);
+        let differs = |(slot, before): &(Slot, Option<Verdict>)| self.planned(slot).map(|planned| &planned.verdict) != before.as_ref();
+        before.into_iter().filter(differs).map(|(slot, _)| self.subject(&slot)).collect()
     }
 
     /// Plans all that there is, when nothing was planned before.
@@ -331,6 +338,7 @@ impl Planner {
             slots.into_iter().zip(planned).for_each(|(slot, planned)| self.keep(slot, planned));
         }
         (self.index, self.changes) = (index, changes);
+        self.collect(now, &mut BTreeMap::new());
     }
 
     /// Takes a plan out, and all that was noted of it.
@@ -344,6 +352,7 @@ impl Planner {
             self.deadlines.remove(&(at, slot.clone()));
         }
         self.acting.remove(slot);
+        self.batches.remove(slot, &planned);
         self.config_readers.remove(slot);
         for watched in &planned.watched {
             if let Some(watchers) = self.watchers.get_mut(watched) {
@@ -365,6 +374,7 @@ impl Planner {
         if matches!(planned.verdict.state, State::Act { .. }) {
             self.acting.insert(slot.clone());
         }
+        self.batches.add(&slot, &planned);
         if planned.read_config {
             self.config_readers.insert(slot.clone());
         }
@@ -391,12 +401,14 @@ impl Planner {
 
 /// Plans one subject; `None` when there is no such subject (any more).
 fn plan_one(world: &World<'_>, slot: &Slot) -> Option<Planned> {
-    let (mut verdict, note) = match slot {
-        Slot::Source(at) => (build::plan(world, world.index.source(*at)), None),
+    let said = match slot {
+        Slot::Source(at) => build::plan(world, world.index.source(*at)).into(),
         Slot::Target(at) => target::plan(world, world.index.view(*at)),
-        Slot::Change(id) => (change::plan(world, world.facts.changes.get(id)?), None),
+        Slot::Change(id) => change::plan(world, world.facts.changes.get(id)?).into(),
     };
     let Notes { valid_until, read_config, watched } = world.take_notes();
+    let Said { mut verdict, note, apart } = said;
     verdict.valid_until = valid_until;
-    Some(Planned { verdict, note: note.map(Box::new), read_config, watched })
+    let batched = apart.map(|apart| Box::new(Batched::new(verdict.clone(), Verdict { valid_until, ..*apart })));
+    Some(Planned { verdict, note, batched, read_config, watched })
 }

@@ -3,11 +3,12 @@
 use towpath_catalog::QueuePolicy;
 use towpath_domain::{CommitId, GitRef};
 
+use crate::batch::Waiting;
 use crate::build::{self, Image, image};
 use crate::candidates::{PASSED_OVER_MAX, pass_over};
 use crate::change::{Standing, standing};
 use crate::event::{CommitInfo, RenderOutcome};
-use crate::facts::TargetFact;
+use crate::facts::{ChangeFact, TargetFact};
 use crate::gate;
 use crate::ids;
 use crate::images::{self, Images};
@@ -16,6 +17,7 @@ use crate::order::Order;
 use crate::policy::Urgency;
 use crate::retry::is_final;
 use crate::review::text::code;
+use crate::split::{self, Company};
 use crate::under_test;
 use crate::verdict::{Action, Hold};
 use crate::world::World;
@@ -40,6 +42,8 @@ pub(crate) enum Promotion {
         to: CommitId,
         /// Never empty.
         holds: Vec<Hold>,
+        /// How it would go along when the open change that it waits for is replaced by one with a newer version of another target.
+        along: Option<Box<Going>>,
     },
     /// A setting keeps it from ever being promoted.
     Never(Hold),
@@ -63,6 +67,12 @@ pub(crate) struct Note {
     pub(crate) commits: Vec<String>,
     /// Who vouches, by which run, since when.
     pub(crate) vouchers: Vec<String>,
+    /// Where to.
+    pub(crate) to: CommitId,
+    /// What those share that must move together with it.
+    pub(crate) together: String,
+    /// With whom it goes.
+    pub(crate) company: Company,
 }
 
 /// Commits that a description lists per change.
@@ -77,7 +87,7 @@ pub(crate) fn plan(world: &World<'_>, view: &TargetView, fact: &TargetFact, pass
     }
     let Some(order) = world.order(view) else { return Promotion::Nothing };
     if let Some(unseen) = unseen(world, view, order, pinned) {
-        return Promotion::Wait { to: pinned, holds: vec![unseen] };
+        return Promotion::Wait { to: pinned, holds: vec![unseen], along: None };
     }
     let candidates = order.newer_than(pinned);
     if candidates.is_empty() {
@@ -106,10 +116,14 @@ pub(crate) fn plan(world: &World<'_>, view: &TargetView, fact: &TargetFact, pass
     match chosen {
         Chosen { go: Some(to), .. } => match standing(world, view, to) {
             Standing::Free => Promotion::Go(Box::new(going(world, view, order, pinned, to))),
-            Standing::Wait(hold) | Standing::Failed(hold) => Promotion::Wait { to, holds: vec![hold] },
+            Standing::Wait(hold) => {
+                let along = along(world, view, &hold).then(|| Box::new(going(world, view, order, pinned, to)));
+                Promotion::Wait { to, holds: vec![hold], along }
+            }
+            Standing::Failed(hold) => Promotion::Wait { to, holds: vec![hold], along: None },
         },
         Chosen { first: Some((to, action)), .. } => Promotion::First { to, action },
-        Chosen { vouched: Some((to, holds)), .. } => Promotion::Wait { to, holds },
+        Chosen { vouched: Some((to, holds)), .. } => Promotion::Wait { to, holds, along: None },
         Chosen { .. } => under_way(world, view, pinned),
     }
 }
@@ -125,7 +139,7 @@ fn unseen(world: &World<'_>, view: &TargetView, order: Order<'_>, pinned: Commit
 /// With no candidate any more, a change may still be under way that was begun when there was one.
 fn under_way(world: &World<'_>, view: &TargetView, pinned: CommitId) -> Promotion {
     match standing(world, view, pinned) {
-        Standing::Wait(hold) => Promotion::Wait { to: pinned, holds: vec![hold] },
+        Standing::Wait(hold) => Promotion::Wait { to: pinned, holds: vec![hold], along: None },
         Standing::Free | Standing::Failed(_) => Promotion::Nothing,
     }
 }
@@ -274,6 +288,29 @@ fn going(world: &World<'_>, view: &TargetView, order: Order<'_>, pinned: CommitI
         from: target.git_ref.clone(),
         commits,
         vouchers: vouchers.collect(),
+        to,
+        together: together.clone(),
+        company: split::company(world, view, to, || batch(world, view, newer, to, &together)),
     };
     Going { action: Action::Promote { target: target.id.clone(), to, together }, note }
+}
+
+/// How `view` waits for others; `None` when it does not. Its time runs from the first of its candidates that became eligible, so that newer
+/// ones, which go in its place, do not begin it anew for ever.
+fn batch(world: &World<'_>, view: &TargetView, newer: &[CommitInfo], to: CommitId, together: &str) -> Option<Company> {
+    let rule = view.batching.clone()?;
+    if world.urgency(view, to) == Urgency::Urgent {
+        return None;
+    }
+    let eligible = newer.iter().filter(|info| passes(world, view, info.id));
+    let since = eligible.filter_map(|info| gate::eligible_since(&view.rules, world.facts, info.id)).min()?;
+    let (target, environment) = (view.target.id.clone(), view.target.environment.to_string());
+    Some(Company::Batch { rule, waiting: Waiting { target, together: together.to_owned(), environment, since } })
+}
+
+/// Whether what holds `view` is a batch that is open and may be replaced.
+fn along(world: &World<'_>, view: &TargetView, hold: &Hold) -> bool {
+    let Hold::ChangeOpen { change, .. } = hold else { return false };
+    let open = |fact: &ChangeFact| fact.open.is_some() && fact.active.is_none() && fact.spec.parts.len() > 1 && !fact.is_split();
+    view.batching.is_some() && world.facts.changes.get(change).is_some_and(open)
 }

@@ -1,17 +1,42 @@
 //! The verdict on a target: its sides, put together.
 
+use towpath_domain::CommitId;
+
 use crate::deploy::{self, Side};
 use crate::event::Work;
 use crate::facts::{ActiveDeploy, TargetFact};
 use crate::ids;
 use crate::index::TargetView;
-use crate::promotion::{self, Note, Promotion};
+use crate::promotion::{self, Going, Note, Promotion};
 use crate::rollback::{self, Rollback};
+use crate::split::Company;
 use crate::verdict::{Action, Hold, State, Verdict};
 use crate::world::World;
 
+/// What is said of a target.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) verdict: Verdict,
+    /// What a change would tell of it, where one is to be made, or may take it along.
+    pub(crate) note: Option<Box<Note>>,
+    /// The verdict without its promotion, where that may have to wait for others.
+    pub(crate) apart: Option<Box<Verdict>>,
+}
+
+impl From<Side> for Said {
+    fn from(side: Side) -> Self {
+        Self { verdict: verdict(side), note: None, apart: None }
+    }
+}
+
+impl From<Verdict> for Said {
+    fn from(verdict: Verdict) -> Self {
+        Self { verdict, note: None, apart: None }
+    }
+}
+
 /// The verdict on a target, and what a change would tell of it.
-pub(crate) fn plan(world: &World<'_>, view: &TargetView) -> (Verdict, Option<Note>) {
+pub(crate) fn plan(world: &World<'_>, view: &TargetView) -> Said {
     world.focus(view);
     let (target, fact) = (&view.target, world.fact(&view.target.id));
     let mut stopped = Vec::new();
@@ -23,16 +48,16 @@ pub(crate) fn plan(world: &World<'_>, view: &TargetView) -> (Verdict, Option<Not
     }
     if !stopped.is_empty() {
         stopped.extend(fact.active.as_ref().map(in_progress));
-        return (verdict(Side { wanted: None, state: State::Held { holds: stopped }, passed_over: Vec::new() }), None);
+        return Side { wanted: None, state: State::Held { holds: stopped }, passed_over: Vec::new() }.into();
     }
     if target.delete {
         let state = deploy::plan_delete(world, view, fact);
         let side = Side { wanted: None, state, passed_over: Vec::new() };
-        return (verdict(give_way(world, fact, side)), None);
+        return give_way(world, fact, side).into();
     }
     if fact.active.is_some() {
         let side = deploy::plan(world, view, fact);
-        return (verdict(give_way(world, fact, side)), None);
+        return give_way(world, fact, side).into();
     }
     moving(world, view, fact)
 }
@@ -73,21 +98,22 @@ fn superseding(world: &World<'_>, active: &ActiveDeploy, work: &Work) -> Option<
 }
 
 /// With no run: rollback, then promotion, then deploy.
-fn moving(world: &World<'_>, view: &TargetView, fact: &TargetFact) -> (Verdict, Option<Note>) {
+fn moving(world: &World<'_>, view: &TargetView, fact: &TargetFact) -> Said {
     let current = fact.current.as_ref().map(|current| current.commit);
     let mut extra = Vec::new();
     match rollback::plan(world, view, fact) {
         Rollback::Nothing => {}
         Rollback::Go(action) => {
             let side = Side { wanted: current, state: State::Act { action: *action }, passed_over: Vec::new() };
-            return (verdict(side), None);
+            return side.into();
         }
         Rollback::Wait(holds) => {
             let side = Side { wanted: current, state: State::Held { holds }, passed_over: Vec::new() };
-            return (verdict(side), None);
+            return side.into();
         }
         Rollback::Stuck(hold) => extra.push(hold),
     }
+    let mut note = None;
     let mut passed_over = Vec::new();
     let promotion = promotion::plan(world, view, fact, &mut passed_over);
     let mut side = deploy::plan(world, view, fact);
@@ -95,21 +121,25 @@ fn moving(world: &World<'_>, view: &TargetView, fact: &TargetFact) -> (Verdict, 
     // Whether it is a test decides which commits may go at all, so that must be known first.
     let unknown = world.renders(view).is_empty();
     if unknown && matches!(side.state, State::Act { action: Action::Render { .. } }) {
-        return (verdict(side), None);
+        return side.into();
     }
     match promotion {
         Promotion::Nothing => {}
         Promotion::Go(going) => {
-            if let Action::Promote { to, .. } = &going.action {
-                side.wanted = Some(*to);
-                if unknown {
-                    // Its ref has no objects to tell by, so the candidate's must.
-                    side.state = State::Act { action: Action::Render { target: view.target.id.clone(), commit: *to } };
-                    return (verdict(side), None);
-                }
+            let Going { action, note } = *going;
+            if unknown {
+                // Its ref has no objects to tell by, so the candidate's must.
+                side.wanted = Some(note.to);
+                side.state = State::Act { action: Action::Render { target: view.target.id.clone(), commit: note.to } };
+                return side.into();
             }
-            side.state = State::Act { action: going.action };
-            return (verdict(side), Some(going.note));
+            let waits = matches!(note.company, Company::Batch { .. });
+            let apart = waits.then(|| {
+                let (state, passed_over) = (held_by(side.state.clone(), extra), side.passed_over.clone());
+                Box::new(Verdict { wanted: side.wanted, state, passed_over, valid_until: None })
+            });
+            (side.wanted, side.state) = (Some(note.to), State::Act { action });
+            return Said { verdict: verdict(side), note: Some(Box::new(note)), apart };
         }
         Promotion::First { to, action } => {
             // What is to be found out is found out beside what is to be done.
@@ -117,7 +147,8 @@ fn moving(world: &World<'_>, view: &TargetView, fact: &TargetFact) -> (Verdict, 
                 (side.wanted, side.state) = (Some(to), State::Act { action });
             }
         }
-        Promotion::Wait { to, holds } => {
+        Promotion::Wait { to, holds, along } => {
+            note = along.map(|going| Box::new(going.note));
             if side.state == State::UpToDate {
                 side.wanted = Some(to);
             }
@@ -125,15 +156,27 @@ fn moving(world: &World<'_>, view: &TargetView, fact: &TargetFact) -> (Verdict, 
         }
         Promotion::Never(hold) => extra.push(hold),
     }
-    if !extra.is_empty() {
-        side.state = match side.state {
-            State::UpToDate => State::Held { holds: extra },
-            State::Held { mut holds } => {
-                holds.extend(extra);
-                State::Held { holds }
-            }
-            act => act,
-        };
+    side.state = held_by(side.state, extra);
+    Said { verdict: verdict(side), note, apart: None }
+}
+
+/// What follows when these hold something, too: what is to be done beside it is done.
+fn held_by(state: State, extra: Vec<Hold>) -> State {
+    match state {
+        State::UpToDate if !extra.is_empty() => State::Held { holds: extra },
+        State::Held { mut holds } => {
+            holds.extend(extra);
+            State::Held { holds }
+        }
+        other => other,
     }
-    (verdict(side), None)
+}
+
+/// The verdict on a target whose promotion to `to` waits for others: `apart` is what is said of all else.
+pub(crate) fn collecting(mut apart: Verdict, to: CommitId, hold: Hold) -> Verdict {
+    if apart.state == State::UpToDate {
+        apart.wanted = Some(to);
+    }
+    apart.state = held_by(apart.state, vec![hold]);
+    apart
 }

@@ -109,6 +109,9 @@ pub fn hold_text(hold: &Hold, names: &impl Names) -> String {
             let tried = if *attempts > 1 { format!(", after {attempts} attempts") } else { String::new() };
             format!("{run} failed{tried}, {class}: {message}")
         }
+        Hold::Batching { commit, until, limit, policy, .. } => {
+            format!("{} waits for others to join its change until {until}, or until there are {limit} (policy {policy})", short(*commit))
+        }
         Hold::Queued { behind } => format!("{} goes first: each version has its turn here", short(*behind)),
         Hold::NoWayBack { bad, why } => format!("{} failed its tests, and Towpath does not roll back: {why}", short(*bad)),
     }
@@ -202,6 +205,7 @@ pub fn lift_text(hold: &Hold, subject: &str) -> String {
         Hold::ChangeFailed { change, .. } => format!("mend what it says, then `towpath retry {change} --reason …`"),
         Hold::Backoff { .. } => format!("nothing to do, or at once: `towpath retry '{subject}' --reason …`"),
         Hold::Failed { run, .. } => format!("see `towpath logs {run}`; {}", retry()),
+        Hold::Batching { commit, .. } => format!("wait, or `towpath promote '{subject}' --to {} --reason …`", short(*commit)),
         Hold::Queued { .. } => "nothing to do: it has its turn".to_owned(),
         Hold::NoWayBack { .. } => "set the target's `ref` to a good commit, or merge a fix".to_owned(),
     }

@@ -326,6 +326,19 @@ pub enum Hold {
         /// What went wrong.
         message: String,
     },
+    /// It waits for others to join the same change.
+    Batching {
+        /// The commit that it would go to.
+        commit: CommitId,
+        /// When they go.
+        until: Timestamp,
+        /// So many go at once, without waiting any longer.
+        limit: u32,
+        /// The policy.
+        policy: String,
+        /// Where that is written.
+        place: Place,
+    },
     /// A version before this one goes first (queue policy `every`).
     Queued {
         /// The version that goes first.

@@ -141,7 +141,7 @@ impl Writer<'_> {
         let (what, about) = (self.what(run), self.names.about(&run.spec.work));
         let (kind, title, mut lines) = match outcome {
             None => self.started(run)?,
-            Some(Outcome::Failed { class, step, message }) => self.failed(run, *class, step, message),
+            Some(Outcome::Failed { class, step, message, .. }) => self.failed(run, *class, step, message),
             Some(Outcome::Deployed { .. }) => self.deployed(run)?,
             Some(Outcome::Merged { commit }) => self.merged(run, *commit)?,
             Some(Outcome::Built { image, .. }) => (Kind::Built, format!("{what} is done"), vec![format!("Image: {image}")]),

@@ -24,6 +24,12 @@ pub enum Stop {
         /// What, where, why and how to mend it.
         message: String,
     },
+    /// It is a change, and its checks refuse what it says.
+    #[error("{why}")]
+    Refused {
+        /// What speaks against it, and how to mend it.
+        why: String,
+    },
     /// What it was to do is no longer wanted; nothing is counted against it.
     #[error("superseded: {by}")]
     Superseded {

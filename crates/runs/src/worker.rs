@@ -163,7 +163,11 @@ async fn carry_out(world: Arc<World>, claimed: Claimed) {
         Ok(outcome) => outcome,
         // The message goes into the ledger and to people: no secret of the run goes with it.
         Err(Stop::Failed { class, message }) => {
-            Outcome::Failed { class, step: journal.current_step(), message: journal.sink().masked(&message) }
+            Outcome::Failed { class, step: journal.current_step(), message: journal.sink().masked(&message), refused: false }
+        }
+        Err(Stop::Refused { why }) => {
+            let (step, message) = (journal.current_step(), journal.sink().masked(&why));
+            Outcome::Failed { class: FailureClass::Own, step, message, refused: true }
         }
         Err(Stop::Superseded { by }) => Outcome::Superseded { by },
         Err(Stop::Cancelled { by }) => {

@@ -11,7 +11,7 @@ use super::fields::{At, Reader};
 use super::inventory::check_dns_label;
 use super::time::{self, End};
 use crate::diagnostic::Place;
-use crate::model::{Block, Freeze, QueuePolicy, Retries, Window};
+use crate::model::{Batching, Block, Freeze, QueuePolicy, Retries, Window};
 use crate::signature::{SignatureRequirement, Signer, fault_of_public_key};
 use crate::suggest;
 use crate::yaml::Node;
@@ -25,6 +25,7 @@ pub(crate) struct RawPolicy {
     pub windows: Vec<Window>,
     pub queue: Option<QueuePolicy>,
     pub retries: Option<Retries>,
+    pub batching: Option<Batching>,
     pub automatic_rollback: Option<bool>,
     pub blocks: Vec<Block>,
     pub require_signed: Option<Arc<SignatureRequirement>>,
@@ -64,6 +65,7 @@ const FIELDS: &[&str] = &[
     "windows",
     "queue",
     "retries",
+    "batching",
     "rollback",
     "block",
     "requireSigned",
@@ -73,10 +75,15 @@ const SELECT_FIELDS: &[&str] = &["apps", "environments", "clusters", "targets", 
 const FREEZE_FIELDS: &[&str] = &["from", "until", "timezone", "reason", "by"];
 const WINDOW_FIELDS: &[&str] = &["days", "from", "until", "timezone"];
 const RETRIES_FIELDS: &[&str] = &["attempts", "backoff", "backoffLimit"];
+const BATCHING_FIELDS: &[&str] = &["window", "limit"];
 const SIGNED_FIELDS: &[&str] = &["key", "identity", "attestations"];
 const APPROVALS_FIELDS: &[&str] = &["count", "roles", "promotions"];
 const IDENTITY_FIELDS: &[&str] = &["issuer", "subject"];
 const BLOCK_FIELDS: &[&str] = &["url", "ref", "reason", "rollback"];
+/// The longest time for which a promotion waits for others: what is to wait longer is better given `windows`.
+const BATCHING_WINDOW_MAX: Span = Span::from_days(1);
+/// The most targets that go in one change: people must be able to read it.
+const BATCHING_LIMIT_MAX: u64 = 100;
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// Reads a policy. One with errors is not dropped, since that would loosen what it was to hold: see [`RawPolicy::broken`].
@@ -98,6 +105,7 @@ pub(super) fn read(reader: &mut Reader, root: Node<'_, '_>) -> Option<RawPolicy>
     let queue = choice(reader, root, "queue", &[("latest", QueuePolicy::Latest), ("every", QueuePolicy::Every)]);
     let automatic_rollback = choice(reader, root, "rollback", &[("automatic", true), ("manual", false)]);
     let retries = root.get("retries").map(|node| read_retries(reader, node));
+    let batching = root.get("batching").and_then(|node| read_batching(reader, node));
     let require_signed = root.get("requireSigned").and_then(|node| read_signed(reader, node)).map(Arc::new);
     let approvals = root.get("approvals").and_then(|node| read_approvals(reader, node));
     let broken = reader.error_after(errors).map(str::to_owned);
@@ -109,6 +117,7 @@ pub(super) fn read(reader: &mut Reader, root: Node<'_, '_>) -> Option<RawPolicy>
         windows,
         queue,
         retries,
+        batching,
         automatic_rollback,
         blocks,
         require_signed,
@@ -223,6 +232,21 @@ fn read_retries(reader: &mut Reader, map: Node<'_, '_>) -> Retries {
         reader.error("wrong-type", map.spot(), "`backoffLimit` is shorter than `backoff`", "Make the limit at least as long.");
     }
     Retries { attempts, backoff, backoff_limit }
+}
+
+fn read_batching(reader: &mut Reader, map: Node<'_, '_>) -> Option<Batching> {
+    let errors = reader.errors();
+    reader.only(map, BATCHING_FIELDS);
+    let node = reader.required(map, "window")?;
+    let window = reader.parse::<Span>(node, "window", "wrong-type")?.value;
+    if window.as_millis() == 0 || window > BATCHING_WINDOW_MAX {
+        let message = format!("`window` is {window}: a batch is open for more than nothing and at most {BATCHING_WINDOW_MAX}");
+        let mend = "Write how long the first promotion waits for others, such as `10m`; to move at certain hours only, use `windows`.";
+        reader.error("bad-batching", node.spot(), message, mend);
+    }
+    let limit = reader.number(map, "limit", 2..=BATCHING_LIMIT_MAX).and_then(|limit| u32::try_from(limit).ok());
+    let place = place(reader, map);
+    (reader.errors() == errors).then_some(Batching { window, limit: limit.unwrap_or(Batching::LIMIT), place })
 }
 
 fn read_block(reader: &mut Reader, map: Node<'_, '_>) -> Option<Block> {

@@ -43,6 +43,7 @@ windows:
   - {days: [mon, fri], from: \"09:00\", until: \"24:00\", timezone: Europe/Prague}
 queue: every
 retries: {attempts: 3, backoff: 1s, backoffLimit: 10m}
+batching: {window: 10m, limit: 20}
 rollback: automatic
 block:
   - {url: https://git.example.com/org/web, ref: 5f8f0e1d2c3b4a5968778695a4b3c2d1e0f9a8b7, reason: it eats data, rollback: true}
@@ -112,6 +113,13 @@ const BAD_POLICIES: &[(&str, &str)] = &[
     ("attempts: 3", "attempts: many"),
     ("backoff: 1s", "backoff: soon"),
     ("backoffLimit", "backofflimit"),
+    ("batching: {window: 10m, limit: 20}", "batching: 10m"),
+    ("batching: {window: 10m, limit: 20}", "batching: {limit: 20}"),
+    ("window: 10m", "window: ten"),
+    ("window: 10m", "windows: 10m"),
+    ("limit: 20", "limit: 1"),
+    ("limit: 20", "limit: 101"),
+    ("limit: 20", "limit: all"),
     ("rollback: automatic", "rollback: always"),
     ("ref: 5f8f0e1", "ref: 5F8F0E1"),
     ("ref: 5f8f0e1d2c3b4a5968778695a4b3c2d1e0f9a8b7", "ref: 5f8f0e1"),

@@ -76,6 +76,7 @@ impl Look {
             by: pull.author.clone(),
             pull: Some(PullRef { number: pull.number.0, head: pull.head }),
             replaces: Vec::new(),
+            parts: Vec::new(),
         };
         Ok((spec, Kind::Person))
     }

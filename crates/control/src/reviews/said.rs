@@ -7,7 +7,7 @@ use towpath_catalog::Account;
 use towpath_domain::{CommitId, Timestamp};
 use towpath_engine::OpenChange;
 use towpath_engine::review::text::{hold_text, lift_text, told_text, why};
-use towpath_engine::review::{Answer, Comment, Kind, Label, Opinion, Review, ReviewVerdict, UnderReview};
+use towpath_engine::review::{Answer, CheckState, Comment, Kind, Label, Opinion, Review, ReviewHold, ReviewVerdict, UnderReview};
 use towpath_forge::{Comment as Written, Opinion as Said, Pull, Review as Given, Status, StatusState, marker_of};
 use towpath_runs::World;
 
@@ -149,14 +149,41 @@ pub(super) fn open(
 ) -> OpenChange {
     let waits: Vec<String> = verdict.holds.iter().map(|hold| format!("{} ({})", hold_text(hold), lift_text(hold))).collect();
     let ready = verdict.may_merge();
+    let failed = red(verdict);
+    let order = Some(verdict.order);
     let mut hasher = std::hash::DefaultHasher::new();
     let commented = under.comments.len();
     (pull.head, ready, &waits, &labels, rebase, pull.draft, commented, &pull.title).hash(&mut hasher);
+    (&failed, &order).hash(&mut hasher);
     // What is ready is worth another try on another base; what waits is not told anew for that.
     ready.then_some(merge.0).hash(&mut hasher);
     let stamp = format!("{:016x}", hasher.finish());
     let url = pull.url.clone();
-    OpenChange { number: pull.number.0, url, head: pull.head, ready, waits, head_since: under.head_since, rebase, labels, stamp }
+    OpenChange {
+        number: pull.number.0,
+        url,
+        head: pull.head,
+        ready,
+        waits,
+        head_since: under.head_since,
+        rebase,
+        labels,
+        failed,
+        order,
+        stamp,
+    }
+}
+
+/// The required checks that failed. While it conflicts nothing can be checked, and a conflict says nothing against anybody.
+fn red(verdict: &ReviewVerdict) -> Vec<String> {
+    if verdict.holds.contains(&ReviewHold::Conflict) {
+        return Vec::new();
+    }
+    let failed = |hold: &ReviewHold| match hold {
+        ReviewHold::Check { name, state: CheckState::Failed } => Some(name.clone()),
+        _ => None,
+    };
+    verdict.holds.iter().filter_map(failed).collect()
 }
 
 #[cfg(test)]

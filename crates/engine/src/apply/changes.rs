@@ -37,6 +37,7 @@ impl Facts {
         fact.spec = spec.clone();
         fact.open = Some(open.clone());
         fact.closed = false;
+        fact.refused = red(&open.failed);
         vec![FactKey::Change(spec.id.clone())]
     }
 
@@ -45,7 +46,7 @@ impl Facts {
         let Some(fact) = self.changes.get_mut(change) else { return Vec::new() };
         let was_open = fact.open.take().is_some();
         match merged {
-            Some(commit) => fact.merged = Some((commit, at)),
+            Some(commit) => (fact.merged, fact.refused) = (Some((commit, at)), None),
             // What Towpath itself closed is open no more when that is seen.
             None => fact.closed |= was_open,
         }
@@ -79,6 +80,15 @@ impl Facts {
     }
 }
 
+/// What checks that failed on the forge say against a change.
+fn red(failed: &[String]) -> Option<String> {
+    match failed {
+        [] => None,
+        [one] => Some(format!("the check {one} failed")),
+        many => Some(format!("the checks {} failed", many.join(", "))),
+    }
+}
+
 fn new(spec: &ChangeSpec, at: Timestamp) -> ChangeFact {
     ChangeFact {
         spec: spec.clone(),
@@ -91,5 +101,6 @@ fn new(spec: &ChangeSpec, at: Timestamp) -> ChangeFact {
         open: None,
         closed: false,
         replaced: false,
+        refused: None,
     }
 }

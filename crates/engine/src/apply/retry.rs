@@ -54,5 +54,6 @@ impl Facts {
 fn renew(fact: &mut ChangeFact) -> bool {
     let (failure, superseded) = (fact.failure.take(), fact.superseded.take());
     let closed = std::mem::take(&mut fact.closed);
-    failure.is_some() || superseded.is_some() || closed
+    let refused = fact.refused.take();
+    failure.is_some() || superseded.is_some() || closed || refused.is_some()
 }

@@ -72,8 +72,7 @@ fn counts(label: &Label, bench: &Bench<'_>, change: &UnderReview) -> bool {
 /// Where the change stands among those that may be merged.
 pub(super) fn order(bench: &Bench<'_>, change: &UnderReview) -> MergeOrder {
     let priorities = change.labels.iter().filter(|label| counts(label, bench, change)).filter_map(priority);
-    let priority = priorities.min().unwrap_or(MergeOrder::PRIORITIES.len());
-    let priority = u8::try_from(priority).unwrap_or(u8::MAX);
+    let priority = priorities.min().and_then(|place| u8::try_from(place).ok()).unwrap_or(MergeOrder::NO_PRIORITY);
     MergeOrder { ordinary: !change.hotfix, priority, opened: change.opened, number: change.number }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use towpath_catalog::Place;
 use towpath_domain::{CommitId, Timestamp};
 
@@ -186,7 +186,7 @@ pub enum Told {
 }
 
 /// The order in which changes are merged: the least goes first. Hotfixes, then by priority, then by age.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MergeOrder {
     /// It is no hotfix.
     pub ordinary: bool,
@@ -201,4 +201,7 @@ pub struct MergeOrder {
 impl MergeOrder {
     /// What stands behind `bot/approved: ` in app-interface's priority labels, most urgent first. Without one, a change goes after all these.
     pub const PRIORITIES: [&str; 6] = ["critical", "urgent", "high", "progressive-delivery", "medium", "low"];
+
+    /// The place of a change without a priority label.
+    pub const NO_PRIORITY: u8 = Self::PRIORITIES.len() as u8;
 }

@@ -74,7 +74,10 @@ fn a_change_that_failed_by_the_environment_is_made_again_and_the_same() {
     sim.push();
     let change = until_promoted(&mut sim, "prod");
     let run = sim.facts.changes[&change.id].active.clone().unwrap();
-    sim.end(&run, Outcome::Failed { class: FailureClass::Environment, step: "push".to_owned(), message: "no route".to_owned() });
+    sim.end(
+        &run,
+        Outcome::Failed { class: FailureClass::Environment, step: "push".to_owned(), message: "no route".to_owned(), refused: false },
+    );
     assert!(matches!(sim.holds("prod").as_slice(), [Hold::Backoff { attempts: 1, .. }]));
     sim.wait(Span::from_secs(60));
     let fact = &sim.facts.changes[&change.id];
@@ -89,7 +92,7 @@ fn a_change_that_did_not_pass_waits_until_the_config_repository_moves() {
     sim.push();
     let change = until_promoted(&mut sim, "prod");
     let run = sim.facts.changes[&change.id].active.clone().unwrap();
-    sim.end(&run, Outcome::Failed { class: FailureClass::Own, step: "check".to_owned(), message: "invalid".to_owned() });
+    sim.end(&run, Outcome::Failed { class: FailureClass::Own, step: "check".to_owned(), message: "invalid".to_owned(), refused: false });
     sim.settle();
     assert!(matches!(sim.holds("prod").as_slice(), [Hold::ChangeFailed { .. }]));
     sim.wait(Span::from_days(1));
@@ -131,7 +134,10 @@ fn what_a_person_asked_for_is_retried_when_the_environment_failed_and_ends_other
     let subject = Subject::Change(change.id.clone());
     sim.event(Event::RunQueued(spec.clone()));
     assert!(matches!(sim.planner.verdict(&subject).unwrap().state, State::Held { .. }));
-    sim.end(&spec.id, Outcome::Failed { class: FailureClass::Environment, step: "push".to_owned(), message: "no route".to_owned() });
+    sim.end(
+        &spec.id,
+        Outcome::Failed { class: FailureClass::Environment, step: "push".to_owned(), message: "no route".to_owned(), refused: false },
+    );
     assert!(
         matches!(&sim.planner.verdict(&subject).unwrap().state, State::Held { holds } if matches!(holds.as_slice(), [Hold::Backoff { .. }]))
     );

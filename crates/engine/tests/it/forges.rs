@@ -27,6 +27,8 @@ fn seen(change: &ChangeSpec, ready: bool, stamp: &str) -> Event {
         head_since: towpath_domain::Timestamp::from_millis(0),
         rebase: false,
         labels: Vec::new(),
+        failed: Vec::new(),
+        order: None,
         stamp: stamp.to_owned(),
     };
     Event::ChangeSeen { spec: change.clone(), open }

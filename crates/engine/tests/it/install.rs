@@ -146,6 +146,7 @@ impl Install {
             windows: Vec::new(),
             queue: None,
             retries: None,
+            batching: None,
             automatic_rollback: None,
             blocks: Vec::new(),
             require_signed: None,
@@ -157,6 +158,14 @@ impl Install {
         self.policies.retain(|known| known.name != policy.name);
         self.policies.push(Arc::new(policy));
         self.policies.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+
+    /// Promotions of an environment wait for each other.
+    pub fn batching(&mut self, environment: &str, window: Span, limit: u32) {
+        self.policy(&format!("batch-{environment}"), |policy| {
+            policy.select.environments = vec![EnvironmentName::new(environment).unwrap()];
+            policy.batching = Some(Batching { window, limit, place: place(40) });
+        });
     }
 
     pub fn block(&mut self, target: &str, bad: CommitId, rollback: bool) {

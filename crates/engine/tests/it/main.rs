@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod batches;
+mod batching;
 mod changes;
 mod facts;
 mod flow;
@@ -11,6 +12,7 @@ mod gate;
 mod images;
 mod install;
 mod large;
+mod order;
 mod props;
 mod queue;
 mod registry;
@@ -18,5 +20,6 @@ mod review;
 mod rollback;
 mod secrets;
 mod sim;
+mod splitting;
 mod text;
 mod times;

@@ -62,6 +62,8 @@ enum End {
     /// A change is open where people see it.
     Opened,
     Failed(FailureClass),
+    /// The checks of a change refuse it.
+    Refused,
     Cancelled,
     Superseded,
 }
@@ -69,7 +71,7 @@ enum End {
 fn step() -> impl Strategy<Value = Step> {
     let class =
         prop_oneof![Just(FailureClass::Own), Just(FailureClass::Environment), Just(FailureClass::Flaky), Just(FailureClass::Unknown)];
-    let end = prop_oneof![6 => Just(End::Well), 2 => Just(End::Opened), 3 => class.prop_map(End::Failed), 1 => Just(End::Cancelled), 1 => Just(End::Superseded)];
+    let end = prop_oneof![6 => Just(End::Well), 2 => Just(End::Opened), 3 => class.prop_map(End::Failed), 2 => Just(End::Refused), 1 => Just(End::Cancelled), 1 => Just(End::Superseded)];
     prop_oneof![
         6 => Just(Step::Push),
         20 => Just(Step::Act),
@@ -117,6 +119,8 @@ struct Shape {
     /// Whose images come from elsewhere.
     foreign: [bool; 4],
     signed: bool,
+    /// Promotions to production wait for each other, at most so many.
+    batch: Option<u32>,
 }
 
 /// Images that no source builds, and the paths of secrets.
@@ -124,8 +128,18 @@ const IMAGES: [&str; 2] = ["registry.example.com/api", "registry.example.com/tes
 const PATHS: [&str; 2] = ["web/db", "web/token"];
 
 fn shape() -> impl Strategy<Value = Shape> {
-    (any::<[bool; 4]>(), any::<bool>(), 0..2_u32, any::<bool>(), any::<bool>(), any::<bool>(), any::<[bool; 4]>(), any::<bool>()).prop_map(
-        |(every, rollback, soak, window, schedule, source, foreign, signed)| Shape {
+    (
+        any::<[bool; 4]>(),
+        any::<bool>(),
+        0..2_u32,
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+        any::<[bool; 4]>(),
+        any::<bool>(),
+        prop::option::of(2..4_u32),
+    )
+        .prop_map(|(every, rollback, soak, window, schedule, source, foreign, signed, batch)| Shape {
             every,
             rollback,
             soak,
@@ -134,8 +148,8 @@ fn shape() -> impl Strategy<Value = Shape> {
             source,
             foreign,
             signed,
-        },
-    )
+            batch,
+        })
 }
 
 /// A world of that shape, its images named.
@@ -210,6 +224,12 @@ fn build(shape: &Shape) -> Install {
         install.require_signed("prod", "release");
     }
     install.secrets("prod", &[(PATHS[0], None)]);
+    if let Some(limit) = shape.batch {
+        for name in ["prod", "prod-b", "smoke"] {
+            install.edit(name, |target| target.environment = EnvironmentName::new("production").unwrap());
+        }
+        install.batching("production", Span::from_secs(600), limit);
+    }
     if shape.schedule {
         install.edit("prod-b", |target| target.promotion.schedule = Some(schedule("0-59 */3 * * *")));
     }
@@ -242,7 +262,14 @@ fn do_step(sim: &mut Sim, step: Step) {
                     sim.end(&run, Outcome::Opened { number, url, head: commit(0xaa), waits });
                 }
                 End::Well | End::Opened => sim.finish(&run),
-                End::Failed(class) => sim.end(&run, Outcome::Failed { class, step: "rollout".to_owned(), message: "it broke".to_owned() }),
+                End::Refused if matches!(sim.facts.open_runs[&run].spec.work, Work::Change(_)) => {
+                    let (step, message) = ("check".to_owned(), "it is invalid".to_owned());
+                    sim.end(&run, Outcome::Failed { class: FailureClass::Own, step, message, refused: true });
+                }
+                End::Refused => sim.finish(&run),
+                End::Failed(class) => {
+                    sim.end(&run, Outcome::Failed { class, step: "rollout".to_owned(), message: "it broke".to_owned(), refused: false })
+                }
                 End::Cancelled => sim.end(&run, Outcome::Cancelled { by: "ann".to_owned() }),
                 End::Superseded => sim.end(&run, Outcome::Superseded { by: "another".to_owned() }),
             }
@@ -307,7 +334,9 @@ fn seen(spec: ChangeSpec, ready: bool, stamp: u8) -> Event {
     let waits = if ready { Vec::new() } else { vec!["somebody".to_owned()] };
     let (url, stamp) = ("https://forge.example.com/1".to_owned(), format!("{ready} {stamp}"));
     let head_since = Timestamp::from_millis(0);
-    let open = OpenChange { number: 1, url, head: commit(0xaa), ready, waits, head_since, rebase: false, labels: Vec::new(), stamp };
+    let failed = if ready || stamp.starts_with("false 2") { Vec::new() } else { vec!["ci".to_owned()] };
+    let (head, labels) = (commit(0xaa), Vec::new());
+    let open = OpenChange { number: 1, url, head, ready, waits, head_since, rebase: false, labels, failed, order: None, stamp };
     Event::ChangeSeen { spec, open }
 }
 
@@ -547,7 +576,7 @@ fn is_edit(step: &Step) -> bool {
 }
 
 /// More cases where there is time: `PROPTEST_CASES`.
-fn cases(usual: u32) -> u32 {
+pub fn cases(usual: u32) -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(usual)
 }
 

@@ -27,6 +27,8 @@ pub struct Sim {
     pub tests: BTreeSet<TargetId>,
     /// What goes wrong, by subject's name and commit.
     pub fails: BTreeMap<(String, Option<CommitId>), Fails>,
+    /// Targets that the checks of a change refuse to move to a commit.
+    pub culprits: BTreeSet<(TargetId, CommitId)>,
     /// Commits of the branch, newest first.
     pub commits: Vec<CommitInfo>,
     /// The registry that images come from which no source builds.
@@ -61,6 +63,7 @@ impl Sim {
             now,
             tests: tests.iter().map(|name| target_id(name)).collect(),
             fails: BTreeMap::new(),
+            culprits: BTreeSet::new(),
             commits: Vec::new(),
             registry: Registry::default(),
             log: Vec::new(),
@@ -238,7 +241,7 @@ impl Sim {
         };
         let failed = self.failing(&subject, commit);
         let outcome = match (failed, &work) {
-            (Some(class), _) => Outcome::Failed { class, step: "rollout".to_owned(), message: format!("{subject} broke") },
+            (Some(class), _) => Outcome::Failed { class, step: "rollout".to_owned(), message: format!("{subject} broke"), refused: false },
             (None, Work::Build { source, commit, .. }) => {
                 let image = format!("registry.example.com/{source}:{}", commit.short(7)).parse().unwrap();
                 Outcome::Built { image, digest: Digest::from_bytes([7; 32]) }
@@ -250,7 +253,10 @@ impl Sim {
                 Outcome::Deployed { digests: work.release.clone().into_iter().chain(images).collect() }
             }
             (None, Work::Delete { .. }) => Outcome::Deleted,
-            (None, Work::Change(change)) => self.merge(change),
+            (None, Work::Change(change)) => match self.refused(change) {
+                Some(message) => Outcome::Failed { class: FailureClass::Own, step: "check".to_owned(), message, refused: true },
+                None => self.merge(change),
+            },
         };
         self.end(run, outcome);
     }
@@ -276,6 +282,15 @@ impl Sim {
         if let Some(head) = merged {
             self.config_seen_at(head);
         }
+    }
+
+    /// What the checks find against a change.
+    fn refused(&self, change: &ChangeSpec) -> Option<String> {
+        let culprit = |edit: &ConfigEdit| match edit {
+            ConfigEdit::SetRef { target, to, .. } => self.culprits.contains(&(target.clone(), *to)).then(|| format!("{target} is invalid")),
+            _ => None,
+        };
+        change.edits.iter().find_map(culprit)
     }
 
     fn merge(&mut self, change: &ChangeSpec) -> Outcome {
@@ -311,6 +326,18 @@ impl Sim {
             }
         }
         panic!("no rest after 500 rounds; last: {:#?}", self.planner.actions());
+    }
+
+    /// As [`Sim::settle`], but leaves queued changes where they are.
+    pub fn settle_but_changes(&mut self) {
+        loop {
+            self.act_all();
+            let other =
+                self.facts.open_runs.iter().find(|(_, open)| !matches!(open.spec.work, Work::Change(_))).map(|(run, _)| run.clone());
+            let Some(run) = other else { return };
+            self.start(&run);
+            self.finish(&run);
+        }
     }
 
     /// Acts until the planner has nothing more to say, without finishing any run.

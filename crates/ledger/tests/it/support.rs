@@ -71,6 +71,7 @@ pub(crate) fn change(name: &str, id: &str) -> RunSpec {
         by: "towpath".into(),
         pull: None,
         replaces: Vec::new(),
+        parts: Vec::new(),
     };
     RunSpec { id: run_id(name), attempt: 1, work: Work::Change(spec), why: "its channels vouch".into() }
 }
@@ -130,7 +131,7 @@ pub(crate) fn deployed() -> Outcome {
 }
 
 pub(crate) fn failed() -> Outcome {
-    Outcome::Failed { class: FailureClass::Own, step: "compile".into(), message: "main.rs:3: expected `;`".into() }
+    Outcome::Failed { class: FailureClass::Own, step: "compile".into(), message: "main.rs:3: expected `;`".into(), refused: false }
 }
 
 pub(crate) fn config_seen(number: u32) -> Event {

@@ -60,11 +60,12 @@ fn change(kind: ChangeKind) -> Work {
         by: "towpath".into(),
         pull: None,
         replaces: Vec::new(),
+        parts: Vec::new(),
     })
 }
 
 fn failed(class: FailureClass) -> Outcome {
-    Outcome::Failed { class, step: "compile".into(), message: "src/main.rs:3: expected `;`\nRun `cargo check`.".into() }
+    Outcome::Failed { class, step: "compile".into(), message: "src/main.rs:3: expected `;`\nRun `cargo check`.".into(), refused: false }
 }
 
 fn told(work: Work, outcome: Outcome, attempt: u32) -> Option<Message> {
@@ -158,7 +159,7 @@ fn how_long_it_took_is_told_as_people_say_it() {
 
 #[test]
 fn a_failure_of_a_thousand_lines_is_told_by_its_beginning() {
-    let outcome = Outcome::Failed { class: FailureClass::Own, step: "test".into(), message: "ärger\n".repeat(1000) };
+    let outcome = Outcome::Failed { class: FailureClass::Own, step: "test".into(), message: "ärger\n".repeat(1000), refused: false };
     let message = told(build(), outcome, 1).unwrap();
     assert!(message.body.chars().count() < MAX_DETAIL_CHARS + 300 && message.body.contains('…'), "{}", message.body);
     assert!(!message.title.contains('\n'));

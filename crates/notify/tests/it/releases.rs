@@ -109,7 +109,7 @@ async fn run(ledger: &Ledger, name: String, attempt: u32, work: Work, outcome: O
 
 pub(crate) fn failed(step: &str) -> Outcome {
     let message = "pod api-7d9 is not ready: the probe GET /healthz answers 500\nMend the probe or the program.".to_owned();
-    Outcome::Failed { class: FailureClass::Own, step: step.into(), message }
+    Outcome::Failed { class: FailureClass::Own, step: step.into(), message, refused: false }
 }
 
 pub(crate) fn deployed() -> Outcome {
@@ -157,6 +157,7 @@ pub(crate) async fn merge(ledger: &Ledger, number: u32) {
         by: "towpath".into(),
         pull: None,
         replaces: Vec::new(),
+        parts: Vec::new(),
     });
     run(ledger, format!("change-{number}"), 1, work, Outcome::Merged { commit: commit() }).await;
 }

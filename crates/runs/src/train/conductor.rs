@@ -1,12 +1,11 @@
 //! Takes changes along in order, and merges what passed.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use towpath_domain::CommitId;
-use towpath_engine::is_urgent;
+use towpath_engine::merge_order;
 use towpath_forge::{CloseOutcome, Forge, ForgeError, MergeOrder, MergeOutcome, MergeResult, Number};
 use towpath_git::Mirror;
 
@@ -37,9 +36,11 @@ pub(crate) async fn conduct(world: Arc<World>) {
         while let Ok(next) = platform.try_recv() {
             waiting.push(next);
         }
-        // What is urgent goes first; else whoever came first.
-        let current = world.current();
-        waiting.sort_by_key(|boarding| Reverse(is_urgent(&current.catalog, &boarding.passenger.spec)));
+        // Who boarded first says nothing: all that wait are put in order for each tour.
+        {
+            let (current, facts) = (world.current(), world.ledger.facts());
+            waiting.sort_by_cached_key(|boarding| merge_order(&current.catalog, &facts, &boarding.passenger.spec));
+        }
         let later = waiting.split_off(waiting.len().min(world.train.together()));
         let ready = Tour::new(&world).check(std::mem::replace(&mut waiting, later)).await;
         land(&world, ready).await;

@@ -54,6 +54,9 @@ pub(crate) async fn run(world: &World, journal: &Journal, spec: &ChangeSpec) -> 
             Proposed::Open(head) => head,
             Proposed::Nothing(commit) => return Ok(Outcome::Merged { commit }),
         };
+        if round == 1 {
+            super::reviewed::close_replaced(world, journal, spec).await?;
+        }
         let (base, merge) = match journal.step(&name("check"), || check(world, journal, spec, head, &mut seat)).await? {
             Found::Passed { base, merge } => (base, merge),
             Found::Merged(commit) => return Ok(Outcome::Merged { commit }),
@@ -149,7 +152,7 @@ pub(super) async fn check(
         }
         Checked::Merged(base) => Ok(Found::Merged(base)),
         Checked::HeadMoved(now) => Err(taken_over(now)),
-        Checked::Refused(why) => Err(Stop::own(why.join("; "))),
+        Checked::Refused(why) => Err(Stop::Refused { why: why.join("; ") }),
     }
 }
 

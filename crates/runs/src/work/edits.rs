@@ -63,9 +63,9 @@ pub(crate) async fn files(mirror: &Mirror, base: CommitId, snapshot: &Snapshot, 
             .read_file(base, &path)
             .await
             .map_err(|e| Stop::failed(e.class(), e))?
-            .ok_or_else(|| Stop::own(format!("{path} is gone from the config repository")))?;
+            .ok_or_else(|| Stop::Refused { why: format!("{path} is gone from the config repository") })?;
         let list: Vec<edit::Edit<'_>> = list.iter().map(|s| edit::Edit { place: &s.place, old: &s.old, new: &s.new }).collect();
-        let changed = edit::set_scalars(&text, &list).map_err(|e| Stop::own(format!("{path}: {e}")))?;
+        let changed = edit::set_scalars(&text, &list).map_err(|e| Stop::Refused { why: format!("{path}: {e}") })?;
         edits.push(Edit { path, content: Some(changed) });
     }
     Ok(edits)

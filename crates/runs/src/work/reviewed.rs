@@ -101,11 +101,15 @@ async fn still_wanted(world: &World, spec: &ChangeSpec) -> Result<bool, Stop> {
 }
 
 /// Closes what this change takes the place of; one that people took over is theirs.
-async fn close_replaced(world: &World, journal: &Journal, spec: &ChangeSpec) -> Result<(), Stop> {
+pub(super) async fn close_replaced(world: &World, journal: &Journal, spec: &ChangeSpec) -> Result<(), Stop> {
     for replaced in &spec.replaces {
         let Some(there) = world.config.forge.find(replaced).await.map_err(git)? else { continue };
         if there.by_towpath {
-            let why = format!("a newer version takes its place: {}", spec.title);
+            let refused = world.ledger.facts().changes.get(replaced).and_then(|fact| fact.refused.clone());
+            let why = match refused {
+                Some(refused) => format!("it did not pass, and goes in parts: {refused}"),
+                None => format!("a newer version takes its place: {}", spec.title),
+            };
             let closed = world.config.forge.close(replaced, there.head, &why).await.map_err(git)?;
             tell_closed(journal, replaced.as_str(), &why, closed);
         }

@@ -205,19 +205,38 @@ fn policies_say_what_they_mean() {
     let mut tree = Tree::good();
     tree.put(
         "policies/one.yml",
-        "$schema: /towpath/policy-1.yml\nname: one\nselect: {targets: [web/web/prod/web-prod]}\nqueue: every\nrollback: automatic\nretries: {attempts: 2}\nfreezes:\n  - {from: 2026-12-24, until: 2026-12-26, timezone: Europe/Prague, reason: Christmas}\n  - {until: 2026-12-24T10:00:00+02:00, reason: r}\nwindows:\n  - {days: [fri, mon], from: \"09:00\", until: \"02:30\"}\n",
+        "$schema: /towpath/policy-1.yml\nname: one\nselect: {targets: [web/web/prod/web-prod]}\nqueue: every\nrollback: automatic\nretries: {attempts: 2}\nbatching: {window: 90s}\nfreezes:\n  - {from: 2026-12-24, until: 2026-12-26, timezone: Europe/Prague, reason: Christmas}\n  - {until: 2026-12-24T10:00:00+02:00, reason: r}\nwindows:\n  - {days: [fri, mon], from: \"09:00\", until: \"02:30\"}\n",
     );
     let loaded = tree.load();
     assert_eq!(found(&loaded), [""; 0]);
     let policy = &loaded.catalog.policies[0];
     assert!(policy.select.selects(target(&loaded, PROD)) && !policy.select.selects(target(&loaded, STAGE)));
     assert_eq!((policy.queue, policy.automatic_rollback, policy.retries.unwrap().attempts), (Some(QueuePolicy::Every), Some(true), 2));
+    let batching = policy.batching.as_ref().unwrap();
+    assert_eq!((batching.window.to_string().as_str(), batching.limit, batching.place.line), ("1m30s", 20, 7));
     let shown = |at: Option<towpath_domain::Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
     assert_eq!(shown(policy.freezes[0].from), "2026-12-23T23:00:00.000Z");
     assert_eq!(shown(policy.freezes[0].until), "2026-12-26T23:00:00.000Z");
     assert_eq!(shown(policy.freezes[1].until), "2026-12-24T08:00:00.000Z");
     let window = &policy.windows[0];
     assert_eq!((window.days.as_slice(), window.from_minute, window.until_minute), ([1, 5].as_slice(), 540, 150));
+}
+
+#[test]
+fn a_batch_that_never_ends_or_never_begins_is_told_where_it_is_written_and_freezes_what_it_is_about() {
+    for (written, told) in [
+        ("{window: 0s}", "bad-batching@policies/one.yml:3:20"),
+        ("{window: 25h}", "bad-batching@policies/one.yml:3:20"),
+        ("{window: 10m, limit: 1}", "wrong-type@policies/one.yml:3:32"),
+        ("{limit: 3}", "missing-field@policies/one.yml:3:12"),
+    ] {
+        let mut tree = Tree::good();
+        tree.put("policies/one.yml", &format!("$schema: /towpath/policy-1.yml\nname: one\nbatching: {written}\n"));
+        let loaded = tree.load();
+        assert_eq!(found(&loaded), [told], "{written}");
+        let policy = &loaded.catalog.policies[0];
+        assert!(policy.batching.is_none() && policy.freezes.len() == 1, "{written}");
+    }
 }
 
 #[test]
