@@ -5,8 +5,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
+use sqlx::{QueryBuilder, Row};
 use towpath_domain::{RunId, Timestamp};
 use towpath_engine::{FactKey, Facts};
 
@@ -48,23 +48,34 @@ pub(crate) async fn counted(db: &mut SqliteConnection) -> Result<Option<String>,
     sqlx::query_scalar("SELECT version FROM counted WHERE one = 1").fetch_optional(db).await
 }
 
-/// Adds an event after `head`, and moves `head` on to it.
-pub(crate) async fn insert_event(db: &mut SqliteConnection, head: &mut Head, recorded: &Recorded, subject: Option<&str>) -> Done {
-    let body = json(&recorded.event)?;
-    let chain = chain(&head.chain, recorded.id, recorded.cause, recorded.at, &recorded.actor, &body);
-    sqlx::query("INSERT INTO events (id, cause, at, actor, kind, subject, run, body, chain) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
-        .bind(recorded.id.get())
-        .bind(recorded.cause.map(EventId::get))
-        .bind(recorded.at.as_millis())
-        .bind(&recorded.actor)
-        .bind(event_kind(&recorded.event))
-        .bind(subject)
-        .bind(event_run(&recorded.event).map(RunId::as_str))
-        .bind(body)
-        .bind(&chain)
-        .execute(db)
-        .await?;
-    *head = Head { event: recorded.id, chain };
+/// Rows of one statement: far below what SQLite takes, and enough that the way to it no longer counts.
+const ROWS: usize = 64;
+
+/// Adds events after `head`, and moves `head` on to the last of them.
+pub(crate) async fn insert_events(db: &mut SqliteConnection, head: &mut Head, all: &[Recorded], subjects: &[Option<String>]) -> Done {
+    let rows: Vec<_> = all.iter().zip(subjects).collect();
+    for some in rows.chunks(ROWS) {
+        let mut written = Vec::with_capacity(some.len());
+        for (recorded, subject) in some {
+            let body = json(&recorded.event)?;
+            let chain = chain(&head.chain, recorded.id, recorded.cause, recorded.at, &recorded.actor, &body);
+            *head = Head { event: recorded.id, chain: chain.clone() };
+            written.push((recorded, subject, body, chain));
+        }
+        let mut insert = QueryBuilder::<Sqlite>::new("INSERT INTO events (id, cause, at, actor, kind, subject, run, body, chain) ");
+        insert.push_values(written, |mut row, (recorded, subject, body, chain)| {
+            row.push_bind(recorded.id.get())
+                .push_bind(recorded.cause.map(EventId::get))
+                .push_bind(recorded.at.as_millis())
+                .push_bind(&recorded.actor)
+                .push_bind(event_kind(&recorded.event))
+                .push_bind(subject.as_deref())
+                .push_bind(event_run(&recorded.event).map(RunId::as_str))
+                .push_bind(body)
+                .push_bind(chain);
+        });
+        insert.build().execute(&mut *db).await?;
+    }
     Ok(())
 }
 
