@@ -274,12 +274,9 @@ async fn stage(
         all.push(recorded);
     }
     rows::insert_events(db, head, &all, &subjects).await.map_err(failed)?;
-    for run in projection.runs.values() {
-        rows::put_run(db, run).await.map_err(failed)?;
-    }
-    for ((run, _), step) in &projection.steps {
-        rows::put_step(db, run, step).await.map_err(failed)?;
-    }
+    rows::put_runs(db, &projection.runs.values().collect::<Vec<_>>()).await.map_err(failed)?;
+    let steps: Vec<_> = projection.steps.iter().map(|((run, _), step)| (run, step)).collect();
+    rows::put_steps(db, &steps).await.map_err(failed)?;
     for event in &projection.outbox {
         sqlx::query("INSERT INTO outbox (event) VALUES ($1)").bind(event.get()).execute(&mut *db).await.map_err(failed)?;
     }

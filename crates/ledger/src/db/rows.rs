@@ -147,33 +147,41 @@ pub(crate) fn run_of(row: &SqliteRow) -> Result<Run, sqlx::Error> {
     })
 }
 
-/// Writes all of a run that comes from events; its lease stays as it is.
-pub(crate) async fn put_run(db: &mut SqliteConnection, run: &Run) -> Done {
-    sqlx::query(
-        "INSERT INTO runs (id, kind, subject, state, spec, queued, queued_at, started, started_at, finished, finished_at, outcome, outcome_kind, worker, epoch, cancel)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-         ON CONFLICT (id) DO UPDATE SET state = excluded.state, started = excluded.started, started_at = excluded.started_at,
+/// Writes all of runs that comes from events; their leases stay as they are.
+pub(crate) async fn put_runs(db: &mut SqliteConnection, runs: &[&Run]) -> Done {
+    for some in runs.chunks(ROWS) {
+        let mut written = Vec::with_capacity(some.len());
+        for run in some {
+            written.push((run, json(&run.spec)?, run.outcome.as_ref().map(json).transpose()?));
+        }
+        let mut insert = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO runs (id, kind, subject, state, spec, queued, queued_at, started, started_at, finished, finished_at, outcome, outcome_kind, worker, epoch, cancel) ",
+        );
+        insert.push_values(written, |mut row, (run, spec, outcome)| {
+            row.push_bind(run.spec.id.as_str())
+                .push_bind(WorkKind::of(&run.spec.work).as_str())
+                .push_bind(subject_key(&run.subject()))
+                .push_bind(run.state.as_str())
+                .push_bind(spec)
+                .push_bind(run.queued.get())
+                .push_bind(run.queued_at.as_millis())
+                .push_bind(run.started.map(EventId::get))
+                .push_bind(run.started_at.as_ref().map(Timestamp::as_millis))
+                .push_bind(run.finished.map(EventId::get))
+                .push_bind(run.finished_at.as_ref().map(Timestamp::as_millis))
+                .push_bind(outcome)
+                .push_bind(run.outcome.as_ref().map(outcome_kind))
+                .push_bind(&run.worker)
+                .push_bind(i64::try_from(run.epoch).unwrap_or(i64::MAX))
+                .push_bind(&run.cancel);
+        });
+        insert.push(
+            " ON CONFLICT (id) DO UPDATE SET state = excluded.state, started = excluded.started, started_at = excluded.started_at,
              finished = excluded.finished, finished_at = excluded.finished_at, outcome = excluded.outcome,
              outcome_kind = excluded.outcome_kind, worker = excluded.worker, epoch = excluded.epoch, cancel = excluded.cancel",
-    )
-    .bind(run.spec.id.as_str())
-    .bind(WorkKind::of(&run.spec.work).as_str())
-    .bind(subject_key(&run.subject()))
-    .bind(run.state.as_str())
-    .bind(json(&run.spec)?)
-    .bind(run.queued.get())
-    .bind(run.queued_at.as_millis())
-    .bind(run.started.map(EventId::get))
-    .bind(run.started_at.as_ref().map(Timestamp::as_millis))
-    .bind(run.finished.map(EventId::get))
-    .bind(run.finished_at.as_ref().map(Timestamp::as_millis))
-    .bind(run.outcome.as_ref().map(json).transpose()?)
-    .bind(run.outcome.as_ref().map(outcome_kind))
-    .bind(&run.worker)
-    .bind(i64::try_from(run.epoch).unwrap_or(i64::MAX))
-    .bind(&run.cancel)
-    .execute(db)
-    .await?;
+        );
+        insert.build().execute(&mut *db).await?;
+    }
     Ok(())
 }
 
@@ -193,21 +201,29 @@ pub(crate) fn step_of(row: &SqliteRow) -> Result<Step, sqlx::Error> {
     })
 }
 
-pub(crate) async fn put_step(db: &mut SqliteConnection, run: &RunId, step: &Step) -> Done {
-    sqlx::query(
-        "INSERT INTO steps (run, name, first, state, started_at, finished_at, output) VALUES ($1, $2, $3, $4, $5, $6, $7)
-         ON CONFLICT (run, name) DO UPDATE SET state = excluded.state, started_at = excluded.started_at,
+/// Writes steps, each with its run.
+pub(crate) async fn put_steps(db: &mut SqliteConnection, steps: &[(&RunId, &Step)]) -> Done {
+    for some in steps.chunks(ROWS) {
+        let mut written = Vec::with_capacity(some.len());
+        for (run, step) in some {
+            written.push((run, step, step.output.as_ref().map(json).transpose()?));
+        }
+        let mut insert = QueryBuilder::<Sqlite>::new("INSERT INTO steps (run, name, first, state, started_at, finished_at, output) ");
+        insert.push_values(written, |mut row, (run, step, output)| {
+            row.push_bind(run.as_str())
+                .push_bind(&step.name)
+                .push_bind(step.first.get())
+                .push_bind(step.state.as_str())
+                .push_bind(step.started_at.as_millis())
+                .push_bind(step.finished_at.as_ref().map(Timestamp::as_millis))
+                .push_bind(output);
+        });
+        insert.push(
+            " ON CONFLICT (run, name) DO UPDATE SET state = excluded.state, started_at = excluded.started_at,
              finished_at = excluded.finished_at, output = excluded.output",
-    )
-    .bind(run.as_str())
-    .bind(&step.name)
-    .bind(step.first.get())
-    .bind(step.state.as_str())
-    .bind(step.started_at.as_millis())
-    .bind(step.finished_at.as_ref().map(Timestamp::as_millis))
-    .bind(step.output.as_ref().map(json).transpose()?)
-    .execute(db)
-    .await?;
+        );
+        insert.build().execute(&mut *db).await?;
+    }
     Ok(())
 }
 
