@@ -15,7 +15,7 @@ const LINES_MAX: usize = 400;
 const NOTHING_SHOWN: &str = "(secret or generated values stand in it, and nobody can tell where: its lines are hidden)";
 
 /// The unified diff of two objects as YAML; an absent one is empty. Values of secrets are hidden: that one changed is shown, not what it is.
-pub(crate) fn unified(before: Option<&Value>, after: Option<&Value>) -> Vec<String> {
+pub fn unified(before: Option<&Value>, after: Option<&Value>) -> Vec<String> {
     if before == after {
         return Vec::new();
     }

@@ -50,6 +50,7 @@ pub use api::{
     MissingPermission, ObjectDiff, ObjectKey, ObjectStatus, Observer, Owner, PodStatus, Progress, Ready, Reason, Refusal, RunningContainer,
     Scope, WaitFailure,
 };
+pub use diff::unified;
 pub use executor::{
     Amounts, Checkout, Executor, JobSettings, KubernetesJobs, PodSecurity, Task, TaskEnd, TaskFailure, TaskReason, TaskResources, Tekton,
     TektonSettings, task_name,

@@ -32,11 +32,14 @@ impl Verb {
     pub const ALL: [Self; 7] = [Self::Look, Self::Retry, Self::Hold, Self::Promote, Self::Rollback, Self::Approve, Self::Administer];
 }
 
+/// What is allowed, for which app, in which environment; none stands for all of them.
+type Allowed = (Verb, Option<Arc<str>>, Option<Arc<str>>);
+
 /// All that somebody may do. Whoever may do anything to something may look at it, too.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Grants {
     everything: bool,
-    allowed: BTreeSet<(Verb, Option<Arc<str>>, Option<Arc<str>>)>,
+    allowed: BTreeSet<Allowed>,
 }
 
 impl Grants {

@@ -74,7 +74,8 @@ pub type ReleaseRequest = HoldRequest;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Asked {
-    /// A person's name.
+    /// A person's name. May be left out where the server knows who asks.
+    #[serde(default)]
     pub by: String,
     /// The reason.
     pub why: String,

@@ -30,11 +30,14 @@ pub enum Sight {
     Only(Arc<Patterns>),
 }
 
+/// An app in an environment; none stands for all of them.
+pub type Pattern = (Option<Arc<str>>, Option<Arc<str>>);
+
 /// Apps and environments that may be seen.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Patterns {
     /// Each allows an app in an environment; none stands for all of them.
-    pub allowed: BTreeSet<(Option<Arc<str>>, Option<Arc<str>>)>,
+    pub allowed: BTreeSet<Pattern>,
 }
 
 impl Sight {

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use towpath_catalog::{Catalog, Severity, Target};
 use towpath_domain::{BranchName, CommitId, RepoUrl, Timestamp};
-use towpath_engine::{CommitInfo, Facts, Hold, State, Subject, Verdict, hold_text, lift_text, verdict_text};
+use towpath_engine::{ChangeFact, CommitInfo, Facts, Hold, Planner, State, Subject, Verdict, hold_text, lift_text, verdict_text};
 use towpath_ledger::{Run, RunFilter, RunState};
 
 use crate::commits::Commits;
 use crate::find::problem;
+use crate::places::{Places, seen, sees_target};
+use crate::sight::Sight;
 use crate::steer::Control;
 use crate::titles::{ShortNames, in_order};
 use crate::view::{
@@ -21,18 +23,20 @@ use crate::words;
 const SHOWN: usize = 50;
 
 impl Control {
-    /// What is where, what is moving, what is stuck and why.
+    /// What is where, what is moving, what is stuck and why, as far as it may be seen. What is wrong in files of the config repository is told
+    /// to those only who may see everything: which app a file is of, nobody can tell.
     ///
     /// # Errors
     /// [`Problem`] when the ledger cannot be read.
-    pub async fn status(&self) -> Result<StatusView, Problem> {
+    pub async fn status(&self, sight: &Sight) -> Result<StatusView, Problem> {
         let endpoints = self.endpoints().await;
-        let runs = self.open_runs().await?;
+        let runs = self.open_runs(sight).await?;
         let snapshot = self.world.current();
         let catalog = &snapshot.catalog;
         let facts = self.world.ledger.facts();
         let planner = self.planner();
         let commits = Commits::new(&facts);
+        let places = Places::new(catalog, &facts);
         let config = ConfigView {
             url: self.world.config.url.to_string(),
             branch: self.world.config.branch.to_string(),
@@ -42,11 +46,12 @@ impl Control {
                 .get(&(self.world.config.url.clone(), self.world.config.branch.clone()))
                 .and_then(|b| b.unreachable.as_ref())
                 .map(|(since, error)| format!("since {since}: {error}")),
-            diagnostics: diagnostic_lines(&snapshot.diagnostics),
+            diagnostics: if *sight == Sight::Everything { diagnostic_lines(&snapshot.diagnostics) } else { Vec::new() },
         };
         let sources = catalog
             .sources
             .values()
+            .filter(|source| seen(sight, &places.of_repository(&source.url)))
             .map(|source| {
                 let at = (source.url.clone(), source.branch.clone());
                 let subject = Subject::Source(source.name.clone());
@@ -65,6 +70,7 @@ impl Control {
         let names = ShortNames::new(catalog);
         let targets: Vec<TargetView> = in_order(catalog)
             .into_iter()
+            .filter(|target| sees_target(sight, target))
             .map(|target| {
                 let verdict = planner.verdict(&Subject::Target(target.id.clone()));
                 let endpoints = endpoints.get(target.id.as_str()).cloned().unwrap_or_default();
@@ -76,32 +82,16 @@ impl Control {
         let mut changes: Vec<ChangeView> = facts
             .changes
             .values()
+            .filter(|change| seen(sight, &places.of_change(&change.spec)))
             .filter(|change| change.merged.is_none_or(|merged| !is_read(&facts, own, snapshot.commit, merged)))
-            .map(|change| {
-                let verdict = planner.verdict(&Subject::Change(change.spec.id.clone()));
-                ChangeView {
-                    id: change.spec.id.clone(),
-                    kind: kind_name(change.spec.kind),
-                    title: change.spec.title.clone(),
-                    by: change.spec.by.clone(),
-                    state: match (change.merged, &change.failure) {
-                        (Some(_), _) => "merged",
-                        (None, Some(_)) => "failed",
-                        (None, None) => "open",
-                    }
-                    .to_owned(),
-                    opened_at: change.opened_at,
-                    merged: change.merged,
-                    verdict: verdict.map(|v| verdict_in(catalog, &commits, None, change.spec.id.as_str(), v)),
-                }
-            })
+            .map(|change| change_view(catalog, &commits, &planner, change))
             .collect();
         changes.sort_by_key(|change| std::cmp::Reverse(change.opened_at));
         changes.truncate(SHOWN);
         Ok(StatusView { config, sources, targets, changes, runs })
     }
 
-    async fn open_runs(&self) -> Result<Vec<RunView>, Problem> {
+    async fn open_runs(&self, sight: &Sight) -> Result<Vec<RunView>, Problem> {
         let mut open = Vec::new();
         for state in [RunState::Running, RunState::Queued] {
             let filter = RunFilter { state: Some(state), ..RunFilter::default() };
@@ -112,7 +102,8 @@ impl Control {
         let catalog = &self.world.current().catalog;
         let facts = self.world.ledger.facts();
         let commits = Commits::new(&facts);
-        Ok(open.iter().map(|run| run_view(catalog, &commits, run)).collect())
+        let places = Places::new(catalog, &facts);
+        Ok(open.iter().filter(|run| seen(sight, &places.of_work(&run.spec.work))).map(|run| run_view(catalog, &commits, run)).collect())
     }
 
     /// Addresses of services by target, for the embedded runtime, which knows them.
@@ -145,6 +136,31 @@ fn is_read(facts: &Facts, commits: &[CommitInfo], catalog: Option<CommitId>, (me
 
 pub(crate) fn kind_name(kind: towpath_engine::ChangeKind) -> String {
     serde_json::to_value(kind).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// How a change stands, in a word: `open`, `merged`, `failed` or `closed`.
+pub(crate) fn change_state(change: &ChangeFact) -> &'static str {
+    match (change.merged, &change.failure) {
+        (Some(_), _) => "merged",
+        (None, Some(_)) => "failed",
+        (None, None) if change.closed || change.replaced => "closed",
+        (None, None) => "open",
+    }
+}
+
+/// A change in words.
+pub(crate) fn change_view(catalog: &Catalog, commits: &Commits<'_>, planner: &Planner, change: &ChangeFact) -> ChangeView {
+    let verdict = planner.verdict(&Subject::Change(change.spec.id.clone()));
+    ChangeView {
+        id: change.spec.id.clone(),
+        kind: kind_name(change.spec.kind),
+        title: change.spec.title.clone(),
+        by: change.spec.by.clone(),
+        state: change_state(change).to_owned(),
+        opened_at: change.opened_at,
+        merged: change.merged,
+        verdict: verdict.map(|v| verdict_in(catalog, commits, None, change.spec.id.as_str(), v)),
+    }
 }
 
 /// Diagnostics as plain lines, errors first.

@@ -12,6 +12,7 @@ use towpath_ledger::{Error as LedgerError, EventId};
 use towpath_runs::world::{Snapshot, World};
 
 use crate::looking::Looking;
+use crate::looks::Pictures;
 use crate::observe::{self, Observer, Pace};
 use crate::rendering::Rendering;
 
@@ -37,6 +38,8 @@ pub struct Control {
     rendering: Rendering,
     looking: Looking,
     pace: Pace,
+    /// What pages were last shown.
+    pub(crate) pictures: Pictures,
 }
 
 impl Control {
@@ -59,6 +62,7 @@ impl Control {
             rendering: Rendering::new(),
             looking: Looking::new(),
             pace,
+            pictures: Pictures::default(),
         })
     }
 

@@ -56,6 +56,15 @@ pub(crate) fn in_order(catalog: &Catalog) -> Vec<&Arc<Target>> {
     sorted.into_iter().map(|(_, target)| target).collect()
 }
 
+/// How many promotions lead to each target at most.
+pub(crate) fn depths(catalog: &Catalog) -> HashMap<TargetId, usize> {
+    let mut known = HashMap::new();
+    for id in catalog.targets.keys() {
+        depth(catalog, id, &mut BTreeSet::new(), &mut known);
+    }
+    known
+}
+
 /// How many promotions lead to the target at most. A cycle is an error of the catalog; here it only must come to an end.
 fn depth(catalog: &Catalog, id: &TargetId, above: &mut BTreeSet<TargetId>, known: &mut HashMap<TargetId, usize>) -> usize {
     if let Some(depth) = known.get(id) {

@@ -152,6 +152,29 @@ impl Ledger {
         self.page(sql, " ORDER BY queued DESC, id", limit, rows::run_of).await
     }
 
+    /// Runs that ended after the event `after`, in the order in which they did, at most `limit` (and [`MAX_PAGE`]) of them.
+    ///
+    /// # Errors
+    /// As [`Self::events`].
+    pub async fn ended_after(&self, after: EventId, limit: u32) -> Result<Page<Run>> {
+        let mut sql = Where::new("SELECT * FROM runs");
+        sql.number("finished > ", Some(after.get()));
+        self.page(sql, " ORDER BY finished", limit, rows::run_of).await
+    }
+
+    /// Reports that tests left after the event `after`: run, the step's first event, and what it found; oldest first, at most `limit` (and
+    /// [`MAX_PAGE`]) of them.
+    ///
+    /// # Errors
+    /// As [`Self::events`].
+    pub async fn reports_after(&self, after: EventId, limit: u32) -> Result<Page<(RunId, EventId, serde_json::Value)>> {
+        let mut sql = Where::new("SELECT run, first, output FROM steps");
+        sql.and().push("name = 'reports'");
+        sql.and().push("output IS NOT NULL");
+        sql.number("first > ", Some(after.get()));
+        self.page(sql, " ORDER BY first", limit, rows::report).await
+    }
+
     /// One run.
     ///
     /// # Errors

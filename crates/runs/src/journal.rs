@@ -141,6 +141,16 @@ impl Journal {
         Ok(found)
     }
 
+    /// Keeps something that was found while another step is under way, under a name of its own. Found again, it takes the place of what was.
+    ///
+    /// # Errors
+    /// [`Stop::Ledger`].
+    pub(crate) async fn record<T: Serialize>(&self, name: &str, found: &T) -> Result<(), Stop> {
+        let output = serde_json::to_value(found).map_err(|e| Stop::failed(FailureClass::Unknown, format!("step {name}: {e}")))?;
+        self.write(Event::StepStarted { run: self.run.clone(), step: name.to_owned() }).await?;
+        Ok(self.write(Event::StepDone { run: self.run.clone(), step: name.to_owned(), output }).await?)
+    }
+
     /// Writes an event of this run, if it is still this worker's.
     pub(crate) async fn write(&self, event: Event) -> Result<(), LedgerError> {
         self.ledger.run_append(&self.run, self.epoch, self.clock.now(), vec![event]).await.map(|_| ())

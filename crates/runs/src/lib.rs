@@ -16,6 +16,7 @@ pub mod world;
 
 pub use journal::{Journal, Stop};
 pub use train::{TOGETHER, Train};
+pub use work::deploy::kept::{KeptReport, KeptTest, REPORTS_STEP};
 pub use work::deploy::preview::{Knowing, PreviewError, differences};
 pub use worker::Workers;
 pub use world::World;

@@ -21,12 +21,14 @@
 //! Refusals are problem details (RFC 9457, `application/problem+json`).
 //!
 //! - [`brain`]: what the API needs of the loop.
+//! - [`act`]: everything that does something, checked and signed.
 //! - [`query`]: what can be asked, and pages of logs.
 //! - [`api`]: the routes.
 //! - [`hooks`]: webhooks, and who may send them.
 //! - [`endpoint`] and [`server`]: where the server listens, and how it serves and stops.
 //! - [`limits`]: every limit, with its reason.
 
+pub mod act;
 pub mod api;
 pub mod brain;
 pub mod caller;
@@ -36,14 +38,15 @@ pub mod fake;
 pub mod guard;
 pub mod hooks;
 pub mod limits;
+pub mod pages;
 pub mod problem;
 pub mod query;
 pub mod server;
 
 mod bucket;
 
-pub use brain::{Answer, Brain, RepositoryName, Wake};
-pub use caller::Caller;
+pub use brain::{Answer, Begun, Brain, Once, RepositoryName, Wake};
+pub use caller::{Caller, Until};
 pub use endpoint::{Endpoint, EndpointError};
 pub use query::{BackupRequest, HistoryFilter, LogLine, LogPage, LogQuery, RunFilter};
 pub use server::{ListenError, Listener, serve};

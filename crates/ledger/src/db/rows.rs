@@ -201,6 +201,13 @@ pub(crate) fn step_of(row: &SqliteRow) -> Result<Step, sqlx::Error> {
     })
 }
 
+/// A report of tests: its run, its step's first event, and what was found.
+pub(crate) fn report(row: &SqliteRow) -> Result<(RunId, EventId, serde_json::Value), sqlx::Error> {
+    let run: String = row.try_get("run")?;
+    let run = RunId::new(run).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    Ok((run, EventId::new(row.try_get("first")?), parse(row, "output")?))
+}
+
 /// Writes steps, each with its run.
 pub(crate) async fn put_steps(db: &mut SqliteConnection, steps: &[(&RunId, &Step)]) -> Done {
     for some in steps.chunks(ROWS) {

@@ -18,7 +18,7 @@ use crate::brain::Brain;
 use crate::caller::Caller;
 use crate::hooks::{self, Hooks};
 use crate::problem::Refusal;
-use crate::{guard, limits};
+use crate::{guard, limits, pages};
 
 /// What every handler shares.
 #[derive(Clone)]
@@ -59,6 +59,7 @@ pub(crate) fn router(brain: Arc<dyn Brain>, hooks: Hooks, stopping: watch::Recei
         .route("/hooks/git", post(hooks::git));
     Router::new()
         .nest("/api/v1", v1)
+        .merge(pages::router())
         .route("/healthz", get(|| async { "ok\n" }))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)

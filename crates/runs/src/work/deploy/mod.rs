@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod bits;
+pub(crate) mod kept;
 mod listen;
 mod memory;
 pub(crate) mod preview;
@@ -254,7 +255,9 @@ async fn wait(
         true => artifacts::collect(world, journal, target, waiting.expected, &listener).await,
         false => artifacts::Found::default(),
     };
-    let reports = reports::Reports::of(listener.printed(), found, waiting.expected.required);
+    let printed = listener.printed();
+    kept::keep(journal, &printed, &found.reports).await?;
+    let reports = reports::Reports::of(printed, found, waiting.expected.required);
     for line in reports.iter().flat_map(|reports| &reports.lines) {
         journal.note(line);
     }

@@ -1,0 +1,32 @@
+//! What pages and programs look at: answers made of verdicts, facts and the ledger. Nothing is decided here.
+//!
+//! - [`picture`]: everything as it is now, drawn once per change and shared; [`board`], [`graph`] and [`pulse`] are parts of it.
+//! - [`release`], [`why`], [`run`], [`change`]: one thing, whole. [`actions`] says what can be done about it.
+//! - [`incident`], [`image`], [`compare`], [`insight`]: lists and figures.
+//! - [`scope`]: where a thing is, for permissions; [`stream`]: events as they come.
+
+mod actions;
+mod board;
+mod change;
+mod compare;
+mod graph;
+mod image;
+mod incident;
+mod insight;
+mod past;
+mod picture;
+mod pulse;
+mod release;
+mod run;
+mod scope;
+mod stream;
+mod train;
+mod why;
+
+pub(crate) use picture::Pictures;
+
+/// Rows of a page when nobody says how many.
+pub(crate) const PAGE: u32 = 50;
+
+/// Rows of a page at most.
+pub(crate) const PAGE_MAX: u32 = 1000;

@@ -1,0 +1,145 @@
+//! A run with all that is known of it.
+
+use std::time::Duration;
+
+use towpath_engine::{Outcome, Subject, Work};
+use towpath_ledger::{Run, RunFilter};
+use towpath_runs::KeptReport;
+
+use super::actions;
+use crate::commits::Commits;
+use crate::sight::Sight;
+use crate::status::{ledger_problem, run_view};
+use crate::steer::Control;
+use crate::view::{CaseView, CauseView, ObjectView, Problem, ReportView, RunDetail, StepView};
+
+/// How long a cluster may take to say how a run's objects are; a page does not wait longer.
+const CLUSTER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Last lines that are shown with a failure.
+const LAST_LINES: usize = 30;
+
+/// Other attempts that are listed.
+const ATTEMPTS: u32 = 20;
+
+impl Control {
+    /// One run with its steps, and what was found in it.
+    ///
+    /// # Errors
+    /// [`Problem`] when there is no such run, or there are several.
+    pub async fn run_detail(&self, sight: Sight, id: String) -> Result<RunDetail, Problem> {
+        let run = self.run_seen(&sight, &id).await?;
+        let steps = self.world.ledger.steps(&run.spec.id).await.map_err(ledger_problem)?;
+        let subject = run.subject();
+        let filter = RunFilter { subject: Some(subject.clone()), ..RunFilter::default() };
+        let mut attempts = self.world.ledger.runs(&filter, ATTEMPTS).await.map_err(ledger_problem)?.rows;
+        let commit = crate::words::work_commit(&run.spec.work);
+        attempts.retain(|other| other.spec.id != run.spec.id && crate::words::work_commit(&other.spec.work) == commit);
+        attempts.reverse();
+        let reports = self.world.ledger.step_output(&run.spec.id, towpath_runs::REPORTS_STEP).await.map_err(ledger_problem)?;
+        let reports: Vec<KeptReport> = reports.and_then(|found| serde_json::from_value(found).ok()).unwrap_or_default();
+        let objects = self.objects_of(&run).await;
+        let cause = self.cause(&run);
+        let snapshot = self.world.current();
+        let catalog = &snapshot.catalog;
+        let facts = self.world.ledger.facts();
+        let commits = Commits::new(&facts);
+        let verdict = self.planner().verdict(&subject).cloned();
+        let target = match &subject {
+            Subject::Target(id) => catalog.targets.get(id),
+            Subject::Source(_) | Subject::Change(_) => None,
+        };
+        let app = match &subject {
+            Subject::Source(name) => catalog.sources.get(name).map(|source| source.app.to_string()),
+            _ => target.map(|target| target.saas_file.app.to_string()),
+        };
+        let (is_over, is_failed) = (run.outcome.is_some(), matches!(run.outcome, Some(Outcome::Failed { .. })));
+        let mut actions = actions::of_run(run.spec.id.as_str(), is_over);
+        if is_failed {
+            // Only what still holds something can be tried again.
+            let all = actions::of_subject(catalog, &facts, &subject, verdict.as_ref());
+            actions.extend(all.into_iter().filter(|action| matches!(action.verb.as_str(), "retry" | "ack" | "rollback")));
+        }
+        let mut view = run_view(catalog, &commits, &run);
+        view.steps = steps
+            .into_iter()
+            .filter(|step| step.name != towpath_runs::REPORTS_STEP)
+            .map(|s| StepView { name: s.name, started_at: s.started_at, finished_at: s.finished_at })
+            .collect();
+        Ok(RunDetail {
+            run: view,
+            subject: match &subject {
+                Subject::Source(name) => ("source".to_owned(), name.to_string()),
+                Subject::Target(id) => ("target".to_owned(), id.to_string()),
+                Subject::Change(id) => ("change".to_owned(), id.to_string()),
+            },
+            app,
+            environment: target.map(|target| target.environment.to_string()),
+            cause,
+            objects,
+            artifacts: Vec::new(),
+            reports: report_views(reports),
+            attempts: attempts.iter().map(|run| run_view(catalog, &commits, run)).collect(),
+            actions,
+        })
+    }
+
+    /// What a run failed of, with what was said last.
+    pub(crate) fn cause(&self, run: &Run) -> Option<CauseView> {
+        let Some(Outcome::Failed { step, message, .. }) = &run.outcome else { return None };
+        let lines = self.world.logs.tail(&run.spec.id, step, LAST_LINES * 2).unwrap_or_default();
+        let mut last: Vec<String> =
+            lines.into_iter().filter(|line| line.stream != towpath_ledger::logs::Stream::Towpath).map(|line| line.text).collect();
+        let more = last.len().saturating_sub(LAST_LINES);
+        last.drain(..more);
+        Some(CauseView { text: message.clone(), last_lines: last })
+    }
+
+    /// How the objects are that a deploy applied, as far as its cluster says so in time.
+    async fn objects_of(&self, run: &Run) -> Vec<ObjectView> {
+        let Work::Deploy(work) = &run.spec.work else { return Vec::new() };
+        let Some(target) = self.world.current().catalog.targets.get(&work.target).cloned() else { return Vec::new() };
+        let cluster = self.world.clusters.get(&target.cluster);
+        let listed = tokio::time::timeout(CLUSTER_PATIENCE, cluster.list(Some(&target.namespace))).await;
+        // What a cluster does not say is left out: the page is about the run.
+        let Ok(Ok(objects)) = listed else { return Vec::new() };
+        let own = objects.into_iter().filter(|object| object.owner.run == run.spec.id);
+        own.flat_map(|object| {
+            let state = if object.ready { "ready" } else { "not ready" };
+            let pods = object.pods.iter().map(|pod| ObjectView {
+                object: format!("Pod/{}", pod.name),
+                state: pod.phase.clone(),
+                text: match pod.restarts {
+                    0 => pod.message.clone(),
+                    restarts => format!("{} restarts. {}", restarts, pod.message),
+                },
+            });
+            let whole = ObjectView { object: object.key.to_string(), state: state.to_owned(), text: object.message.clone() };
+            std::iter::once(whole).chain(pods).collect::<Vec<_>>()
+        })
+        .collect()
+    }
+}
+
+/// Reports as views: those with failures first, and in each the failed tests first.
+fn report_views(reports: Vec<KeptReport>) -> Vec<ReportView> {
+    let mut views: Vec<ReportView> = reports
+        .into_iter()
+        .map(|report| ReportView {
+            name: report.name,
+            passed: report.passed,
+            failed: report.failed,
+            skipped: report.skipped,
+            tests: report
+                .tests
+                .into_iter()
+                .map(|test| CaseView { name: test.name, state: test.state, took_ms: test.took_ms, message: test.message })
+                .collect(),
+        })
+        .collect();
+    views.sort_by_key(|report| report.failed == 0);
+    for view in &mut views {
+        view.tests.sort_by_key(|test| test.state != "failed");
+    }
+    views
+}

@@ -1,0 +1,48 @@
+//! The files of the pages: in the binary, each under an address with the hash of what it holds, so that browsers keep it for good.
+
+use std::sync::LazyLock;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+
+use crate::problem::Refusal;
+
+struct Asset {
+    name: &'static str,
+    kind: &'static str,
+    bytes: &'static [u8],
+    hash: String,
+}
+
+/// All files.
+static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
+    let all: [(&str, &str, &[u8]); 5] = [
+        ("towpath.css", "text/css; charset=utf-8", include_bytes!("../../assets/towpath.css")),
+        ("drawings.css", "text/css; charset=utf-8", include_bytes!("../../assets/drawings.css")),
+        ("towpath.js", "text/javascript; charset=utf-8", include_bytes!("../../assets/towpath.js")),
+        ("graph.js", "text/javascript; charset=utf-8", include_bytes!("../../assets/graph.js")),
+        ("icon.svg", "image/svg+xml", include_bytes!("../../assets/icon.svg")),
+    ];
+    let hash = |bytes: &[u8]| Sha256::digest(bytes).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    all.into_iter().map(|(name, kind, bytes)| Asset { name, kind, bytes, hash: hash(bytes) }).collect()
+});
+
+/// The address of a file.
+pub(crate) fn address(name: &str) -> String {
+    let found = ASSETS.iter().find(|asset| asset.name == name);
+    found.map_or_else(|| format!("/assets/{name}"), |asset| format!("/assets/{}/{name}", asset.hash))
+}
+
+/// `GET /assets/{hash}/{name}`.
+pub(crate) async fn get(axum::extract::Path((hash, name)): axum::extract::Path<(String, String)>) -> Response {
+    let Some(asset) = ASSETS.iter().find(|asset| asset.name == name && asset.hash == hash) else {
+        let mend = "load the page again: it names the files of this version";
+        return Refusal::new(StatusCode::NOT_FOUND, "unknown-path", "Not found", "this version has no such file", mend).into_response();
+    };
+    let mut response = asset.bytes.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+    response
+}

@@ -1,0 +1,81 @@
+//! The pages: made on the server, whole without a script, live with one.
+//!
+//! Each page has a handler in a file of its own, a template in `templates/`, and asks the [`Brain`](crate::Brain) and nothing else.
+//!
+//! - [`frame`]: what every page stands in. - [`words`]: how times, commits, states and links are written. - [`assets`]: style sheets and scripts.
+//! - [`act`]: what forms send.
+
+mod act;
+mod assets;
+mod frame;
+mod words;
+
+use askama::Template;
+use axum::Router;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
+use towpath_control::view::Problem;
+
+use crate::api::Shared;
+use crate::problem::Refusal;
+
+pub use frame::Csrf;
+pub(crate) use frame::{Frame, Nav};
+
+/// What no page needs more of: no script, style or picture but this server's, no form to elsewhere, in nobody's frame.
+pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// The pages.
+pub(crate) fn router() -> Router<Shared> {
+    Router::new().route("/assets/{hash}/{name}", get(assets::get)).route("/theme", post(act::theme)).route("/act/{verb}", post(act::act))
+}
+
+/// A page that cannot be shown, as a page.
+pub(crate) struct Failed {
+    frame: Box<Frame>,
+    problem: Problem,
+}
+
+impl Failed {
+    /// What the brain or the checks refuse, in this frame.
+    pub(crate) fn new(frame: Frame, refusal: impl Into<Refusal>) -> Self {
+        let problem = refusal.into().0;
+        Self { frame: Box::new(frame.on(Nav::Elsewhere, problem.title.clone())), problem }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    frame: &'a Frame,
+    problem: &'a Problem,
+}
+
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.problem.status).ok().filter(|status| status.as_u16() >= 400);
+        (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), show(&ErrorPage { frame: &self.frame, problem: &self.problem }))
+            .into_response()
+    }
+}
+
+/// A page as it is sent.
+pub(crate) fn show(page: &impl Template) -> Response {
+    let mut response = match page.render() {
+        Ok(html) => Html(html).into_response(),
+        // Writing to memory does not fail; a template that fails anyway must not look like a page.
+        Err(error) => {
+            tracing::error!(%error, "a page could not be made");
+            (StatusCode::INTERNAL_SERVER_ERROR, "the page could not be made").into_response()
+        }
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    // The flash is shown once.
+    headers.append(header::SET_COOKIE, HeaderValue::from_static("flash=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly"));
+    response
+}

@@ -1,0 +1,156 @@
+//! How pages write times, commits, states and links.
+
+use std::fmt;
+
+use askama::filters::HtmlSafe;
+use towpath_control::view::CommitView;
+use towpath_domain::{CommitId, Timestamp};
+
+/// HTML that was made here, from parts that were escaped.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Markup(pub(crate) String);
+
+impl fmt::Display for Markup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl HtmlSafe for Markup {}
+
+/// A text as HTML shows it.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A moment: exact for machines and in the title, as people tell it once the script runs.
+pub(crate) fn ago(at: &Timestamp) -> Markup {
+    let exact = at.to_string();
+    Markup(format!("<time datetime=\"{exact}\" title=\"{exact}\" data-ago>{}</time>", plain(at)))
+}
+
+/// A moment, exact.
+pub(crate) fn exact(at: &Timestamp) -> Markup {
+    Markup(format!("<time datetime=\"{at}\">{}</time>", plain(at)))
+}
+
+/// `2026-11-26 18:40:02 UTC`.
+fn plain(at: &Timestamp) -> String {
+    let text = at.to_string();
+    let text = text.split('.').next().unwrap_or(&text);
+    format!("{} UTC", text.trim_end_matches('Z').replace('T', " "))
+}
+
+/// A span of time: `340 ms`, `4.2 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`.
+pub(crate) fn took(ms: &u64) -> String {
+    let ms = *ms;
+    let two = |big: u64, big_unit: &str, small: u64, small_unit: &str| match small {
+        0 => format!("{big} {big_unit}"),
+        small => format!("{big} {big_unit} {small} {small_unit}"),
+    };
+    let s = ms / 1000;
+    match s {
+        0 => format!("{ms} ms"),
+        1..=9 => format!("{s}.{} s", ms % 1000 / 100),
+        10..=59 => format!("{s} s"),
+        60..=3599 => two(s / 60, "min", s % 60, "s"),
+        3600..=86_399 => two(s / 3600, "h", s % 3600 / 60, "min"),
+        _ => two(s / 86_400, "d", s % 86_400 / 3600, "h"),
+    }
+}
+
+/// From one moment to another.
+pub(crate) fn between(from: &Timestamp, to: &Timestamp) -> String {
+    took(&to.since(*from).as_millis())
+}
+
+/// A state as a badge: a sign, a colour and the word.
+pub(crate) fn state(word: &str) -> Markup {
+    let class: String = word.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    Markup(format!("<span class=\"state is-{class}\">{}</span>", escaped(&word.replace('-', " "))))
+}
+
+/// The first digits of a commit, leading to its page.
+pub(crate) fn commit(id: &CommitId) -> Markup {
+    Markup(format!("<a class=\"commit\" href=\"/commits/{id}\">{}</a>", id.short(7)))
+}
+
+/// A commit with its subject.
+pub(crate) fn commit_line(view: &CommitView) -> Markup {
+    let subject = view.subject.as_deref().map(|subject| format!(" <span class=\"wrap\">{}</span>", escaped(subject))).unwrap_or_default();
+    Markup(format!("{}{subject}", commit(&view.id)))
+}
+
+/// A part of a path.
+pub(crate) fn segment(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// An address of somebody else's, if it is one that a page may lead to: `http` and `https` only.
+pub(crate) fn outside(url: &str) -> Option<&str> {
+    let known =
+        ["https://", "http://"].iter().any(|scheme| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
+    (known && !url.chars().any(|c| c.is_control() || c.is_whitespace())).then_some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_of_time_are_told_in_two_units_at_most() {
+        for (ms, text) in [
+            (0, "0 ms"),
+            (340, "340 ms"),
+            (4250, "4.2 s"),
+            (59_999, "59 s"),
+            (185_000, "3 min 5 s"),
+            (7_800_000, "2 h 10 min"),
+            (273_600_000, "3 d 4 h"),
+        ] {
+            assert_eq!(took(&ms), text);
+        }
+    }
+
+    #[test]
+    fn a_page_leads_to_web_addresses_only() {
+        for good in ["https://forge.example/a/b", "HTTP://forge.example"] {
+            assert_eq!(outside(good), Some(good));
+        }
+        for bad in ["javascript:alert(1)", "JaVaScRiPt:alert(1)", "data:text/html,x", " https://x", "https://x\n", "//evil.example", ""] {
+            assert_eq!(outside(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_others_wrote_stays_text() {
+        let view = CommitView {
+            id: "a".repeat(40).parse().unwrap(),
+            subject: Some("<script>alert('x')</script>".to_owned()),
+            author: None,
+            at: None,
+        };
+        assert!(!commit_line(&view).0.contains("<script"));
+        assert_eq!(state("a\"><b").0, "<span class=\"state is-a---b\">a&quot;&gt;&lt;b</span>");
+        assert_eq!(segment("a/b c%ä"), "a%2Fb%20c%25%C3%A4");
+    }
+}
