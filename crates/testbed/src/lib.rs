@@ -10,6 +10,7 @@
 // A test that cannot go on says so by panicking; this crate is the tests' own.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+pub mod browser;
 mod cosign;
 #[cfg(feature = "generated")]
 pub mod generated;
@@ -29,7 +30,7 @@ pub use git::GitServer;
 pub use http::Head;
 pub use kube::{Kube, NODE_ADDRESS, Proxy as KubeProxy};
 pub use missing::{missing_program, shared, skipped};
-pub use packages::npm_package;
+pub use packages::{npm_package, npm_package_of};
 pub use proxy::{Fate, Proxy};
 pub use registry::{REGISTRY_PASSWORD, REGISTRY_USER, Registry};
 #[cfg(feature = "s3")]

@@ -171,8 +171,13 @@ impl<'a> Story<'a> {
             let why = format!("{} has no image of {} yet", self.app.name, commit.short(7));
             let success = Outcome::Built { image: image.clone(), digest };
             let readable = format!("build-{}-{}", self.app.name, commit.short(7));
-            let done =
-                run(out, &mut self.dice, later(now, 40), Some(cause), Order { readable: &readable, work, why, attempt, trouble, success });
+            let done = run(
+                out,
+                &mut self.dice,
+                later(now, 40),
+                Some(cause),
+                Order { readable: &readable, work, why, attempt, trouble, success, reports: None },
+            );
             self.last_build = Some(done.run.clone());
             match trouble {
                 None => return Some((done, image, digest)),
@@ -237,9 +242,12 @@ impl<'a> Story<'a> {
         let vouchers = self.vouchers(&target, commit);
         let was = self.place(kind).at;
         let wait = if only_jobs { "wait" } else { "apply" };
-        let passing = (fails.is_none() && self.dice.percent(4)).then(|| words::passing_trouble(&mut self.dice, wait));
+        let passing = (fails.is_none() && self.dice.percent(4)).then(|| match only_jobs && self.dice.percent(60) {
+            true => words::test_trouble(&mut self.dice, true),
+            false => words::passing_trouble(&mut self.dice, wait),
+        });
         let own = fails.map(|()| match kind {
-            Kind::Test => words::test_trouble(&mut self.dice),
+            Kind::Test => words::test_trouble(&mut self.dice, false),
             _ => words::deploy_trouble(&mut self.dice, &self.app.name),
         });
         let (mut now, mut cause) = (at, rendered);
@@ -266,7 +274,8 @@ impl<'a> Story<'a> {
             let readable = format!("deploy-{}-{}", target.saas_file.name, target.environment);
             let success = Outcome::Deployed { digests: bits(image, digest) };
             let attempt = u32::try_from(attempt + 1).unwrap_or(u32::MAX);
-            let order = Order { readable: &readable, work: Work::Deploy(work), why, attempt, trouble, success };
+            let reports = only_jobs.then(|| words::reports(&mut self.dice, trouble));
+            let order = Order { readable: &readable, work: Work::Deploy(work), why, attempt, trouble, success, reports };
             let done = run(out, &mut self.dice, later(now, 50), Some(cause), order);
             self.place(kind).runs += 1;
             if trouble.is_none() {
@@ -319,8 +328,15 @@ impl<'a> Story<'a> {
         let commit: CommitId = self.dice.hex(40).parse().expect("40 hex digits are a commit");
         let readable = format!("change-{}", spec.id.as_str());
         let readable = readable.rsplit_once('-').map_or(readable.as_str(), |(stem, _)| stem).to_owned();
-        let order =
-            Order { readable: &readable, work: Work::Change(spec), why, attempt: 1, trouble: None, success: Outcome::Merged { commit } };
+        let order = Order {
+            readable: &readable,
+            work: Work::Change(spec),
+            why,
+            attempt: 1,
+            trouble: None,
+            success: Outcome::Merged { commit },
+            reports: None,
+        };
         let done = run(out, &mut self.dice, at, Some(cause), order);
         let event = out.event(later(done.at, 15), Some(done.event), "observer", Event::ConfigSeen { commit, errors: 0 });
         Done { event, ..done }

@@ -34,6 +34,8 @@ pub(super) struct Order<'a> {
     pub(super) trouble: Option<&'a Trouble>,
     /// How it ends otherwise.
     pub(super) success: Outcome,
+    /// What its tests report, where it has some.
+    pub(super) reports: Option<Value>,
 }
 
 /// Takes a run down.
@@ -51,6 +53,11 @@ pub(super) fn run(out: &mut Out, dice: &mut Dice, at: Timestamp, cause: Option<u
     for (step, usual, output) in steps {
         out.event(now, Some(started), "worker-1", Event::StepStarted { run: run.clone(), step: step.to_owned() });
         now = later(now, dice.around(usual).max(1));
+        if let Some(output) = order.reports.as_ref().filter(|_| step == "wait") {
+            let (run, step, output) = (run.clone(), "reports".to_owned(), output.clone());
+            out.event(now, Some(started), "worker-1", Event::StepStarted { run: run.clone(), step: step.clone() });
+            out.event(now, Some(started), "worker-1", Event::StepDone { run, step, output });
+        }
         if let Some(trouble) = order.trouble.filter(|trouble| trouble.step == step) {
             outcome = Outcome::Failed { class: trouble.class, step: step.to_owned(), message: trouble.message.clone() };
             break;
