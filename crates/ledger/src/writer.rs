@@ -277,9 +277,7 @@ async fn stage(
     rows::put_runs(db, &projection.runs.values().collect::<Vec<_>>()).await.map_err(failed)?;
     let steps: Vec<_> = projection.steps.iter().map(|((run, _), step)| (run, step)).collect();
     rows::put_steps(db, &steps).await.map_err(failed)?;
-    for event in &projection.outbox {
-        sqlx::query("INSERT INTO outbox (event) VALUES ($1)").bind(event.get()).execute(&mut *db).await.map_err(failed)?;
-    }
+    rows::put_outbox(db, &projection.outbox.iter().copied().collect::<Vec<_>>()).await.map_err(failed)?;
     Ok(all)
 }
 

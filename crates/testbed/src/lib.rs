@@ -28,6 +28,7 @@ mod s3;
 pub use cosign::{Attachment, SigningKey, payload_of, statement_of};
 pub use git::GitServer;
 pub use http::Head;
+pub use keeper::Keeper;
 pub use kube::{Kube, NODE_ADDRESS, Proxy as KubeProxy};
 pub use missing::{missing_program, shared, skipped};
 pub use packages::{npm_package, npm_package_of};

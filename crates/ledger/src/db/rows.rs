@@ -234,6 +234,18 @@ pub(crate) async fn put_steps(db: &mut SqliteConnection, steps: &[(&RunId, &Step
     Ok(())
 }
 
+/// Adds events that people want to hear of.
+pub(crate) async fn put_outbox(db: &mut SqliteConnection, events: &[EventId]) -> Done {
+    for some in events.chunks(ROWS) {
+        let mut insert = QueryBuilder::<Sqlite>::new("INSERT INTO outbox (event) ");
+        insert.push_values(some, |mut row, event| {
+            row.push_bind(event.get());
+        });
+        insert.build().execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
 pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, sqlx::Error> {
     serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
 }

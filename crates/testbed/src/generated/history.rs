@@ -14,7 +14,7 @@ use super::release::Story;
 use super::{Known, Shape, logs};
 
 /// Events that one transaction writes.
-const BATCH: usize = 100_000;
+const BATCH: usize = 300_000;
 
 /// How much of the past is thought out before it is written.
 const WINDOW: i64 = 7 * 24 * 3600 * 1000;

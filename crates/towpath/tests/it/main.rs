@@ -14,6 +14,7 @@ mod kube;
 mod ledger;
 mod messages;
 mod offline;
+mod pages;
 mod people;
 mod policies;
 mod render;

@@ -1,0 +1,9 @@
+//! The pages, in a real browser: against a server with the demo's story, and against a large installation with a past.
+
+mod acts;
+mod alone;
+mod generated;
+mod look;
+mod looks;
+mod server;
+mod story;
