@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::problem::Refusal;
 
 /// A request's query.
-pub(super) struct Query<T>(pub(super) T);
+pub(crate) struct Query<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Refusal;
@@ -18,7 +18,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 }
 
 /// The variable part of a request's path.
-pub(super) struct Path(pub(super) String);
+pub(crate) struct Path(pub(crate) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Path {
     type Rejection = Refusal;
@@ -29,7 +29,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Path {
 }
 
 /// A request's JSON body.
-pub(super) struct Body<T>(pub(super) T);
+pub(crate) struct Body<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Refusal;

@@ -1,6 +1,6 @@
 //! The routes.
 
-mod extract;
+pub(crate) mod extract;
 mod read;
 mod write;
 

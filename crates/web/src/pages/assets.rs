@@ -17,11 +17,12 @@ struct Asset {
 
 /// All files.
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
-    let all: [(&str, &str, &[u8]); 5] = [
+    let all: [(&str, &str, &[u8]); 6] = [
         ("towpath.css", "text/css; charset=utf-8", include_bytes!("../../assets/towpath.css")),
         ("drawings.css", "text/css; charset=utf-8", include_bytes!("../../assets/drawings.css")),
         ("towpath.js", "text/javascript; charset=utf-8", include_bytes!("../../assets/towpath.js")),
         ("graph.js", "text/javascript; charset=utf-8", include_bytes!("../../assets/graph.js")),
+        ("log.js", "text/javascript; charset=utf-8", include_bytes!("../../assets/log.js")),
         ("icon.svg", "image/svg+xml", include_bytes!("../../assets/icon.svg")),
     ];
     let hash = |bytes: &[u8]| Sha256::digest(bytes).iter().take(6).map(|byte| format!("{byte:02x}")).collect();

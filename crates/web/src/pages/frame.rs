@@ -5,6 +5,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
 use super::assets;
+use crate::api::Shared;
 use crate::caller::Caller;
 use crate::problem::Refusal;
 
@@ -75,6 +76,11 @@ impl Frame {
     /// The frame of this page.
     pub(crate) fn on(self, nav: Nav, title: impl Into<String>) -> Self {
         Self { nav, title: title.into(), ..self }
+    }
+
+    /// With the newest event that the page will know, before anything of it is read.
+    pub(crate) async fn known_to(self, shared: &Shared) -> Self {
+        Self { event: shared.brain.newer_than(-1).await, ..self }
     }
 
     /// A file of the pages, by its address with the hash of what it holds.

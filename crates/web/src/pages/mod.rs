@@ -6,8 +6,13 @@
 //! - [`act`]: what forms send.
 
 mod act;
+mod ansi;
 mod assets;
+mod board;
 mod frame;
+mod release;
+mod run;
+mod why;
 mod words;
 
 use askama::Template;
@@ -28,7 +33,14 @@ pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-sr
 
 /// The pages.
 pub(crate) fn router() -> Router<Shared> {
-    Router::new().route("/assets/{hash}/{name}", get(assets::get)).route("/theme", post(act::theme)).route("/act/{verb}", post(act::act))
+    Router::new().route("/assets/{hash}/{name}", get(assets::get)).route("/", get(board::get))
+        .route("/commits/{id}", get(release::get))
+        .route("/targets/{id}", get(why::target))
+        .route("/sources/{name}", get(why::source))
+        .route("/why", get(why::find))
+        .route("/runs", get(run::list))
+        .route("/runs/{id}", get(run::get))
+        .route("/theme", post(act::theme)).route("/act/{verb}", post(act::act))
 }
 
 /// A page that cannot be shown, as a page.

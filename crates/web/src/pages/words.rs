@@ -3,7 +3,7 @@
 use std::fmt;
 
 use askama::filters::HtmlSafe;
-use towpath_control::view::CommitView;
+use towpath_control::view::{CommitView, RunView};
 use towpath_domain::{CommitId, Timestamp};
 
 /// HTML that was made here, from parts that were escaped.
@@ -73,6 +73,37 @@ pub(crate) fn took(ms: &u64) -> String {
 /// From one moment to another.
 pub(crate) fn between(from: &Timestamp, to: &Timestamp) -> String {
     took(&to.since(*from).as_millis())
+}
+
+/// The time of day of a moment, exact in its title.
+pub(crate) fn clock(at: &Timestamp) -> Markup {
+    let exact = at.to_string();
+    let time = exact.split('T').nth(1).unwrap_or_default().trim_end_matches('Z');
+    let time: String = time.chars().take(12).collect();
+    Markup(format!("<time datetime=\"{exact}\" title=\"{exact}\">{time}</time>"))
+}
+
+/// How long a run took, or takes so far.
+pub(crate) fn run_took(run: &RunView) -> String {
+    match (&run.started_at, &run.finished_at) {
+        (Some(from), Some(to)) => between(from, to),
+        (None, Some(_)) => "–".to_owned(),
+        (Some(_), None) => "under way".to_owned(),
+        (None, None) => String::new(),
+    }
+}
+
+/// The beginning of a text.
+pub(crate) fn cut(text: &str, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+/// The commit that a command names with `--to`.
+pub(crate) fn commit_of(command: &str) -> &str {
+    command.split_once(" --to ").and_then(|(_, rest)| rest.split(' ').next()).unwrap_or_default()
 }
 
 /// A state as a badge: a sign, a colour and the word.
