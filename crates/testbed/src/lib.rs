@@ -21,6 +21,7 @@ mod kube;
 mod missing;
 mod packages;
 mod proxy;
+mod python;
 mod registry;
 #[cfg(feature = "s3")]
 mod s3;
@@ -33,6 +34,7 @@ pub use kube::{Kube, NODE_ADDRESS, Proxy as KubeProxy};
 pub use missing::{missing_program, shared, skipped};
 pub use packages::{npm_package, npm_package_of};
 pub use proxy::{Fate, Proxy};
+pub use python::python_programs;
 pub use registry::{REGISTRY_PASSWORD, REGISTRY_USER, Registry};
 #[cfg(feature = "s3")]
 pub use s3::S3;

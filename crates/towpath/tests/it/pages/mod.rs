@@ -5,5 +5,5 @@ mod alone;
 mod generated;
 mod look;
 mod looks;
-mod server;
+pub mod server;
 mod story;
