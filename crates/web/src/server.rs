@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::brain::Brain;
 use crate::endpoint::Endpoint;
 use crate::hooks::{HookSettings, Hooks};
+use crate::stalled::Stalled;
 use crate::{api, limits};
 
 /// Why the server cannot listen.
@@ -148,7 +149,7 @@ async fn accept(router: Router, mut shutdown: watch::Receiver<bool>, mut listene
             next = next => next,
         };
         let service = TowerToHyperService::new(router.clone());
-        let connection = draining.watch(http.serve_connection(TokioIo::new(stream), service));
+        let connection = draining.watch(http.serve_connection(TokioIo::new(Stalled::new(stream, limits::STALLED_MAX)), service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");

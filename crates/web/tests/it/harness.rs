@@ -54,7 +54,11 @@ impl Said {
         for field in ["title", "detail", "mend"] {
             assert!(body[field].as_str().is_some_and(|text| !text.is_empty()), "{field}: {self:?}");
         }
-        body["type"].as_str().unwrap().to_owned()
+        let rule = body["rule"].as_str().unwrap().to_owned();
+        assert_eq!(body["type"], format!("/problems/{rule}"), "{self:?}");
+        assert!(body["instance"].as_str().is_some_and(|path| path.starts_with('/')), "{self:?}");
+        assert!(self.head.contains("cache-control: no-store"), "{self:?}");
+        rule
     }
 }
 
