@@ -18,6 +18,11 @@ fn every_page_of_the_story_is_whole_at_every_size_in_light_and_dark() {
                 browser.go(&format!("{}{}", server.base, page.address));
                 let at = format!("{} at {width}, {}", page.name, if dark { "dark" } else { "light" });
                 browser.picture(&pictures().join(format!("demo/{}-{width}-{}.png", page.name, if dark { "dark" } else { "light" })));
+                if browser.count("main") == 0 {
+                    wrong.push(format!("{at}: no page: {}", browser.words()));
+                    let _of_this_page = faults(&browser, &server.base, &at);
+                    continue;
+                }
                 if !browser.words().contains(&page.says) {
                     wrong.push(format!("{at}: does not say {:?}:\n{}", page.says, browser.words()));
                 }
