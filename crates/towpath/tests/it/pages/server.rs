@@ -1,4 +1,4 @@
-//! A server to look at, which ends with the test process, however that ends.
+//! A server to look at, for tests and load benches, which ends with the test process, however that ends.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -64,6 +64,11 @@ impl Server {
             std::thread::sleep(Duration::from_millis(50));
         };
         (Self { base: base(&published), folder: made.folder.clone(), _keeper: keeper }, made)
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        published(&self.folder).unwrap()["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).unwrap()
     }
 
     /// What the API answers.
