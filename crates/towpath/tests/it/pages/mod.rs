@@ -5,5 +5,6 @@ mod alone;
 mod generated;
 mod look;
 mod looks;
+mod readme;
 pub mod server;
 mod story;
