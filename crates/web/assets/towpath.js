@@ -7,7 +7,7 @@
 
   // Times, told as people tell them; the exact one stays in the title.
   const units = [["year", 31536e6], ["month", 2592e6], ["day", 864e5], ["hour", 36e5], ["minute", 6e4], ["second", 1e3]];
-  const words = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+  const words = new Intl.RelativeTimeFormat("en", { numeric: "always", style: "narrow" });
   const times = (root = document) => root.querySelectorAll("time[data-ago]").forEach((time) => {
     const away = Date.parse(time.dateTime) - Date.now();
     const [unit, ms] = units.find(([, ms]) => Math.abs(away) >= ms) || units[5];
@@ -15,31 +15,42 @@
   });
 
   // The live parts of this page are fetched again when something happened, and swapped in without moving what people look at.
+  const rows = "tr, li";
+  const was = new Map(), known = new Map();
+  const note = (id, part) => { was.set(id, part.innerHTML); known.set(id, new Set([...part.querySelectorAll(rows)].map((row) => row.outerHTML))); };
+  parts().forEach((part) => note(part.id, part));
   let busy = false, again = false, tag = null;
+  const swap = (part, next) => {
+    // What somebody is filling in stays.
+    if (next.innerHTML === was.get(part.id) || part.querySelector("details[open] :is(input:not([type=hidden]), button):focus")) return;
+    if ([...part.querySelectorAll("input[type=text], textarea")].some((field) => field.value !== field.defaultValue)) return;
+    const before = known.get(part.id);
+    note(part.id, next);
+    const open = new Map([...part.querySelectorAll("details[id]")].map((details) => [details.id, details.open]));
+    const focus = part.contains(document.activeElement) ? document.activeElement : null;
+    const at = focus && (focus.id ? `#${CSS.escape(focus.id)}` : focus.getAttribute("href") ? `a[href="${CSS.escape(focus.getAttribute("href"))}"]` : "");
+    const [x, y] = [part.scrollLeft, part.scrollTop];
+    next.querySelectorAll(rows).forEach((row) => { if (!before.has(row.outerHTML)) row.classList.add("swapped"); });
+    next.querySelectorAll("details[id]").forEach((details) => { if (open.has(details.id)) details.open = open.get(details.id); });
+    part.className = next.className;
+    part.replaceChildren(...next.childNodes);
+    part.scrollTo(x, y);
+    if (at) part.querySelector(at)?.focus({ preventScroll: true });
+    times(part);
+  };
   const refresh = async () => {
     if (busy) { again = true; return; }
     if (document.hidden || !parts().length) { again = document.hidden; return; }
     busy = true;
     try {
-      const answer = await fetch(location.href, { headers: { accept: "text/html", ...(tag ? { "if-none-match": tag } : {}) }, credentials: "same-origin" });
+      const asked = { accept: "text/html", "x-fragment": "live", ...(tag ? { "if-none-match": tag } : {}) };
+      const answer = await fetch(location.href, { headers: asked, credentials: "same-origin", cache: "no-store" });
       if (answer.status === 200) {
         tag = answer.headers.get("etag");
         const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
         for (const part of parts()) {
           const next = fresh.getElementById(part.id);
-          if (!next || next.innerHTML === part.dataset.was || part.querySelector("details[open] form, form:focus-within")) continue;
-          if (next.innerHTML !== part.innerHTML) {
-            const open = [...part.querySelectorAll("details[open][id]")].map((d) => d.id);
-            const focus = part.contains(document.activeElement) ? document.activeElement.id : "";
-            const [x, y] = [part.scrollLeft, part.scrollTop];
-            part.dataset.was = next.innerHTML;
-            part.replaceChildren(...next.childNodes);
-            open.forEach((id) => { const d = document.getElementById(id); if (d) d.open = true; });
-            part.scrollTo(x, y);
-            if (focus) document.getElementById(focus)?.focus();
-            times(part);
-            part.classList.remove("swapped"); void part.offsetWidth; part.classList.add("swapped");
-          }
+          if (next) swap(part, next);
         }
         document.dispatchEvent(new CustomEvent("towpath:swapped"));
       } else if (answer.status === 401) { location.reload(); }

@@ -19,6 +19,9 @@ use towpath_domain::Timestamp;
 use crate::brain::{Answer, Begun, Brain, Once, Wake};
 use crate::query::{HistoryFilter, LogLine, LogPage, LogQuery, RunFilter};
 
+/// Lines of a log on a page, as many as the real one gives.
+const LOG_PAGE: usize = 2000;
+
 /// What the fake shows.
 #[derive(Debug, Clone)]
 pub struct Shown {
@@ -141,8 +144,11 @@ impl FakeBrain {
 
     /// Writes a line to the log, at `at_ms` since 1970.
     pub fn log(&self, at_ms: i64, step: &str, text: &str) {
-        let line = LogLine { at: Timestamp::from_millis(at_ms), step: step.into(), stream: "stdout".into(), text: text.into() };
-        self.show(|shown| shown.log.push(line));
+        self.show(|shown| {
+            let number = shown.log.len() as u64 + 1;
+            let at = Timestamp::from_millis(at_ms);
+            shown.log.push(LogLine { number, at, step: step.into(), stream: "stdout".into(), text: text.into() });
+        });
     }
 
     /// What was asked so far: the method's name, and what it was given as debug text.
@@ -207,8 +213,10 @@ impl Brain for FakeBrain {
         self.answer(format!("{query:?}"), |shown| {
             let from = usize::try_from(query.from).unwrap_or(usize::MAX);
             let found = |line: &&LogLine| query.search.as_ref().is_none_or(|text| line.text.contains(text));
-            let lines = shown.log.iter().skip(from).filter(found).cloned().collect();
-            Ok(LogPage { lines, next: shown.log.len() as u64, done: shown.log_done })
+            let next = from.saturating_add(LOG_PAGE).min(shown.log.len());
+            let lines = shown.log.get(from..next).unwrap_or_default().iter().filter(found).cloned().collect();
+            let total = shown.log.len() as u64;
+            Ok(LogPage { lines, next: next as u64, total, done: shown.log_done && next as u64 == total })
         })
     }
 

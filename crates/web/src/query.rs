@@ -81,7 +81,7 @@ impl Default for HistoryFilter {
 pub struct LogQuery {
     /// The run: its id or an unambiguous beginning of it.
     pub run: String,
-    /// Where to begin: 0, or the [`LogPage::next`] of the page before.
+    /// Where to begin: after so many lines. 0, or the [`LogPage::next`] of the page before.
     pub from: u64,
     /// Only lines that hold this text; case counts.
     pub search: Option<String>,
@@ -93,8 +93,11 @@ pub struct LogQuery {
 pub struct LogPage {
     /// Lines in the order they were written.
     pub lines: Vec<LogLine>,
-    /// Where the next page begins. Its meaning is the brain's own; it never goes back.
+    /// Where the next page begins: after so many lines. It never goes back.
     pub next: u64,
+    /// How many lines are written by now.
+    #[serde(default)]
+    pub total: u64,
     /// The run has ended and this page holds its last line.
     pub done: bool,
 }
@@ -103,6 +106,9 @@ pub struct LogPage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LogLine {
+    /// Its place in the run's log, from 1; it stays the same while the log grows.
+    #[serde(default)]
+    pub number: u64,
     /// When it was written.
     pub at: Timestamp,
     /// The step that wrote it.

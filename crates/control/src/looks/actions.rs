@@ -72,6 +72,7 @@ fn promote(title: &str, to: &str, text: &str) -> ActionView {
     if !to.is_empty() {
         action.command = format!("towpath promote {} --to {to} --reason …", quoted(title));
         action.label = format!("Promote {to}");
+        action.to = Some(to.to_owned());
     }
     action
 }
@@ -80,6 +81,7 @@ fn action(verb: &str, what: &str, label: &str, text: &str) -> ActionView {
     ActionView {
         verb: verb.to_owned(),
         what: what.to_owned(),
+        to: None,
         label: label.to_owned(),
         text: text.to_owned(),
         command: format!("towpath {verb} {} --reason …", quoted(what)),

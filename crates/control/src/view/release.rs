@@ -98,6 +98,9 @@ pub struct ActionView {
     pub verb: String,
     /// What it is about: the write's `what` or `target`.
     pub what: String,
+    /// For `promote`: the commit to move to; the newest that is vouched for when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
     /// A button's text.
     pub label: String,
     /// What will happen.

@@ -257,6 +257,6 @@ fn runs_history_findings_and_logs_are_one_line_each() {
     };
     let findings = [finding("git", "ok", ""), finding("config repository", "error", "do this"), finding("server", "warning", "do that")];
     insta::assert_snapshot!("findings", findings::render(&findings, &look(None)));
-    let line = LogLine { at: at(0), step: "build".into(), stream: "stdout".into(), text: "a\x1b[2Jb".into() };
+    let line = LogLine { number: 1, at: at(0), step: "build".into(), stream: "stdout".into(), text: "a\x1b[2Jb".into() };
     assert_eq!(runs::log_line(&line), "11:06:40.000 build a\u{fffd}[2Jb");
 }

@@ -40,7 +40,7 @@ pub use operations::{PREFIX, operations};
 pub(crate) struct Shared {
     pub(crate) brain: Arc<dyn Brain>,
     /// Turns true when the server is told to stop: whoever waits then answers with what there is.
-    stopping: watch::Receiver<bool>,
+    pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) hooks: Hooks,
     pub(crate) feed: Feed,
     /// Places of requests that are answered at the same time.
@@ -77,6 +77,7 @@ pub(crate) fn router(brain: Arc<dyn Brain>, hooks: Hooks, stopping: watch::Recei
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn(single_user))
         .layer(middleware::from_fn(guard::keep_pages_out))
+        .layer(middleware::from_fn(pages::dressed))
         .merge(hook)
         .layer(middleware::from_fn(within_time))
         .layer(middleware::from_fn(name_instance))

@@ -1,21 +1,36 @@
 //! What the pages' forms send: each goes the one way of every write, and comes back to its page with what came of it.
 
-use axum::extract::{Form, Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use towpath_control::request::{Asked, HoldRequest, PromoteRequest, RetryRequest, RollbackRequest};
+use towpath_control::view::{Accepted, Problem};
 
+use super::ask::Form;
 use super::frame::encoded;
-use super::{Failed, Frame};
+use super::{Failed, Frame, show, words};
 use crate::act;
 use crate::api::Shared;
 use crate::caller::Caller;
 use crate::problem::Refusal;
 
+/// What is done by forms: the verb, and its words.
+const VERBS: [(&str, &str); 7] = [
+    ("retry", "Try again"),
+    ("ack", "See to it"),
+    ("cancel", "Stop"),
+    ("promote", "Promote"),
+    ("rollback", "Roll back"),
+    ("hold", "Hold"),
+    ("release", "Release the hold on"),
+];
+
 /// A filled-in form.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct Filled {
+    #[serde(default)]
     what: String,
     #[serde(default)]
     to: String,
@@ -25,6 +40,38 @@ pub(crate) struct Filled {
     by: String,
     #[serde(default)]
     back: String,
+    #[serde(default)]
+    csrf: String,
+    /// `yes` once what is asked about once more was answered.
+    #[serde(default)]
+    sure: String,
+}
+
+/// The form once more: to be sure, or with what was refused about it.
+#[derive(Template)]
+#[template(path = "act.html")]
+struct ActPage<'a> {
+    frame: &'a Frame,
+    verb: &'a str,
+    words: &'static str,
+    form: &'a Filled,
+    back: &'a str,
+    problem: Option<&'a Problem>,
+}
+
+impl ActPage<'_> {
+    /// What will happen, for what is asked about once more.
+    fn text(&self) -> &'static str {
+        match self.verb {
+            "promote" => {
+                "A commit in the config repository moves it. It goes out when its checks pass, and what runs there now is replaced."
+            }
+            "rollback" => {
+                "A commit in the config repository takes it back, and blocks the commit that it leaves until somebody lifts that."
+            }
+            _ => "",
+        }
+    }
 }
 
 /// `POST /act/{verb}`.
@@ -35,40 +82,58 @@ pub(crate) async fn act(
     Path(verb): Path<String>,
     Form(form): Form<Filled>,
 ) -> Result<Response, Failed> {
-    let brain = &*shared.brain;
-    // The single user of a machine need not say who they are each time.
-    let by = match (&caller.name, form.by.trim()) {
-        (None, "") => "me".to_owned(),
-        (_, by) => by.to_owned(),
+    let Some((verb, words)) = VERBS.iter().find(|(known, _)| *known == verb) else {
+        let detail = format!("nothing is done by {verb:?}");
+        let refusal = Refusal::new(StatusCode::NOT_FOUND, "unknown-path", "Not found", detail, "use the page's buttons");
+        return Err(Failed::new(frame, refusal));
     };
-    let asked = Asked { by, why: form.why.clone() };
-    let (what, to) = (form.what.clone(), Some(form.to.trim().to_owned()).filter(|to| !to.is_empty()));
-    let done = match verb.as_str() {
-        "retry" => act::retry(brain, &caller, RetryRequest { what, asked }).await,
-        "ack" => act::ack(brain, &caller, RetryRequest { what, asked }).await,
-        "cancel" => act::cancel(brain, &caller, RetryRequest { what, asked }).await,
-        "promote" => act::promote(brain, &caller, PromoteRequest { target: what, to, asked }).await,
-        "rollback" => act::rollback(brain, &caller, RollbackRequest { target: what, to, asked }).await,
-        "hold" => act::hold(brain, &caller, HoldRequest { what, asked }).await,
-        "release" => act::release(brain, &caller, HoldRequest { what, asked }).await,
-        _ => Err(Refusal::new(
-            StatusCode::NOT_FOUND,
-            "unknown-path",
-            "Not found",
-            format!("nothing is done by {verb:?}"),
-            "use the page's buttons",
-        )),
-    };
-    match done {
-        Ok(accepted) => Ok(back(&form.back, &accepted.text)),
-        Err(refusal) => Err(Failed::new(frame, refusal)),
+    own_form(&frame, &form.csrf)?;
+    let again =
+        |frame: &Frame, problem: Option<&Problem>| show(&ActPage { frame, verb, words, form: &form, back: local(&form.back), problem });
+    if words::is_confirmed(verb) && form.sure != "yes" {
+        return Ok(again(&frame.titled(words), None));
+    }
+    match done(&shared, &caller, verb, &form).await {
+        Ok(accepted) => Ok(back(&form.back, &accepted)),
+        Err(Refusal(problem)) => {
+            let status = StatusCode::from_u16(problem.status).ok().filter(|status| status.as_u16() >= 400);
+            let page = again(&frame.titled(&problem.title), Some(&problem));
+            Ok((status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), page).into_response())
+        }
     }
 }
 
+async fn done(shared: &Shared, caller: &Caller, verb: &str, form: &Filled) -> act::Done {
+    let brain = &*shared.brain;
+    let asked = Asked { by: form.by.trim().to_owned(), why: form.why.trim().to_owned() };
+    let (what, to) = (form.what.clone(), Some(form.to.trim().to_owned()).filter(|to| !to.is_empty()));
+    match verb {
+        "retry" => act::retry(brain, caller, RetryRequest { what, asked }).await,
+        "ack" => act::ack(brain, caller, RetryRequest { what, asked }).await,
+        "cancel" => act::cancel(brain, caller, RetryRequest { what, asked }).await,
+        "promote" => act::promote(brain, caller, PromoteRequest { target: what, to, asked }).await,
+        "rollback" => act::rollback(brain, caller, RollbackRequest { target: what, to, asked }).await,
+        "hold" => act::hold(brain, caller, HoldRequest { what, asked }).await,
+        _ => act::release(brain, caller, HoldRequest { what, asked }).await,
+    }
+}
+
+/// Refuses a form that no page of this session made.
+fn own_form(frame: &Frame, token: &str) -> Result<(), Failed> {
+    // Both are of the server's own making and of one length: the comparison looks at all of it, wherever they differ.
+    let differs = token.len() != frame.csrf.len() || token.bytes().zip(frame.csrf.bytes()).fold(0, |all, (a, b)| all | (a ^ b)) != 0;
+    if !differs {
+        return Ok(());
+    }
+    let mend = "go back to the page, load it again and send the form from there";
+    let detail = "the form was not made by a page of this session";
+    Err(Failed::new(frame.clone(), Refusal::new(StatusCode::FORBIDDEN, "foreign-form", "The form is not taken", detail, mend)))
+}
+
 /// Back to a page of this server's, with what came of it.
-fn back(to: &str, flash: &str) -> Response {
+fn back(to: &str, accepted: &Accepted) -> Response {
     let mut response = Redirect::to(local(to)).into_response();
-    let cookie = format!("flash={}; Path=/; Max-Age=30; SameSite=Lax; HttpOnly", encoded(flash));
+    let cookie = format!("flash={}; Path=/; Max-Age=30; SameSite=Lax; HttpOnly", encoded(&accepted.text));
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -88,8 +153,8 @@ pub(crate) struct Theme {
     back: String,
 }
 
-/// `POST /theme`: light, dark, or as the system has it.
-pub(crate) async fn theme(_headers: HeaderMap, Form(form): Form<Theme>) -> Response {
+/// `POST /theme`: light, dark, or as the system has it. It changes nothing but this browser's own cookie.
+pub(crate) async fn theme(Form(form): Form<Theme>) -> Response {
     let theme = match form.theme.as_str() {
         "dark" => "dark",
         "light" => "light",

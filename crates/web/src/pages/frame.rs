@@ -1,5 +1,7 @@
 //! What every page stands in: navigation, who is signed in, how the server is reached.
 
+use std::convert::Infallible;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -7,7 +9,6 @@ use axum::http::{HeaderMap, header};
 use super::assets;
 use crate::api::Shared;
 use crate::caller::Caller;
-use crate::problem::Refusal;
 
 /// A page of the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +84,11 @@ impl Frame {
         Self { event: shared.brain.newer_than(-1).await, ..self }
     }
 
+    /// The frame of a page that the navigation does not name.
+    pub(crate) fn titled(&self, title: &str) -> Self {
+        self.clone().on(Nav::Elsewhere, title)
+    }
+
     /// A file of the pages, by its address with the hash of what it holds.
     pub(crate) fn asset(&self, name: &str) -> String {
         assets::address(name)
@@ -113,8 +119,8 @@ pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Frame {
-    type Rejection = Refusal;
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Refusal> {
+    type Rejection = Infallible;
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
         let theme = match cookie(&parts.headers, "theme") {
             Some("dark") => "dark",
             Some("light") => "light",

@@ -3,44 +3,58 @@
 //! Each page has a handler in a file of its own, a template in `templates/`, and asks the [`Brain`](crate::Brain) and nothing else.
 //!
 //! - [`frame`]: what every page stands in. - [`words`]: how times, commits, states and links are written. - [`assets`]: style sheets and scripts.
-//! - [`act`]: what forms send.
+//! - [`act`]: what forms send. - [`ask`]: reading what pages are asked. - [`sent`]: how pages are sent. - [`ansi`], [`log`]: logs.
 
 mod act;
 mod ansi;
+mod ask;
 mod assets;
 mod board;
 mod frame;
+mod log;
 mod release;
 mod run;
+mod runs;
+mod sent;
 mod why;
 mod words;
 
 use askama::Template;
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use towpath_control::view::Problem;
 
 use crate::api::Shared;
+use crate::limits;
 use crate::problem::Refusal;
 
 pub use frame::Csrf;
 pub(crate) use frame::{Frame, Nav};
+pub(crate) use sent::dressed;
 
 /// What no page needs more of: no script, style or picture but this server's, no form to elsewhere, in nobody's frame.
 pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// The pages.
 pub(crate) fn router() -> Router<Shared> {
-    Router::new().route("/assets/{hash}/{name}", get(assets::get)).route("/", get(board::get))
-        .route("/commits/{id}", get(release::get))
-        .route("/targets/{id}", get(why::target))
-        .route("/sources/{name}", get(why::source))
+    Router::new()
+        .route("/", get(board::page))
+        .route("/commits/{id}", get(release::page))
+        .route("/targets/{id}", get(why::page))
+        .route("/sources/{name}", get(why::page))
         .route("/why", get(why::find))
-        .route("/runs", get(run::list))
-        .route("/runs/{id}", get(run::get))
-        .route("/theme", post(act::theme)).route("/act/{verb}", post(act::act))
+        .route("/runs", get(runs::page))
+        .route("/runs/{id}", get(run::page))
+        .route("/runs/{id}/log", get(log::more))
+        .route("/theme", post(act::theme))
+        .route("/act/{verb}", post(act::act))
+        .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))
+        .layer(middleware::from_fn(sent::sent))
+        .route("/assets/{hash}/{name}", get(assets::get))
 }
 
 /// A page that cannot be shown, as a page.
@@ -87,7 +101,5 @@ pub(crate) fn show(page: &impl Template) -> Response {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    // The flash is shown once.
-    headers.append(header::SET_COOKIE, HeaderValue::from_static("flash=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly"));
     response
 }

@@ -1,49 +1,44 @@
-//! `/commits/{id}`: one commit's way to production.
+//! `/commits/{sha}`: one commit's way to production.
 
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use towpath_control::view::{ReleaseView, StationView};
 
+use super::ask::Path;
 use super::words;
 use super::{Failed, Frame, Nav, show};
 use crate::api::Shared;
-use crate::api::extract::Path;
 use crate::caller::Caller;
 
 #[derive(Template)]
 #[template(path = "release.html")]
-struct Release<'a> {
+struct ReleasePage<'a> {
     frame: &'a Frame,
-    view: &'a ReleaseView,
+    release: &'a ReleaseView,
 }
 
-/// `GET /commits/{id}`.
-pub(super) async fn get(State(shared): State<Shared>, caller: Caller, frame: Frame, Path(id): Path) -> Result<Response, Failed> {
-    let frame = frame.on(Nav::Elsewhere, "Release").known_to(&shared).await;
-    match shared.brain.release_of(caller.sight(), id).await {
-        Ok(view) => {
-            let title = format!("{} {}", view.commit.id.short(7), view.commit.subject.as_deref().unwrap_or_default());
-            Ok(show(&Release { frame: &frame.on(Nav::Elsewhere, title), view: &view }))
+impl ReleasePage<'_> {
+    /// How long a station took.
+    fn took(&self, station: &StationView) -> Option<String> {
+        Some(words::between(&station.started_at?, &station.finished_at?))
+    }
+
+    /// How many of its stations the commit has behind it.
+    fn done(&self) -> usize {
+        self.release.stations.iter().filter(|station| station.state == "done").count()
+    }
+}
+
+/// The page.
+pub(crate) async fn page(State(shared): State<Shared>, caller: Caller, frame: Frame, Path(commit): Path) -> Result<Response, Failed> {
+    let frame = frame.known_to(&shared).await;
+    match shared.brain.release_of(caller.sight(), commit).await {
+        Ok(release) => {
+            let subject = release.commit.subject.as_deref().unwrap_or_default();
+            let title = format!("{} {subject}", release.commit.id.short(7));
+            Ok(show(&ReleasePage { frame: &frame.on(Nav::Elsewhere, title.trim()), release: &release }))
         }
         Err(problem) => Err(Failed::new(frame, problem)),
-    }
-}
-
-impl Release<'_> {
-    /// How long a station took, or usually takes.
-    fn took(&self, station: &StationView) -> String {
-        match (&station.started_at, &station.finished_at, &station.usually_ms) {
-            (Some(from), Some(to), _) if from < to => words::between(from, to),
-            (_, None, Some(usual)) => format!("usually {}", words::took(usual)),
-            _ => String::new(),
-        }
-    }
-
-    /// From the merge to the last station that is done.
-    fn whole(&self) -> Option<String> {
-        let last = self.view.stations.iter().rev().find(|station| station.state == "done")?.finished_at?;
-        let from = self.view.merged_at.filter(|from| *from < last)?;
-        (self.view.state == "live").then(|| words::between(&from, &last))
     }
 }

@@ -1,126 +1,109 @@
-//! `/runs` and `/runs/{id}`: steps with times, the cause of a failure on top, the log.
+//! `/runs/{id}`: why it failed, its steps, what it found, and its log.
 
 use askama::Template;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
-use towpath_control::view::{PageView, RunDetail, RunView, StepView};
+use towpath_control::view::{CaseView, ObjectView, ReportView, RunDetail};
 
-use super::words::{self, Markup};
-use super::{Failed, Frame, Nav, ansi, show};
+use super::ask::{Path, Query, filled};
+use super::log::{self, Part};
+use super::{Failed, Frame, Nav, ansi, show, words};
 use crate::api::Shared;
-use crate::api::extract::{Path, Query};
 use crate::caller::Caller;
-use crate::query::{LogPage, LogQuery, RunFilter};
 
-const STATES: [&str; 6] = ["queued", "running", "succeeded", "failed", "superseded", "cancelled"];
-
-#[derive(Template)]
-#[template(path = "runs.html")]
-struct Runs<'a> {
-    frame: &'a Frame,
-    page: &'a PageView<RunView>,
-    asked: &'a Listed,
-    states: [&'static str; 6],
-}
+/// Tests that passed which a report shows; the failed ones are all shown.
+const PASSED_MAX: usize = 200;
 
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Listed {
+pub(crate) struct Asked {
+    /// The line that is to be seen.
+    at: Option<u64>,
+    /// What is looked for in the log.
+    #[serde(default, deserialize_with = "filled")]
+    find: Option<String>,
+    /// Where the search goes on.
     #[serde(default)]
-    subject: String,
-    #[serde(default)]
-    state: String,
-    cursor: Option<String>,
-}
-
-/// `GET /runs`.
-pub(super) async fn list(State(shared): State<Shared>, caller: Caller, frame: Frame, Query(asked): Query<Listed>) -> Result<Response, Failed> {
-    let frame = frame.on(Nav::Runs, "Runs").known_to(&shared).await;
-    let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-    let filter = RunFilter { subject: given(&asked.subject), state: given(&asked.state), cursor: asked.cursor.clone(), ..RunFilter::default() };
-    match shared.brain.runs(caller.sight(), filter).await {
-        Ok(page) => Ok(show(&Runs { frame: &frame, page: &page, asked: &asked, states: STATES })),
-        Err(problem) => Err(Failed::new(frame, problem)),
-    }
+    from: u64,
 }
 
 #[derive(Template)]
 #[template(path = "run.html")]
-struct Run<'a> {
+struct RunPage<'a> {
     frame: &'a Frame,
-    view: &'a RunDetail,
-    log: &'a LogPage,
-    lines: Vec<Line>,
-    asked: &'a Asked,
-    signed: bool,
+    id: &'a str,
+    detail: &'a RunDetail,
+    part: Part,
+    find: &'a str,
 }
 
-/// A line of the log, painted.
-struct Line {
-    number: u64,
-    at: Markup,
-    stream: String,
-    text: Markup,
+impl RunPage<'_> {
+    /// The run goes on.
+    fn is_open(&self) -> bool {
+        self.detail.run.finished_at.is_none()
+    }
+
+    /// The longest step's share of the whole, for the bars: from 0 to 100.
+    fn share(&self, ms: &u64) -> u64 {
+        let longest = self.detail.run.steps.iter().filter_map(|step| Some(step.finished_at?.since(step.started_at).as_millis())).max();
+        ms * 100 / longest.unwrap_or(1).max(1)
+    }
+
+    fn line(&self, text: &str) -> words::Markup {
+        words::Markup(ansi::html(text, None))
+    }
+
+    fn fails<'r>(&self, report: &'r ReportView) -> impl Iterator<Item = &'r CaseView> {
+        report.tests.iter().filter(|test| test.state == "failed")
+    }
+
+    fn others<'r>(&self, report: &'r ReportView) -> impl Iterator<Item = &'r CaseView> {
+        report.tests.iter().filter(|test| test.state != "failed").take(PASSED_MAX)
+    }
+
+    /// How many tests are not listed.
+    fn unlisted(&self, report: &ReportView) -> usize {
+        let all = report.passed as usize + report.failed as usize + report.skipped as usize;
+        all.saturating_sub(self.fails(report).count() + self.others(report).count())
+    }
+
+    /// An object's state as a badge knows it.
+    fn condition(&self, object: &ObjectView) -> &'static str {
+        match object.state.to_ascii_lowercase().as_str() {
+            "ready" | "running" | "succeeded" | "available" | "complete" => "ok",
+            "pending" | "containercreating" => "waiting",
+            _ => "failed",
+        }
+    }
 }
 
-/// Which part of the log.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Asked {
-    #[serde(default)]
-    from: u64,
-    #[serde(default)]
-    search: String,
-}
-
-/// `GET /runs/{id}`.
-pub(super) async fn get(
+/// The page.
+pub(crate) async fn page(
     State(shared): State<Shared>,
     caller: Caller,
     frame: Frame,
     Path(id): Path,
     Query(asked): Query<Asked>,
+    headers: HeaderMap,
 ) -> Result<Response, Failed> {
-    let frame = frame.on(Nav::Runs, "Run").known_to(&shared).await;
-    let view = match shared.brain.run_detail(caller.sight(), id.clone()).await {
-        Ok(view) => view,
+    let frame = frame.known_to(&shared).await;
+    let detail = match shared.brain.run_detail(caller.sight(), id).await {
+        Ok(detail) => detail,
         Err(problem) => return Err(Failed::new(frame, problem)),
     };
-    let search = Some(asked.search.clone()).filter(|text| !text.is_empty());
-    let query = LogQuery { run: view.run.id.to_string(), from: asked.from, search };
-    let log = match shared.brain.logs(caller.sight(), query).await {
-        Ok(log) => log,
+    let id = detail.run.id.as_str();
+    let part = match &asked.find {
+        // The log has a way of its own to stay as it is now.
+        _ if headers.contains_key("x-fragment") => Ok(Part::default()),
+        Some(find) => log::search(&shared, caller.sight(), id, asked.from, find).await,
+        None => log::around(&shared, caller.sight(), id, asked.at).await,
+    };
+    let part = match part {
+        Ok(part) => part,
         Err(problem) => return Err(Failed::new(frame, problem)),
     };
-    let lines = painted(&log, asked.from, asked.search.is_empty());
-    let frame = frame.on(Nav::Runs, format!("{} of {}", view.run.kind, view.run.subject));
-    Ok(show(&Run { frame: &frame, view: &view, log: &log, lines, asked: &asked, signed: caller.name.is_some() }))
-}
-
-/// The lines of a page; numbers only where no line between was left out.
-fn painted(log: &LogPage, from: u64, whole: bool) -> Vec<Line> {
-    let numbered = log.lines.iter().zip(from + 1..);
-    numbered
-        .map(|(line, number)| Line {
-            number: if whole { number } else { 0 },
-            at: words::clock(&line.at),
-            stream: line.stream.clone(),
-            text: ansi::painted(&line.text),
-        })
-        .collect()
-}
-
-impl Run<'_> {
-    fn step_took(&self, step: &StepView) -> String {
-        step.finished_at.as_ref().map_or_else(|| "under way".to_owned(), |end| words::between(&step.started_at, end))
-    }
-
-    fn is_over(&self) -> bool {
-        self.view.run.finished_at.is_some()
-    }
-}
-
-impl Runs<'_> {
-    fn is(&self, state: &str) -> bool {
-        self.asked.state == state
-    }
+    let frame = frame.on(Nav::Runs, format!("{} {}", detail.run.kind, detail.run.subject));
+    let find = asked.find.as_deref().unwrap_or_default();
+    Ok(show(&RunPage { frame: &frame, id, detail: &detail, part, find }))
 }

@@ -1,74 +1,92 @@
-//! `/targets/{id}` and `/sources/{name}`: the engine's verdict, hold by hold, with what would lift it. `/why` finds what people type.
+//! `/targets/{id}` and `/sources/{name}`: the engine's verdict, hold by hold, with what can be done; and `/why`, which finds them.
 
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use towpath_control::view::WhyView;
+use towpath_control::view::{Problem, WhyView};
 
+use super::ask::{Path, Query};
 use super::words;
 use super::{Failed, Frame, Nav, show};
 use crate::api::Shared;
-use crate::api::extract::{Path, Query};
 use crate::caller::Caller;
 
 #[derive(Template)]
 #[template(path = "why.html")]
-struct Why<'a> {
+struct WhyPage<'a> {
     frame: &'a Frame,
-    view: &'a WhyView,
-    signed: bool,
+    why: &'a WhyView,
 }
 
-/// `GET /targets/{id}`.
-pub(super) async fn target(state: State<Shared>, caller: Caller, frame: Frame, Path(id): Path) -> Result<Response, Failed> {
-    page(state, caller, frame, id).await
+impl WhyPage<'_> {
+    /// The state's word as the board has it, from what the verdict says.
+    fn state(&self) -> &str {
+        match self.why.verdict.state.as_str() {
+            "act" => "moving",
+            state => state,
+        }
+    }
+
+    fn retriable(&self, hold: &str) -> bool {
+        hold.contains("failed")
+    }
 }
 
-/// `GET /sources/{name}`.
-pub(super) async fn source(state: State<Shared>, caller: Caller, frame: Frame, Path(name): Path) -> Result<Response, Failed> {
-    page(state, caller, frame, format!("source/{name}")).await
-}
-
-async fn page(State(shared): State<Shared>, caller: Caller, frame: Frame, what: String) -> Result<Response, Failed> {
-    let frame = frame.on(Nav::Elsewhere, "Why").known_to(&shared).await;
+/// The page of a target or a source.
+pub(crate) async fn page(State(shared): State<Shared>, caller: Caller, frame: Frame, Path(what): Path) -> Result<Response, Failed> {
+    let frame = frame.known_to(&shared).await;
     match shared.brain.why(caller.sight(), what).await {
-        Ok(view) => {
-            let frame = frame.on(Nav::Elsewhere, view.title.clone());
-            Ok(show(&Why { frame: &frame, view: &view, signed: caller.name.is_some() }))
+        Ok(why) => {
+            let frame = frame.on(Nav::Elsewhere, why.title.clone());
+            Ok(show(&WhyPage { frame: &frame, why: &why }))
         }
         Err(problem) => Err(Failed::new(frame, problem)),
     }
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Asked {
+pub(crate) struct Search {
     #[serde(default)]
     what: String,
 }
 
-/// `GET /why?what=`: leads to the page of what is named.
-pub(super) async fn find(State(shared): State<Shared>, caller: Caller, frame: Frame, Query(asked): Query<Asked>) -> Result<Response, Failed> {
-    let what = asked.what.trim().to_owned();
+/// `/why?what=`: to the page of what is named: a target, source, change, commit, run or channel.
+pub(crate) async fn find(
+    State(shared): State<Shared>,
+    caller: Caller,
+    frame: Frame,
+    Query(search): Query<Search>,
+) -> Result<Response, Failed> {
+    let what = search.what.trim();
     if what.is_empty() {
         return Ok(Redirect::to("/").into_response());
     }
-    let found = match shared.brain.explain(caller.sight(), what.clone()).await {
-        Ok(found) => found,
-        // A run that has another form of name is still found by it.
-        Err(problem) => match shared.brain.run(caller.sight(), what).await {
-            Ok(run) => return Ok(Redirect::to(&format!("/runs/{}", words::segment(run.id.as_str()))).into_response()),
-            Err(_) => return Err(Failed::new(frame, problem)),
-        },
+    match place(&shared, &caller, what).await {
+        Ok(to) => Ok(Redirect::to(&to).into_response()),
+        Err(problem) => Err(Failed::new(frame, problem)),
+    }
+}
+
+async fn place(shared: &Shared, caller: &Caller, what: &str) -> Result<String, Problem> {
+    let brain = &shared.brain;
+    let refused = match brain.why(caller.sight(), what.to_owned()).await {
+        Ok(why) => return Ok(words::subject_page(&why.kind, &why.id)),
+        Err(problem) => problem,
     };
-    let address = match found.kind.as_str() {
-        "commit" => format!("/commits/{}", words::segment(found.title.split(' ').next().unwrap_or(&what))),
-        "run" => format!("/runs/{}", words::segment(&found.title)),
-        "channel" => format!("/graph?around={}", words::segment(&found.title)),
-        _ => match shared.brain.why(caller.sight(), what).await {
-            Ok(why) => format!("/{}s/{}", why.kind, words::segment(&why.id)),
-            Err(problem) => return Err(Failed::new(frame, problem)),
-        },
-    };
-    Ok(Redirect::to(&address).into_response())
+    // What is called by several is told: guessing would lead to the wrong one.
+    if !matches!(refused.status, 404 | 422) {
+        return Err(refused);
+    }
+    if let Ok(release) = brain.release_of(caller.sight(), what.to_owned()).await {
+        return Ok(format!("/commits/{}", release.commit.id));
+    }
+    if let Ok(run) = brain.run(caller.sight(), what.to_owned()).await {
+        return Ok(format!("/runs/{}", words::segment(run.id.as_str())));
+    }
+    match brain.explain(caller.sight(), what.to_owned()).await {
+        Ok(told) if told.kind == "channel" => Ok(format!("/graph?around={}", words::segment(&told.title))),
+        Ok(_) => Err(refused),
+        Err(problem) => Err(problem),
+    }
 }

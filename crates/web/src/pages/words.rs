@@ -1,5 +1,6 @@
 //! How pages write times, commits, states and links.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use askama::filters::HtmlSafe;
@@ -40,16 +41,14 @@ pub(crate) fn ago(at: &Timestamp) -> Markup {
     Markup(format!("<time datetime=\"{exact}\" title=\"{exact}\" data-ago>{}</time>", plain(at)))
 }
 
-/// A moment, exact.
-pub(crate) fn exact(at: &Timestamp) -> Markup {
-    Markup(format!("<time datetime=\"{at}\">{}</time>", plain(at)))
+/// `2026-11-26 18:40`, in UTC; the title has the rest.
+fn plain(at: &Timestamp) -> String {
+    at.to_string().chars().take(16).map(|c| if c == 'T' { ' ' } else { c }).collect()
 }
 
-/// `2026-11-26 18:40:02 UTC`.
-fn plain(at: &Timestamp) -> String {
-    let text = at.to_string();
-    let text = text.split('.').next().unwrap_or(&text);
-    format!("{} UTC", text.trim_end_matches('Z').replace('T', " "))
+/// The time of day, in UTC: `18:40:02`.
+pub(crate) fn clock(at: &Timestamp) -> String {
+    at.to_string().chars().skip(11).take(8).collect()
 }
 
 /// A span of time: `340 ms`, `4.2 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`.
@@ -75,37 +74,6 @@ pub(crate) fn between(from: &Timestamp, to: &Timestamp) -> String {
     took(&to.since(*from).as_millis())
 }
 
-/// The time of day of a moment, exact in its title.
-pub(crate) fn clock(at: &Timestamp) -> Markup {
-    let exact = at.to_string();
-    let time = exact.split('T').nth(1).unwrap_or_default().trim_end_matches('Z');
-    let time: String = time.chars().take(12).collect();
-    Markup(format!("<time datetime=\"{exact}\" title=\"{exact}\">{time}</time>"))
-}
-
-/// How long a run took, or takes so far.
-pub(crate) fn run_took(run: &RunView) -> String {
-    match (&run.started_at, &run.finished_at) {
-        (Some(from), Some(to)) => between(from, to),
-        (None, Some(_)) => "–".to_owned(),
-        (Some(_), None) => "under way".to_owned(),
-        (None, None) => String::new(),
-    }
-}
-
-/// The beginning of a text.
-pub(crate) fn cut(text: &str, chars: usize) -> String {
-    match text.char_indices().nth(chars) {
-        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
-        None => text.to_owned(),
-    }
-}
-
-/// The commit that a command names with `--to`.
-pub(crate) fn commit_of(command: &str) -> &str {
-    command.split_once(" --to ").and_then(|(_, rest)| rest.split(' ').next()).unwrap_or_default()
-}
-
 /// A state as a badge: a sign, a colour and the word.
 pub(crate) fn state(word: &str) -> Markup {
     let class: String = word.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
@@ -119,8 +87,56 @@ pub(crate) fn commit(id: &CommitId) -> Markup {
 
 /// A commit with its subject.
 pub(crate) fn commit_line(view: &CommitView) -> Markup {
-    let subject = view.subject.as_deref().map(|subject| format!(" <span class=\"wrap\">{}</span>", escaped(subject))).unwrap_or_default();
+    let subject = view.subject.as_deref().map(|subject| format!(" <bdi class=\"wrap\">{}</bdi>", escaped(subject))).unwrap_or_default();
     Markup(format!("{}{subject}", commit(&view.id)))
+}
+
+/// The page of a target, source or change.
+pub(crate) fn subject_page(kind: &str, id: &str) -> String {
+    let folder = match kind {
+        "source" => "sources",
+        "change" => "changes",
+        _ => "targets",
+    };
+    format!("/{folder}/{}", segment(id))
+}
+
+/// `1 commit`, `2 commits`.
+pub(crate) fn counted(count: impl Borrow<u64>, one: &str) -> String {
+    match *count.borrow() {
+        1 => format!("1 {one}"),
+        count => format!("{count} {one}s"),
+    }
+}
+
+/// How long a run took.
+pub(crate) fn run_took(run: &RunView) -> String {
+    match (&run.started_at, &run.finished_at) {
+        (Some(from), Some(to)) => between(from, to),
+        (None, Some(_)) => "–".to_owned(),
+        (Some(_), None) => "under way".to_owned(),
+        (None, None) => String::new(),
+    }
+}
+
+/// Whether doing it is asked about once more: it moves what people use.
+pub(crate) fn is_confirmed(verb: &str) -> bool {
+    matches!(verb, "promote" | "rollback")
+}
+
+/// Whether doing it takes something away.
+pub(crate) fn is_grave(verb: &str) -> bool {
+    matches!(verb, "cancel" | "rollback")
+}
+
+/// A page with what is set of its query.
+pub(crate) fn with_query(path: &str, values: &[(&str, &str)]) -> String {
+    let mut address = path.to_owned();
+    for (name, value) in values.iter().filter(|(_, value)| !value.is_empty()) {
+        address.push(if address.len() == path.len() { '?' } else { '&' });
+        address.push_str(&format!("{name}={}", segment(value)));
+    }
+    address
 }
 
 /// A part of a path.
