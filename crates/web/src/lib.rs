@@ -46,6 +46,7 @@ pub mod server;
 
 mod bucket;
 mod feed;
+mod files;
 mod stalled;
 mod text;
 
@@ -53,5 +54,6 @@ pub use api::{Operation, operations};
 pub use brain::{Answer, Begun, Brain, Once, RepositoryName, Wake};
 pub use caller::{Caller, Until};
 pub use endpoint::{Endpoint, EndpointError};
+pub use files::open_files;
 pub use query::{BackupRequest, HistoryFilter, LogLine, LogPage, LogQuery, RunFilter};
 pub use server::{ListenError, Listener, serve};

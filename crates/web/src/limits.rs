@@ -21,6 +21,9 @@ pub const LOG_WAIT_MAX: Duration = Duration::from_secs(30);
 /// sees to it that the process may open as many files.
 pub const CONNECTIONS_MAX: usize = STREAMS_MAX + REQUESTS_MAX + HOOKS_AT_ONCE + 224;
 
+/// Files that the process may have open: a connection is one, and beside them there are the ledger, mirrors and what is asked of others.
+pub const FILES_WANTED: u64 = 2 * CONNECTIONS_MAX as u64;
+
 /// Answers that last at a time: streams of events and exports. As many as a large organisation has open pages; a stream costs some 20 KiB.
 pub const STREAMS_MAX: usize = 1536;
 

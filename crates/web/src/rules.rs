@@ -1,13 +1,15 @@
 //! Every rule that a request can break, with what it means. A refusal's `type` leads here: `/problems/{rule}`.
 
+use askama::Template;
 use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::{Json, Router, routing::get};
 use serde::Serialize;
 
+use crate::api::Shared;
+use crate::pages::{Frame, Nav, show};
 use crate::problem::Refusal;
-use crate::text::escaped;
 
 /// A rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
@@ -59,10 +61,10 @@ pub const RULES: &[Rule] = &[
     rule("not-allowed", 403, "The caller may see it, and may not do this to it. Roles in the config repository say who may what."),
     rule("not-retryable", 422, "Only targets, sources, changes and runs can be tried again."),
     rule("not-signed-in", 401, "The request does not say who asks, or what it says does not count (any more). Sign in, or send a token."),
-    rule("not-yet", 501, "This is not answered yet."),
     rule("not-yourself", 403, "The request names somebody else as the one who asks. Leave `by` out: the caller's own name is used."),
     rule("nothing-deployed", 409, "The target has not deployed anything yet, so there is nothing to leave."),
     rule("nothing-failed", 409, "What is named has no failure that holds it."),
+    rule("nothing-to-compare", 422, "One of the two refs is not known: nothing runs there yet, or no branch is known. Name both."),
     rule("nothing-under-way", 409, "No run of what is named is queued or under way."),
     rule("same-commit", 422, "The target is at this commit already."),
     rule("timeout", 504, "The request took longer than a minute. What was asked for may still happen."),
@@ -88,18 +90,26 @@ pub fn find(name: &str) -> Option<&'static Rule> {
     RULES.iter().find(|rule| rule.name == name)
 }
 
+#[derive(Template)]
+#[template(path = "rules.html")]
+struct RulesPage<'a> {
+    frame: &'a Frame,
+    rules: &'a [Rule],
+}
+
 /// The pages that explain the rules, for people and for programs.
-pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
+pub(crate) fn router() -> Router<Shared> {
     Router::new().route("/problems", get(all)).route("/problems/{rule}", get(one))
 }
 
-async fn all(headers: HeaderMap) -> Response {
-    show("Problems", RULES, &headers)
+async fn all(frame: Frame, headers: HeaderMap) -> Response {
+    if wants_html(&headers) { page(frame, "Problems", RULES) } else { Json(RULES).into_response() }
 }
 
-async fn one(Path(name): Path<String>, headers: HeaderMap) -> Response {
+async fn one(Path(name): Path<String>, frame: Frame, headers: HeaderMap) -> Response {
     match find(&name) {
-        Some(rule) => show(rule.name, std::slice::from_ref(rule), &headers),
+        Some(rule) if wants_html(&headers) => page(frame, rule.name, std::slice::from_ref(rule)),
+        Some(rule) => Json(rule).into_response(),
         None => {
             Refusal::new(StatusCode::NOT_FOUND, "unknown-rule", "There is no such rule", "no problem is called so", "/problems lists them")
                 .into_response()
@@ -107,24 +117,12 @@ async fn one(Path(name): Path<String>, headers: HeaderMap) -> Response {
     }
 }
 
-fn show(title: &str, rules: &[Rule], headers: &HeaderMap) -> Response {
-    let wants_html = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"));
-    if !wants_html {
-        return match rules {
-            [one] => Json(one).into_response(),
-            all => Json(all).into_response(),
-        };
-    }
-    let rows: String = rules
-        .iter()
-        .map(|rule| format!("<dt id=\"{0}\"><code>{0}</code> ({1})</dt><dd>{2}</dd>\n", rule.name, rule.status, escaped(rule.meaning)))
-        .collect();
-    let title = escaped(title);
-    Html(format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title} · Towpath</title></head>\n\
-         <body><main><h1>{title}</h1>\n<dl>\n{rows}</dl>\n<p><a href=\"/problems\">All problems</a> · <a href=\"/api\">The API</a></p></main></body></html>\n"
-    ))
-    .into_response()
+fn wants_html(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
+}
+
+fn page(frame: Frame, title: &str, rules: &[Rule]) -> Response {
+    show(&RulesPage { frame: &frame.on(Nav::Elsewhere, title), rules })
 }
 
 #[cfg(test)]

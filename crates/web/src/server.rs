@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::brain::Brain;
 use crate::endpoint::Endpoint;
+use crate::files::open_files;
 use crate::hooks::{HookSettings, Hooks};
 use crate::stalled::Stalled;
 use crate::{api, limits};
@@ -121,6 +122,13 @@ fn bind_private(path: &Path) -> io::Result<StdUnixListener> {
 /// Serves the API over `brain` until `shutdown` turns true (or its sender is gone). Then nobody new is let in, waiting requests
 /// are answered with what there is, and open ones get [`limits::DRAIN_TIMEOUT`] to end. Webhooks are received as `hooks` says.
 pub async fn serve(listener: Listener, brain: Arc<dyn Brain>, hooks: HookSettings, shutdown: watch::Receiver<bool>) {
+    let files = open_files(limits::FILES_WANTED);
+    if files < limits::FILES_WANTED {
+        let wanted = limits::FILES_WANTED;
+        tracing::warn!(
+            "this process may open {files} files, and needs {wanted} when all connections are taken: raise the limit (LimitNOFILE of systemd)"
+        );
+    }
     let router = api::router(brain, Hooks::new(hooks), shutdown.clone());
     match listener.bound {
         Bound::Tcp(listener) => {

@@ -82,7 +82,7 @@ fn looks() -> Vec<Operation> {
             .query::<CompareRequest>()
             .answers::<CompareView>()
             .refuses(NAMED)
-            .refuses(&["git"]),
+            .refuses(&["git", "nothing-to-compare"]),
         Operation::get("/graph", "graph", look::graph)
             .says("look", "What publishes to what", "Sources, targets and channels as nodes, and what leads to what as edges between their places in the list.")
             .query::<GraphFilter>()

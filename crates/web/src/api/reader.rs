@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 
+use askama::Template;
 use axum::http::{HeaderValue, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
 use super::openapi;
+use crate::pages::{Frame, Nav, show};
 use crate::text::escaped;
 
 /// The document.
@@ -16,17 +18,23 @@ pub(super) async fn document() -> Response {
     response
 }
 
+#[derive(Template)]
+#[template(path = "reader.html")]
+struct ReaderPage<'a> {
+    frame: &'a Frame,
+    /// Made here, of nothing that anybody wrote elsewhere.
+    content: &'a str,
+}
+
 /// The page.
-pub(super) async fn page() -> Html<&'static str> {
-    static PAGE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
-    Html(PAGE.get_or_init(|| render(&openapi::document())))
+pub(super) async fn page(frame: Frame) -> Response {
+    static CONTENT: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    let content = CONTENT.get_or_init(|| render(&openapi::document()));
+    show(&ReaderPage { frame: &frame.on(Nav::Elsewhere, "The API"), content })
 }
 
 fn render(document: &Value) -> String {
-    let mut html = String::from(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>The API · Towpath</title></head>\n<body><main>\n<h1>The API</h1>\n",
-    );
+    let mut html = String::from("<h1>The API</h1>\n");
     for paragraph in words(&document["info"]["description"]).split("\n\n") {
         let _ = writeln!(html, "<p>{}</p>", marked(paragraph));
     }
@@ -50,7 +58,6 @@ fn render(document: &Value) -> String {
         fields(&mut html, schema);
         html.push_str("</section>\n");
     }
-    html.push_str("</main></body></html>\n");
     html
 }
 

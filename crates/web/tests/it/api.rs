@@ -92,7 +92,7 @@ async fn every_request_says_who_asks_and_why() {
 async fn what_cannot_be_read_is_refused_as_a_problem() {
     let server = server(ANY, Shown::default()).await;
     for (path, status, problem) in [
-        ("/", 404, "unknown-path"),
+        ("/nothing", 404, "unknown-path"),
         ("/api/v1/nothing", 404, "unknown-path"),
         ("/api/v1/retry", 405, "wrong-method"),
         ("/api/v1/explain", 400, "bad-query"),

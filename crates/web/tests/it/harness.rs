@@ -63,6 +63,13 @@ impl Said {
 }
 
 impl Server {
+    /// The head of the answer, as it came.
+    pub async fn raw_head(&self, head: &str) -> String {
+        let text = format!("{}\r\nconnection: close\r\n\r\n", head.replace('\n', "\r\n"));
+        let Endpoint::Tcp(address) = &self.endpoint else { panic!("not over TCP") };
+        exchange(TcpStream::connect(address).await.unwrap(), &text).await.split("\r\n\r\n").next().unwrap().to_owned()
+    }
+
     /// Sends `head` lines and a body as they are.
     pub async fn raw(&self, head: &str, body: &str) -> Said {
         let text = format!("{}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", head.replace('\n', "\r\n"), body.len());

@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod api;
+mod described;
 mod examples;
 mod harness;
 mod hooks;
+mod once;
 mod signed;
 mod stopping;
+mod stream;
 mod unix;

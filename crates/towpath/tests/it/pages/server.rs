@@ -57,7 +57,8 @@ impl Server {
         let begun = Instant::now();
         let published = loop {
             // It listens before it has read everything.
-            match published(&made.folder).filter(|published| get(&base(published), "/api/v1/status").0 == 200) {
+            let is_ready = |published: &Value| get(&base(published), "/api/v1/status").1.contains("\"targets\":[{");
+            match published(&made.folder).filter(is_ready) {
                 Some(published) => break published,
                 None => assert!(begun.elapsed() < PATIENCE, "{}", fs::read_to_string(made.folder.join("server.log")).unwrap_or_default()),
             }
