@@ -1,9 +1,13 @@
 //! What people ask for.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// A line that is not blank, and holds no control characters.
+const LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+
 /// `plan`: what would happen.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PlanRequest {
     /// As if this branch of the config repository were merged.
@@ -14,7 +18,7 @@ pub struct PlanRequest {
 }
 
 /// `retry`: what failed is tried again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RetryRequest {
     /// A target, source, change or run: id, title or unambiguous part of a title.
@@ -31,7 +35,7 @@ pub type CancelRequest = RetryRequest;
 pub type AckRequest = RetryRequest;
 
 /// `promote`: a subscriber is moved to a commit that its channels vouch for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PromoteRequest {
     /// The target: id, title or unambiguous part of a title.
@@ -44,7 +48,7 @@ pub struct PromoteRequest {
 }
 
 /// `rollback`: a target goes back, and the commit it leaves is blocked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RollbackRequest {
     /// The target.
@@ -57,7 +61,7 @@ pub struct RollbackRequest {
 }
 
 /// `hold`: nothing moves on what is selected until it is released.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HoldRequest {
     /// A target (id, title, part of a title), `app/NAME` or `environment/NAME`.
@@ -71,12 +75,14 @@ pub struct HoldRequest {
 pub type ReleaseRequest = HoldRequest;
 
 /// Who asks and why: goes into the ledger and into the commit that is made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Asked {
     /// A person's name. May be left out where the server knows who asks.
     #[serde(default)]
+    #[schemars(length(min = 1, max = 500), regex(pattern = LINE))]
     pub by: String,
     /// The reason.
+    #[schemars(length(min = 1, max = 500), regex(pattern = LINE))]
     pub why: String,
 }

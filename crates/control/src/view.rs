@@ -13,6 +13,7 @@ mod trouble;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use towpath_domain::{ChangeId, CommitId, FailureClass, RunId, TargetId, Timestamp};
 
@@ -28,7 +29,7 @@ pub use run::{CaseView, CauseView, ObjectView, PulseView, ReportView, RunDetail}
 pub use trouble::{CompareRequest, CompareView, ImageFilter, ImageMove, ImageView, IncidentView};
 
 /// What is where, what is moving, what is stuck and why.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusView {
     /// The config repository.
@@ -44,7 +45,7 @@ pub struct StatusView {
 }
 
 /// The config repository as last read.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConfigView {
     /// Its URL, without credentials.
@@ -60,7 +61,7 @@ pub struct ConfigView {
 }
 
 /// A commit as people know it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CommitView {
     /// Its id.
@@ -74,7 +75,7 @@ pub struct CommitView {
 }
 
 /// A verdict in words.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VerdictView {
     /// `up-to-date`, `act` or `held`.
@@ -90,7 +91,7 @@ pub struct VerdictView {
 }
 
 /// A candidate that was passed over.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PassedOverView {
     /// The candidate.
@@ -100,7 +101,7 @@ pub struct PassedOverView {
 }
 
 /// A hold in words.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HoldView {
     /// The reason's stable name, such as `unvouched`.
@@ -112,7 +113,7 @@ pub struct HoldView {
 }
 
 /// A source.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceView {
     /// Its name.
@@ -130,7 +131,7 @@ pub struct SourceView {
 }
 
 /// An image that a build made.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BuiltView {
     /// The commit.
@@ -146,7 +147,7 @@ pub struct BuiltView {
 }
 
 /// A target.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetView {
     /// Its stable id.
@@ -176,7 +177,7 @@ pub struct TargetView {
 }
 
 /// A successful deploy.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeployedView {
     /// The commit.
@@ -190,7 +191,7 @@ pub struct DeployedView {
 }
 
 /// A change on the config repository.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChangeView {
     /// Its id; its branch is `towpath/{id}`.
@@ -212,7 +213,7 @@ pub struct ChangeView {
 }
 
 /// A run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunView {
     /// Its id.
@@ -244,7 +245,7 @@ pub struct RunView {
 }
 
 /// A step of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StepView {
     /// Its name.
@@ -256,7 +257,7 @@ pub struct StepView {
 }
 
 /// The answer to `explain`: the story so far, and what is being waited for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainView {
     /// What was asked about: `commit`, `target`, `channel`, `run` or `change`.
@@ -272,7 +273,7 @@ pub struct ExplainView {
 }
 
 /// One line of a story.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StoryLine {
     /// The ledger's event.
@@ -286,7 +287,7 @@ pub struct StoryLine {
 }
 
 /// Where something stands now.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StandView {
     /// As people call it.
@@ -298,7 +299,7 @@ pub struct StandView {
 }
 
 /// What would happen: now, or if a branch were merged.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanView {
     /// What was planned: a folder, a commit or a branch.
@@ -310,7 +311,7 @@ pub struct PlanView {
 }
 
 /// One line of a plan.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanLine {
     /// As people call it.
@@ -329,7 +330,7 @@ pub struct PlanLine {
 }
 
 /// What a deploy of one target would change.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DiffView {
     /// The commit that would be deployed; none when no commit is known.
@@ -342,7 +343,7 @@ pub struct DiffView {
 }
 
 /// What would become of one object.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectDiffView {
     /// The object, as `Kind.group/name`.
@@ -354,7 +355,7 @@ pub struct ObjectDiffView {
 }
 
 /// One event of the ledger, in words.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryLine {
     /// Its id.
@@ -375,7 +376,7 @@ pub struct HistoryLine {
 }
 
 /// One finding of `doctor`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// What was looked at.
@@ -389,7 +390,7 @@ pub struct Finding {
 }
 
 /// What a write answers: the change or run that will carry it out, and how to follow it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Accepted {
     /// What will happen, in words.
@@ -401,11 +402,12 @@ pub struct Accepted {
 }
 
 /// A refusal, after RFC 9457's problem details.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, thiserror::Error)]
 #[serde(rename_all = "camelCase")]
 #[error("{title}: {detail}")]
 pub struct Problem {
-    /// The rule's stable name, such as `unknown-target`.
+    /// The rule's stable name, such as `unknown-target`. The API sends it as `rule`, and as `type` where the rule is explained.
+    #[serde(rename = "rule")]
     pub r#type: String,
     /// A short summary.
     pub title: String,

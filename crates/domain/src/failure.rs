@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The class of a failure: it decides whether trying again can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum FailureClass {
     /// The change's own fault: its build, template, configuration or tests are wrong. Never retried by itself.
     Own,

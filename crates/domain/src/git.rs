@@ -20,6 +20,21 @@ pub struct CommitIdError {
     text: String,
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for CommitId {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "CommitId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^[0-9a-f]{40}$" })
+    }
+}
+
 impl CommitId {
     /// Git's null id, 40 zeros: no commit. As a target's `ref` it says that nothing was promoted there yet.
     pub const NULL: Self = Self([0; 20]);

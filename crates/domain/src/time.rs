@@ -11,6 +11,21 @@ use crate::Span;
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Timestamp {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "integer", "format": "int64", "description": "Milliseconds since 1970-01-01T00:00:00Z." })
+    }
+}
+
 impl Timestamp {
     /// A moment from its milliseconds since 1970.
     #[must_use]

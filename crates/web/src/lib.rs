@@ -41,12 +41,19 @@ pub mod limits;
 pub mod pages;
 pub mod problem;
 pub mod query;
+pub mod rules;
 pub mod server;
 
 mod bucket;
+mod feed;
+mod files;
+mod stalled;
+mod text;
 
+pub use api::{Operation, operations};
 pub use brain::{Answer, Begun, Brain, Once, RepositoryName, Wake};
 pub use caller::{Caller, Until};
 pub use endpoint::{Endpoint, EndpointError};
+pub use files::open_files;
 pub use query::{BackupRequest, HistoryFilter, LogLine, LogPage, LogQuery, RunFilter};
 pub use server::{ListenError, Listener, serve};

@@ -17,8 +17,40 @@ pub const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// The longest wait for new lines of a log. Less than [`REQUEST_TIMEOUT`], so that a wait ends with an answer.
 pub const LOG_WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// Connections at a time. Far more than one machine's people and scripts need, far fewer than the files a process may open.
-pub const CONNECTIONS_MAX: usize = 256;
+/// Connections at a time: room for all streams, for all requests that are answered at once, for all webhooks, and some that are idle. `serve`
+/// sees to it that the process may open as many files.
+pub const CONNECTIONS_MAX: usize = STREAMS_MAX + REQUESTS_MAX + HOOKS_AT_ONCE + 224;
+
+/// Files that the process may have open: a connection is one, and beside them there are the ledger, mirrors and what is asked of others.
+pub const FILES_WANTED: u64 = 2 * CONNECTIONS_MAX as u64;
+
+/// Answers that last at a time: streams of events and exports. As many as a large organisation has open pages; a stream costs some 20 KiB.
+pub const STREAMS_MAX: usize = 1536;
+
+/// Requests that are answered at the same time, those that wait for lines of a log included. Streams and webhooks have places of their own, so that
+/// none of the three keeps the others out.
+pub const REQUESTS_MAX: usize = 256;
+
+/// How long the other end of a connection may take nothing of what is sent to it.
+pub const STALLED_MAX: Duration = Duration::from_secs(30);
+
+/// Events that are kept for streams which are a little slow, ready to be sent. Most have less than 1 KiB; those with a branch's commits some 20.
+pub const EVENTS_KEPT: usize = 256;
+
+/// Streams that read at the same time what they missed.
+pub const CATCHING_UP_MAX: usize = 4;
+
+/// So many events are told one by one to who missed them; who missed more is told to load anew what they show.
+pub const EVENTS_MISSED_MAX: i64 = 10_000;
+
+/// How often a stream says that it is still there. Proxies close what is silent for a minute.
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// How long those who follow wait before they come again after a stream ended.
+pub const STREAM_RETRY: Duration = Duration::from_secs(2);
+
+/// The longest key of a write that is to be done once, in bytes.
+pub const KEY_BYTES_MAX: usize = 255;
 
 /// How long open requests may take to end once the server is told to stop.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);

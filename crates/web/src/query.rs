@@ -1,5 +1,6 @@
 //! What can be asked, and pages of logs.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use towpath_domain::Timestamp;
 
@@ -14,7 +15,7 @@ fn default_limit() -> u32 {
 }
 
 /// Which runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RunFilter {
     /// About this: a source, target or change; id, title or part of a title.
@@ -22,12 +23,15 @@ pub struct RunFilter {
     pub subject: Option<String>,
     /// In this state, as in [`RunView::state`](towpath_control::view::RunView::state).
     #[serde(default)]
+    #[schemars(extend("enum" = ["queued", "running", "succeeded", "failed", "superseded", "cancelled", null]))]
     pub state: Option<String>,
     /// Where to go on: the [`PageView::next`](towpath_control::view::PageView::next) of the page before.
     #[serde(default)]
+    #[schemars(regex(pattern = r"^[1-9][0-9]{0,17}$"))]
     pub cursor: Option<String>,
     /// At most so many, the newest. From 1 to [`MAX_LIMIT`].
     #[serde(default = "default_limit")]
+    #[schemars(range(min = 1, max = MAX_LIMIT))]
     pub limit: u32,
 }
 
@@ -38,7 +42,7 @@ impl Default for RunFilter {
 }
 
 /// Which events.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HistoryFilter {
     /// About this: a commit, source, target, channel, run or change; id, title or part of a title.
@@ -58,9 +62,11 @@ pub struct HistoryFilter {
     pub kind: Option<String>,
     /// Where to go on: the [`PageView::next`](towpath_control::view::PageView::next) of the page before.
     #[serde(default)]
+    #[schemars(regex(pattern = r"^[1-9][0-9]{0,17}$"))]
     pub cursor: Option<String>,
     /// At most so many, the newest. From 1 to [`MAX_LIMIT`].
     #[serde(default = "default_limit")]
+    #[schemars(range(min = 1, max = MAX_LIMIT))]
     pub limit: u32,
 }
 
@@ -82,7 +88,7 @@ pub struct LogQuery {
 }
 
 /// A page of a run's logs.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LogPage {
     /// Lines in the order they were written.
@@ -97,7 +103,7 @@ pub struct LogPage {
 }
 
 /// A line of a run's logs, secrets masked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LogLine {
     /// Its place in the run's log, from 1; it stays the same while the log grows.
@@ -114,7 +120,7 @@ pub struct LogLine {
 }
 
 /// `ledger backup`: a copy of the ledger while it is in use.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BackupRequest {
     /// An absolute path on the server's machine where nothing is yet.

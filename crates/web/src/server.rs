@@ -17,7 +17,9 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::brain::Brain;
 use crate::endpoint::Endpoint;
+use crate::files::open_files;
 use crate::hooks::{HookSettings, Hooks};
+use crate::stalled::Stalled;
 use crate::{api, limits};
 
 /// Why the server cannot listen.
@@ -120,6 +122,13 @@ fn bind_private(path: &Path) -> io::Result<StdUnixListener> {
 /// Serves the API over `brain` until `shutdown` turns true (or its sender is gone). Then nobody new is let in, waiting requests
 /// are answered with what there is, and open ones get [`limits::DRAIN_TIMEOUT`] to end. Webhooks are received as `hooks` says.
 pub async fn serve(listener: Listener, brain: Arc<dyn Brain>, hooks: HookSettings, shutdown: watch::Receiver<bool>) {
+    let files = open_files(limits::FILES_WANTED);
+    if files < limits::FILES_WANTED {
+        let wanted = limits::FILES_WANTED;
+        tracing::warn!(
+            "this process may open {files} files, and needs {wanted} when all connections are taken: raise the limit (LimitNOFILE of systemd)"
+        );
+    }
     let router = api::router(brain, Hooks::new(hooks), shutdown.clone());
     match listener.bound {
         Bound::Tcp(listener) => {
@@ -148,7 +157,7 @@ async fn accept(router: Router, mut shutdown: watch::Receiver<bool>, mut listene
             next = next => next,
         };
         let service = TowerToHyperService::new(router.clone());
-        let connection = draining.watch(http.serve_connection(TokioIo::new(stream), service));
+        let connection = draining.watch(http.serve_connection(TokioIo::new(Stalled::new(stream, limits::STALLED_MAX)), service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");

@@ -1,12 +1,13 @@
 //! The board: apps × environments.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use towpath_domain::{RunId, SourceName, TargetId, Timestamp};
 
 use super::{CommitView, HoldView};
 
 /// Apps × environments: what runs where, what is on its way, what is stuck and on what.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BoardView {
     /// The columns: environments in the order in which commits reach them.
@@ -22,7 +23,7 @@ pub struct BoardView {
 }
 
 /// How many targets are how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Totals {
     /// Targets in all.
@@ -38,7 +39,7 @@ pub struct Totals {
 }
 
 /// An app.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BoardRow {
     /// The app.
@@ -54,7 +55,7 @@ pub struct BoardRow {
 }
 
 /// A target on the board.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CellView {
     /// Its id.
@@ -82,7 +83,7 @@ pub struct CellView {
 }
 
 /// A commit that is not in production yet.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WaitingCommit {
     /// Of this source.
@@ -98,7 +99,7 @@ pub struct WaitingCommit {
 }
 
 /// What of the board is asked for. All that is set must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BoardFilter {
     /// Of this app.

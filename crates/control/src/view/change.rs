@@ -1,12 +1,13 @@
 //! Changes on the config repository, one by one.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use towpath_domain::{ChangeId, TargetId};
 
 use super::{ActionView, ChangeView, CommitView, RunView, StoryLine};
 
 /// A change with all that is known of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChangeDetail {
     /// The change.
@@ -32,7 +33,7 @@ pub struct ChangeDetail {
 }
 
 /// A target that a change moves.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MoveView {
     /// The target.
@@ -46,7 +47,7 @@ pub struct MoveView {
 }
 
 /// A check of a change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckView {
     /// Its name, such as `validation`.
@@ -58,7 +59,7 @@ pub struct CheckView {
 }
 
 /// Which changes. All that is set must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ChangeFilter {
     /// `open`, `merged`, `failed` or `closed`.

@@ -1,11 +1,12 @@
 //! Targets and channels as a drawing's nodes and edges.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::CommitView;
 
 /// What publishes to what, as far as it was asked for.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GraphView {
     /// Sources, targets and channels.
@@ -17,7 +18,7 @@ pub struct GraphView {
 }
 
 /// A node.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeView {
     /// `source`, `target` or `channel`.
@@ -41,7 +42,7 @@ pub struct NodeView {
 }
 
 /// Which part of the graph. All that is set must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GraphFilter {
     /// Of this app.

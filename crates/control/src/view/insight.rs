@@ -1,10 +1,11 @@
 //! How well deliveries go: the figures that DORA made known, where the time goes, and which tests are slow or flaky.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use towpath_domain::{RunId, Timestamp};
 
 /// How well deliveries went in a time.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InsightView {
     /// The time, in days up to now.
@@ -30,7 +31,7 @@ pub struct InsightView {
 }
 
 /// A day.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DayView {
     /// Its beginning.
@@ -44,7 +45,7 @@ pub struct DayView {
 }
 
 /// How figures are spread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Spread {
     /// Of how many.
@@ -56,7 +57,7 @@ pub struct Spread {
 }
 
 /// So many of so many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Ratio {
     /// These.
@@ -66,7 +67,7 @@ pub struct Ratio {
 }
 
 /// The time at a station.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StationTime {
     /// `build`, or `deploy`, `test` or `change` with the environment behind a space.
@@ -78,7 +79,7 @@ pub struct StationTime {
 }
 
 /// A test over its runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TestView {
     /// The target whose run reported it.
@@ -96,7 +97,7 @@ pub struct TestView {
 }
 
 /// Which deliveries.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct InsightFilter {
     /// In so many days up to now; 30 when absent, at most 366.

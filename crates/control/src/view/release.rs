@@ -1,12 +1,13 @@
 //! One commit's way to production, and why something is as it is.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use towpath_domain::{ChangeId, RunId, SourceName, TargetId, Timestamp};
 
 use super::{CommitView, HoldView, StoryLine, VerdictView};
 
 /// One commit's way: merge, build, each deploy, test and change, to production.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReleaseView {
     /// The commit.
@@ -28,7 +29,7 @@ pub struct ReleaseView {
 }
 
 /// A station on a commit's way.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StationView {
     /// `merge`, `build`, `deploy`, `test` or `change`.
@@ -60,7 +61,7 @@ pub struct StationView {
 }
 
 /// The engine's verdict for a target, source or change, hold by hold, with what to do about each.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WhyView {
     /// `target`, `source` or `change`.
@@ -90,7 +91,7 @@ pub struct WhyView {
 }
 
 /// Something that can be done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ActionView {
     /// The write of the API: `retry`, `cancel`, `promote`, `rollback`, `hold`, `release` or `ack`.

@@ -1,12 +1,13 @@
 //! A run with all that is known of it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use towpath_domain::Timestamp;
 
 use super::{ActionView, RunView};
 
 /// A run with its steps, and what was found in it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunDetail {
     /// The run with its steps.
@@ -32,7 +33,7 @@ pub struct RunDetail {
 }
 
 /// Why a run failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CauseView {
     /// What went wrong.
@@ -42,7 +43,7 @@ pub struct CauseView {
 }
 
 /// An object of a cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectView {
     /// `Kind/name`.
@@ -54,7 +55,7 @@ pub struct ObjectView {
 }
 
 /// A test report.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportView {
     /// Its name.
@@ -70,7 +71,7 @@ pub struct ReportView {
 }
 
 /// A test of a report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CaseView {
     /// Its name.
@@ -84,7 +85,7 @@ pub struct CaseView {
 }
 
 /// What the loop is like, for gauges and counters.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PulseView {
     /// The newest event.

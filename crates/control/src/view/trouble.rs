@@ -1,12 +1,13 @@
 //! Incidents, images, comparisons.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use towpath_domain::{RunId, Timestamp};
 
 use super::{ActionView, CommitView, DiffView};
 
 /// A failure that people must see.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IncidentView {
     /// `target`, `source` or `change`.
@@ -36,7 +37,7 @@ pub struct IncidentView {
 }
 
 /// An image that a build made.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageView {
     /// The source.
@@ -56,7 +57,7 @@ pub struct ImageView {
 }
 
 /// Which images.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ImageFilter {
     /// Of this source.
@@ -70,7 +71,7 @@ pub struct ImageFilter {
 }
 
 /// What is to be compared.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CompareRequest {
     /// The target whose objects are compared.
@@ -82,7 +83,7 @@ pub struct CompareRequest {
 }
 
 /// Two refs beside each other.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CompareView {
     /// The target, as people call it.
@@ -102,7 +103,7 @@ pub struct CompareView {
 }
 
 /// An image that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageMove {
     /// Its name without tag.

@@ -1,24 +1,39 @@
 //! The routes.
 
+mod badge;
 pub(crate) mod extract;
+mod fresh;
+mod history;
+mod look;
+mod once;
+mod openapi;
+mod operation;
+mod operations;
 mod read;
+mod reader;
+mod stream;
 mod write;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::brain::Brain;
 use crate::caller::Caller;
+use crate::feed::Feed;
 use crate::hooks::{self, Hooks};
-use crate::problem::Refusal;
-use crate::{guard, limits, pages};
+use crate::problem::{Refusal, name_instance};
+use crate::{guard, limits, pages, rules};
+
+pub use openapi::document;
+pub use operation::Operation;
+pub use operations::{PREFIX, operations};
 
 /// What every handler shares.
 #[derive(Clone)]
@@ -27,29 +42,23 @@ pub(crate) struct Shared {
     /// Turns true when the server is told to stop: whoever waits then answers with what there is.
     pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) hooks: Hooks,
+    pub(crate) feed: Feed,
+    /// Places of requests that are answered at the same time.
+    places: Arc<Semaphore>,
 }
 
 /// The API over `brain`. Waiting requests end early once `stopping` turns true.
 pub(crate) fn router(brain: Arc<dyn Brain>, hooks: Hooks, stopping: watch::Receiver<bool>) -> Router {
-    let shared = Shared { brain, stopping, hooks };
-    let v1 = Router::new()
-        .route("/status", get(read::status))
-        .route("/plan", get(read::plan))
-        .route("/explain", get(read::explain))
-        .route("/runs", get(read::runs))
-        .route("/runs/{id}", get(read::run))
-        .route("/runs/{id}/logs", get(read::logs))
-        .route("/history", get(read::history))
-        .route("/doctor", get(read::doctor))
-        .route("/retry", post(write::retry))
-        .route("/ack", post(write::ack))
-        .route("/cancel", post(write::cancel))
-        .route("/promote", post(write::promote))
-        .route("/rollback", post(write::rollback))
-        .route("/hold", post(write::hold))
-        .route("/release", post(write::release))
-        .route("/backup", post(write::backup))
-        .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX));
+    let feed = Feed::new(Arc::clone(&brain), stopping.clone());
+    let shared = Shared { brain, stopping, hooks, feed, places: Arc::new(Semaphore::new(limits::REQUESTS_MAX)) };
+    let mut v1 = Router::new().route("/openapi.json", get(reader::document));
+    for operation in operations() {
+        v1 = v1.route(operation.path, operation.handler);
+    }
+    let v1 = v1
+        .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(shared.clone(), once::once))
+        .layer(middleware::from_fn(fresh::fresh));
     // A webhook may come through a proxy that keeps the outside name in Host. It can do nothing but wake, so it is let in.
     let hook = Router::new()
         .route("/hooks/github", post(hooks::github))
@@ -58,8 +67,11 @@ pub(crate) fn router(brain: Arc<dyn Brain>, hooks: Hooks, stopping: watch::Recei
         .route("/hooks/registry", post(hooks::registry))
         .route("/hooks/git", post(hooks::git));
     Router::new()
-        .nest("/api/v1", v1)
+        .nest(PREFIX, v1)
         .merge(pages::router())
+        .route("/api", get(reader::page))
+        .merge(rules::router())
+        .layer(middleware::from_fn_with_state(shared.clone(), in_a_place))
         .route("/healthz", get(|| async { "ok\n" }))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
@@ -68,12 +80,23 @@ pub(crate) fn router(brain: Arc<dyn Brain>, hooks: Hooks, stopping: watch::Recei
         .layer(middleware::from_fn(pages::dressed))
         .merge(hook)
         .layer(middleware::from_fn(within_time))
+        .layer(middleware::from_fn(name_instance))
         .with_state(shared)
 }
 
 /// Whoever can connect to loopback is the one user of this machine.
 async fn single_user(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(Caller::local());
+    next.run(request).await
+}
+
+/// Refuses what is more than the server answers at once. A stream leaves its place when it begins: it takes one of another kind.
+async fn in_a_place(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let Ok(_place) = shared.places.try_acquire() else {
+        let detail = format!("{} requests are being answered", limits::REQUESTS_MAX);
+        let mend = "come again in a moment";
+        return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "The server is busy", detail, mend).into_response();
+    };
     next.run(request).await
 }
 

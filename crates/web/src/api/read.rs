@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderName, StatusCode, header};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::time::Instant;
 use towpath_control::request::PlanRequest;
-use towpath_control::view::{ExplainView, Finding, HistoryLine, PageView, PlanView, RunView, StatusView};
+use towpath_control::view::{ExplainView, Finding, PageView, PlanView, RunView, StatusView};
 use towpath_control::{Scope, Verb};
 
 use super::Shared;
@@ -16,9 +17,9 @@ use super::extract::{Path, Query};
 use crate::caller::Caller;
 use crate::limits;
 use crate::problem::Refusal;
-use crate::query::{HistoryFilter, LogPage, LogQuery, MAX_LIMIT, RunFilter};
+use crate::query::{LogPage, LogQuery, MAX_LIMIT, RunFilter};
 
-type Shown<T> = Result<Json<T>, Refusal>;
+pub(super) type Shown<T> = Result<Json<T>, Refusal>;
 
 pub(super) async fn status(State(shared): State<Shared>, caller: Caller) -> Shown<StatusView> {
     Ok(Json(shared.brain.status(caller.sight()).await?))
@@ -28,9 +29,11 @@ pub(super) async fn plan(State(shared): State<Shared>, caller: Caller, Query(req
     Ok(Json(shared.brain.plan(caller.sight(), request).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ExplainQuery {
+    /// What is asked about: a commit, target, channel, run or change; id, title or an unambiguous part of either.
+    #[schemars(length(min = 1))]
     what: String,
 }
 
@@ -43,17 +46,16 @@ pub(super) async fn runs(State(shared): State<Shared>, caller: Caller, Query(fil
     Ok(Json(shared.brain.runs(caller.sight(), filter).await?))
 }
 
-pub(super) async fn run(State(shared): State<Shared>, caller: Caller, Path(id): Path) -> Shown<RunView> {
-    Ok(Json(shared.brain.run(caller.sight(), id).await?))
-}
-
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct LogsQuery {
+    /// Where to begin: 0, or the `next` of the page before.
     #[serde(default)]
     from: u64,
+    /// How long to wait for a line at most, in milliseconds; no longer than half a minute.
     #[serde(default)]
     wait_ms: u64,
+    /// Only lines that hold this text; case counts.
     search: Option<String>,
 }
 
@@ -78,21 +80,16 @@ pub(super) async fn logs(State(shared): State<Shared>, caller: Caller, Path(run)
     }
 }
 
-pub(super) async fn history(
+pub(super) async fn doctor(
     State(shared): State<Shared>,
     caller: Caller,
-    Query(filter): Query<HistoryFilter>,
-) -> Shown<PageView<HistoryLine>> {
-    check_limit(filter.limit)?;
-    Ok(Json(shared.brain.history(caller.sight(), filter).await?))
-}
-
-pub(super) async fn doctor(State(shared): State<Shared>, caller: Caller) -> Shown<Vec<Finding>> {
+) -> Result<([(HeaderName, &'static str); 1], Json<Vec<Finding>>), Refusal> {
     caller.check(Verb::Administer, &[Scope::INSTALLATION])?;
-    Ok(Json(shared.brain.doctor().await?))
+    // It shows more of the installation than anything else.
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(shared.brain.doctor().await?)))
 }
 
-fn check_limit(limit: u32) -> Result<(), Refusal> {
+pub(super) fn check_limit(limit: u32) -> Result<(), Refusal> {
     if (1..=MAX_LIMIT).contains(&limit) {
         return Ok(());
     }

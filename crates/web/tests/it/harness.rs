@@ -54,11 +54,22 @@ impl Said {
         for field in ["title", "detail", "mend"] {
             assert!(body[field].as_str().is_some_and(|text| !text.is_empty()), "{field}: {self:?}");
         }
-        body["type"].as_str().unwrap().to_owned()
+        let rule = body["rule"].as_str().unwrap().to_owned();
+        assert_eq!(body["type"], format!("/problems/{rule}"), "{self:?}");
+        assert!(body["instance"].as_str().is_some_and(|path| path.starts_with('/')), "{self:?}");
+        assert!(self.head.contains("cache-control: no-store"), "{self:?}");
+        rule
     }
 }
 
 impl Server {
+    /// The head of the answer, as it came.
+    pub async fn raw_head(&self, head: &str) -> String {
+        let text = format!("{}\r\nconnection: close\r\n\r\n", head.replace('\n', "\r\n"));
+        let Endpoint::Tcp(address) = &self.endpoint else { panic!("not over TCP") };
+        exchange(TcpStream::connect(address).await.unwrap(), &text).await.split("\r\n\r\n").next().unwrap().to_owned()
+    }
+
     /// Sends `head` lines and a body as they are.
     pub async fn raw(&self, head: &str, body: &str) -> Said {
         let text = format!("{}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", head.replace('\n', "\r\n"), body.len());

@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod api;
+mod described;
 mod examples;
 mod harness;
 mod hooks;
+mod once;
 mod pages;
 mod signed;
 mod stopping;
+mod stream;
 mod unix;

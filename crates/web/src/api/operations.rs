@@ -1,0 +1,202 @@
+//! All that the API takes.
+
+use towpath_control::Verb;
+use towpath_control::request::{HoldRequest, PlanRequest, PromoteRequest, RetryRequest, RollbackRequest};
+use towpath_control::view::{
+    Accepted, BoardFilter, BoardView, ChangeDetail, ChangeFilter, ChangeView, CompareRequest, CompareView, ExplainView, Finding,
+    GraphFilter, GraphView, HistoryLine, ImageFilter, ImageView, IncidentView, InsightFilter, InsightView, PageView, PlanView, ReleaseView,
+    RunDetail, RunView, StatusView, WhyView,
+};
+
+use super::operation::Operation;
+use super::{badge, history, look, read, stream, write};
+use crate::query::{BackupRequest, LogPage, RunFilter};
+
+/// Where the API is.
+pub const PREFIX: &str = "/api/v1";
+
+/// What a name may come to when it names nothing, or too much.
+const NAMED: &[&str] = &["unknown-name", "unknown-target", "unknown-commit", "unknown-run", "ambiguous-target", "ambiguous-commit"];
+
+/// All requests that the API takes, below [`PREFIX`].
+#[must_use]
+pub fn operations() -> Vec<Operation> {
+    let mut all = looks();
+    all.extend(lists());
+    all.extend(writes());
+    all
+}
+
+fn looks() -> Vec<Operation> {
+    vec![
+        Operation::get("/status", "status", read::status)
+            .says("look", "What is where", "Every source and target with what runs there, what is moving, what is stuck and why.")
+            .answers::<StatusView>(),
+        Operation::get("/board", "board", look::board)
+            .says("look", "Apps and environments", "What runs where, what is on its way, what is stuck and on what, and the train of commits that wait.")
+            .query::<BoardFilter>()
+            .answers::<BoardView>(),
+        Operation::get("/commits/{sha}", "release", look::release)
+            .says("look", "One commit's way", "From merge to production: each station with its times and the reason for each wait. The commit is a full id or an unambiguous beginning.")
+            .answers::<ReleaseView>()
+            .refuses(NAMED),
+        Operation::get("/targets/{id}", "target", look::target)
+            .says("look", "Why a target is as it is", "The verdict, hold by hold, with what would lift each. A target is named by its id, its title or an unambiguous part of it.")
+            .answers::<WhyView>()
+            .refuses(NAMED),
+        Operation::get("/targets/{id}/badge.svg", "badge", badge::badge)
+            .says("look", "A badge", "A small picture with what runs in a target and how that stands, for a repository's front page.")
+            .query::<badge::BadgeQuery>()
+            .answers_as::<String>(200, "image/svg+xml")
+            .refuses(NAMED),
+        Operation::get("/sources/{name}", "source", look::source)
+            .says("look", "Why a source is as it is", "The verdict, hold by hold, with what would lift each.")
+            .answers::<WhyView>()
+            .refuses(NAMED),
+        Operation::get("/changes/{id}", "change", look::change)
+            .says("look", "A change", "One change on the config repository with its checks, approvals and runs.")
+            .answers::<ChangeDetail>()
+            .refuses(NAMED),
+        Operation::get("/runs/{id}", "run", look::run)
+            .says("look", "A run", "Its steps with their times, the likely cause of its failure, objects, test reports and what can be done. A run is named by its id or an unambiguous beginning.")
+            .answers::<RunDetail>()
+            .refuses(&["unknown-run", "ambiguous-run"]),
+        Operation::get("/runs/{id}/logs", "logs", read::logs)
+            .says("look", "A page of a run's log", "Lines in the order in which they were written; secrets are masked. With `waitMs`, an empty page of a run that goes on is held back until there is a line.")
+            .query::<read::LogsQuery>()
+            .answers::<LogPage>()
+            .refuses(&["unknown-run", "ambiguous-run"]),
+        Operation::get("/explain", "explain", read::explain)
+            .says("look", "The story of something", "What happened to a commit, target, channel, run or change, and what is being waited for.")
+            .query::<read::ExplainQuery>()
+            .answers::<ExplainView>()
+            .refuses(NAMED)
+            .refuses(&["ambiguous-run"]),
+        Operation::get("/plan", "plan", read::plan)
+            .says("look", "What would happen", "Now, or if a branch of the config repository were merged; with `diff`, what would change in the clusters, for one target or (when empty) for all.")
+            .query::<PlanRequest>()
+            .answers::<PlanView>()
+            .refuses(&["unknown-target", "ambiguous-target", "unknown-branch", "conflict", "git"]),
+        Operation::get("/compare", "compare", look::compare)
+            .says("look", "Two refs beside each other", "The commits, rendered objects and images in which two refs of a target differ. Values of secrets are hidden.")
+            .query::<CompareRequest>()
+            .answers::<CompareView>()
+            .refuses(NAMED)
+            .refuses(&["git", "nothing-to-compare"]),
+        Operation::get("/graph", "graph", look::graph)
+            .says("look", "What publishes to what", "Sources, targets and channels as nodes, and what leads to what as edges between their places in the list.")
+            .query::<GraphFilter>()
+            .answers::<GraphView>()
+            .refuses(NAMED),
+        Operation::get("/insight", "insight", look::insight)
+            .says("look", "How well deliveries go", "Lead time, deployment frequency, change fail rate, recovery time, rework rate; where the time goes; slow and flaky tests.")
+            .query::<InsightFilter>()
+            .answers::<InsightView>(),
+        Operation::get("/doctor", "doctor", read::doctor)
+            .needs(Verb::Administer)
+            .says("administer", "What is well and what is not", "Everything that the server depends on, looked at now, each with how to mend it.")
+            .answers::<Vec<Finding>>(),
+    ]
+}
+
+fn lists() -> Vec<Operation> {
+    vec![
+        Operation::get("/runs", "runs", read::runs)
+            .says("lists", "Runs", "Newest first, without their steps. A page may be shorter than `limit` although `next` says that there is more.")
+            .query::<RunFilter>()
+            .answers::<PageView<RunView>>()
+            .refuses(NAMED)
+            .refuses(&["bad-cursor", "unknown-state", "no-subject"]),
+        Operation::get("/changes", "changes", look::changes)
+            .says("lists", "Changes", "Changes on the config repository, newest first.")
+            .query::<ChangeFilter>()
+            .answers::<PageView<ChangeView>>()
+            .refuses(&["bad-cursor", "unknown-state"]),
+        Operation::get("/images", "images", look::images)
+            .says("lists", "Images", "Images that were built, newest first, each with where it runs.")
+            .query::<ImageFilter>()
+            .answers::<PageView<ImageView>>()
+            .refuses(&["bad-cursor"]),
+        Operation::get("/incidents", "incidents", look::incidents)
+            .says("lists", "Incidents", "Failures that people must see: open ones first, then those that were mended of late.")
+            .answers::<Vec<IncidentView>>(),
+        Operation::get("/history", "history", history::history)
+            .says(
+                "lists",
+                "What happened",
+                "Events of the ledger in words, newest first, each with its cause. As NDJSON or CSV (by `format` or Accept) it is all that matches, from `cursor` on, and `limit` does not count.",
+            )
+            .query::<history::HistoryQuery>()
+            .answers::<PageView<HistoryLine>>()
+            .answers_as::<String>(200, history::NDJSON)
+            .answers_as::<String>(200, history::CSV)
+            .refuses(NAMED)
+            .refuses(&["ambiguous-run", "bad-cursor", "too-many-streams"]),
+        Operation::get("/events", "events", stream::events)
+            .says(
+                "lists",
+                "What happens, as it happens",
+                "A stream of server-sent events. Each message's data is an event as `history` lists it, and its id the event's number. A stream goes on after `Last-Event-ID`, or `after`, else it begins now. \
+                 An event of the type `reset` says that too much was missed: load anew what you show. Single steps of runs are left out.",
+            )
+            .query::<stream::EventsQuery>()
+            .header("Last-Event-ID", "The number of the last event that was received: the stream goes on after it.")
+            .answers_as::<String>(200, stream::MEDIA_TYPE)
+            .refuses(&["bad-header", "too-many-streams"]),
+    ]
+}
+
+/// What a write may be refused by, whatever it does.
+const WRITES: &[&str] = &["who-and-why", "not-yourself", "not-allowed", "key-used", "key-unended", "bad-header"];
+
+fn write(operation: Operation) -> Operation {
+    operation
+        .header("Idempotency-Key", "A key of the caller's, for one thing that is to be done: a request that comes again with it is answered as the first one was, and does nothing.")
+        .answers_as::<Accepted>(202, "application/json")
+        .refuses(WRITES)
+        .refuses(NAMED)
+        .refuses(&["ambiguous-run"])
+}
+
+fn writes() -> Vec<Operation> {
+    vec![
+        write(Operation::post("/retry", "retry", write::retry).body::<RetryRequest>())
+            .needs(Verb::Retry)
+            .says("writes", "Try again", "What failed is tried again: a target, source, change or run.")
+            .refuses(&["nothing-failed", "not-retryable"]),
+        write(Operation::post("/ack", "ack", write::ack).body::<RetryRequest>())
+            .needs(Verb::Retry)
+            .says("writes", "See to a failure", "Says that a person sees to a failure: nobody else is called.")
+            .refuses(&["nothing-failed", "not-retryable"]),
+        write(Operation::post("/cancel", "cancel", write::cancel).body::<RetryRequest>())
+            .needs(Verb::Retry)
+            .says("writes", "Stop a run", "A run, or the run that is under way for what is named, is stopped.")
+            .refuses(&["nothing-under-way"]),
+        write(Operation::post("/promote", "promote", write::promote).body::<PromoteRequest>())
+            .needs(Verb::Promote)
+            .says("writes", "Promote", "A target moves to a commit that its channels vouch for, by a commit in the config repository.")
+            .refuses(&["follows-a-branch", "gate", "no-candidate"]),
+        write(Operation::post("/rollback", "rollback", write::rollback).body::<RollbackRequest>())
+            .needs(Verb::Rollback)
+            .says(
+                "writes",
+                "Roll back",
+                "A target goes back, and the commit that it leaves is blocked, by a commit in the config repository.",
+            )
+            .refuses(&["nothing-deployed", "no-way-back", "same-commit"]),
+        write(Operation::post("/hold", "hold", write::hold).body::<HoldRequest>()).needs(Verb::Hold).says(
+            "writes",
+            "Hold",
+            "Nothing moves on a target, app or environment until it is released, by a commit in the config repository.",
+        ),
+        write(Operation::post("/release", "lift", write::release).body::<HoldRequest>())
+            .needs(Verb::Hold)
+            .says("writes", "Lift a hold", "A hold or a rollback's block is lifted, by a commit in the config repository.")
+            .refuses(&["no-such-hold"]),
+        write(Operation::post("/backup", "backup", write::backup).body::<BackupRequest>()).needs(Verb::Administer).says(
+            "administer",
+            "Back up the ledger",
+            "The ledger is copied, while it is in use, to a path on the server's machine where nothing is yet.",
+        ),
+    ]
+}
