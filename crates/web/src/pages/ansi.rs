@@ -214,6 +214,11 @@ pub(crate) fn html(text: &str, find: Option<&str>) -> String {
     line.out
 }
 
+/// A text of several lines as HTML.
+pub(crate) fn lines(text: &str) -> String {
+    text.lines().map(|line| html(line, None)).collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -51,7 +51,7 @@ impl RunPage<'_> {
     }
 
     fn line(&self, text: &str) -> words::Markup {
-        words::Markup(ansi::html(text, None))
+        words::Markup(ansi::lines(text))
     }
 
     fn fails<'r>(&self, report: &'r ReportView) -> impl Iterator<Item = &'r CaseView> {

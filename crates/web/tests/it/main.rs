@@ -7,6 +7,7 @@ mod examples;
 mod harness;
 mod hooks;
 mod once;
+mod pages;
 mod signed;
 mod stopping;
 mod stream;
