@@ -10,7 +10,10 @@
 // A test that cannot go on says so by panicking; this crate is the tests' own.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+pub mod browser;
 mod cosign;
+#[cfg(feature = "generated")]
+pub mod generated;
 mod git;
 mod http;
 mod keeper;
@@ -18,6 +21,7 @@ mod kube;
 mod missing;
 mod packages;
 mod proxy;
+mod python;
 mod registry;
 #[cfg(feature = "s3")]
 mod s3;
@@ -25,10 +29,12 @@ mod s3;
 pub use cosign::{Attachment, SigningKey, payload_of, statement_of};
 pub use git::GitServer;
 pub use http::Head;
+pub use keeper::Keeper;
 pub use kube::{Kube, NODE_ADDRESS, Proxy as KubeProxy};
 pub use missing::{missing_program, shared, skipped};
-pub use packages::npm_package;
+pub use packages::{npm_package, npm_package_of};
 pub use proxy::{Fate, Proxy};
+pub use python::python_programs;
 pub use registry::{REGISTRY_PASSWORD, REGISTRY_USER, Registry};
 #[cfg(feature = "s3")]
 pub use s3::S3;

@@ -4,6 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha512};
+
 use crate::kube::{cache_folder, lock};
 use crate::missing::{missing_program, skipped};
 
@@ -14,6 +18,15 @@ use crate::missing::{missing_program, skipped};
 /// In CI, when it cannot be fetched.
 #[must_use]
 pub fn npm_package(name: &str, version: &str) -> Option<PathBuf> {
+    npm_package_of(name, version, None)
+}
+
+/// As [`npm_package`], of a package whose hash is known: what is run here is what was looked at once, whatever its registry says today.
+///
+/// # Panics
+/// As [`npm_package`], and when the hash is another one.
+#[must_use]
+pub fn npm_package_of(name: &str, version: &str, integrity: Option<&str>) -> Option<PathBuf> {
     let _guard = lock("npm.lock");
     let folder = cache_folder().join("npm").join(format!("{}-{version}", name.replace(['@', '/'], "_")));
     let unpacked = folder.join("package");
@@ -49,6 +62,11 @@ pub fn npm_package(name: &str, version: &str) -> Option<PathBuf> {
         return lacks(String::from_utf8_lossy(&fetched.stderr).trim().lines().next().unwrap_or("npm cannot fetch it"));
     }
     let archive = String::from_utf8_lossy(&fetched.stdout).trim().lines().last().unwrap_or_default().to_owned();
+    if let Some(wanted) = integrity {
+        let bytes = fs::read(fresh.join(&archive)).expect("what was fetched can be read");
+        let found = format!("sha512-{}", STANDARD.encode(Sha512::digest(bytes)));
+        assert_eq!(found, wanted, "{name} {version} is not the package that it was");
+    }
     let out = Command::new("tar").arg("xzf").arg(fresh.join(archive)).arg("-C").arg(&fresh).output().expect("tar can be started");
     assert!(out.status.success(), "{name}: {}", String::from_utf8_lossy(&out.stderr));
     fs::rename(fresh.join("package"), &unpacked).expect("the cache folder can be written");

@@ -5,6 +5,7 @@ mod brain;
 mod forge;
 mod hooks;
 mod incidents;
+mod lines;
 mod names;
 mod notify;
 mod offline;

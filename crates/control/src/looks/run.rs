@@ -88,8 +88,15 @@ impl Control {
     pub(crate) fn cause(&self, run: &Run) -> Option<CauseView> {
         let Some(Outcome::Failed { step, message, .. }) = &run.outcome else { return None };
         let lines = self.world.logs.tail(&run.spec.id, step, LAST_LINES * 2).unwrap_or_default();
-        let mut last: Vec<String> =
-            lines.into_iter().filter(|line| line.stream != towpath_ledger::logs::Stream::Towpath).map(|line| line.text).collect();
+        let said = lines.into_iter().filter(|line| line.stream != towpath_ledger::logs::Stream::Towpath).map(|line| line.text);
+        let mut last: Vec<String> = Vec::new();
+        for line in said {
+            // What a pod said is written again at the end, for when nobody listened to it.
+            let again = line.strip_prefix("[pod] ").is_some_and(|text| last.iter().any(|earlier| earlier.ends_with(text)));
+            if !again && line.trim() != "[pod]" {
+                last.push(line);
+            }
+        }
         let more = last.len().saturating_sub(LAST_LINES);
         last.drain(..more);
         Some(CauseView { text: message.clone(), last_lines: last })

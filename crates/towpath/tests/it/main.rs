@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod architecture;
+mod described;
 mod differences;
 mod forges;
 mod gates;
@@ -14,6 +15,7 @@ mod kube;
 mod ledger;
 mod messages;
 mod offline;
+mod pages;
 mod people;
 mod policies;
 mod render;

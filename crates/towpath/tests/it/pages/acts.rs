@@ -1,0 +1,161 @@
+//! Every button, pressed by a person who looks at nothing else, on the demo's story as it goes on. Nothing is loaded again by hand: what
+//! happens arrives on the page that is open.
+
+use serde_json::{Value, json};
+use towpath_testbed::browser::Browser;
+
+use super::look::faults;
+use super::server::Server;
+use super::story::{commits, items};
+
+/// Presses a page's button for `verb` as a person does: opens it, says who they are and why, and sends it.
+fn act(browser: &Browser, verb: &str, to: Option<&str>) -> String {
+    browser.run("delete window.before;", &[]);
+    let form = format!("details.act form[action='/act/{verb}']");
+    browser.until(&format!("a button for {verb}"), &format!("document.querySelector(\"{form}\")"));
+    browser.click(&format!("details.act:has(form[action='/act/{verb}']) > summary"));
+    browser.fill(&format!("{form} [name=by]"), "Cleo");
+    browser.fill(&format!("{form} [name=why]"), &format!("to see what {verb} does"));
+    if let Some(to) = to {
+        browser.fill(&format!("{form} [name=to]"), to);
+    }
+    browser.run("window.before = true;", &[]);
+    browser.click(&format!("{form} button"));
+    let said = browser
+        .until("what came of it", "!window.before && (document.querySelector('.flash') || document.querySelector('.mend'))?.innerText");
+    // Whatever comes from now on must come by itself.
+    browser.run("window.here = true;", &[]);
+    said.as_str().unwrap_or_default().to_owned()
+}
+
+/// Waits until the page says something, and it is still the page that it was.
+fn arrives(browser: &Browser, text: &str) {
+    browser.until(text, &format!("document.querySelector('main').innerText.toLowerCase().includes({}.toLowerCase())", json!(text)));
+    assert_eq!(browser.run("return window.here;", &[]), json!(true), "the page was loaded again");
+}
+
+fn production(server: &Server) -> Value {
+    let status = server.api("/api/v1/status");
+    status["targets"].as_array().unwrap().iter().find(|target| target["environment"] == "production").unwrap().clone()
+}
+
+fn runs_at(server: &Server, commit: &str) {
+    server.until(&format!("production at {commit}"), "/api/v1/status", |status| {
+        let targets = status["targets"].as_array()?;
+        let at = &targets.iter().find(|target| target["environment"] == "production")?["current"]["commit"]["id"];
+        (at == commit).then_some(())
+    });
+}
+
+#[test]
+fn a_person_holds_releases_takes_back_and_promotes_by_buttons_and_sees_it_happen() {
+    let Some(browser) = Browser::start() else { return };
+    let server = Server::with_the_demo();
+    let story = commits(&server);
+    let page = format!("{}/targets/{}", server.base, production(&server)["id"].as_str().unwrap());
+    browser.size(1280, 900);
+
+    browser.go(&page);
+    let said = act(&browser, "hold", None);
+    assert!(said.starts_with("Hold"), "{said}");
+    let good = server.push("greeting.h", &server.git("web", &["show", &format!("{}:greeting.h", story[0])]), "Greet as before");
+    // The commit comes as far as it may, and the page says whose word keeps it there.
+    arrives(&browser, &good[..7]);
+    arrives(&browser, "to see what hold does");
+    assert_eq!(production(&server)["current"]["commit"]["id"], story[2], "held is held");
+
+    act(&browser, "release", None);
+    runs_at(&server, &good);
+    arrives(&browser, "up to date");
+
+    act(&browser, "rollback", None);
+    runs_at(&server, &story[2]);
+    arrives(&browser, &story[2][..7]);
+
+    let said = act(&browser, "promote", Some(&good));
+    assert!(said.contains("block"), "what was taken back is not promoted, and the page says how it could be: {said}");
+    browser.go(&page);
+    act(&browser, "promote", Some(&story[0]));
+    runs_at(&server, &story[0]);
+    arrives(&browser, &story[0][..7]);
+
+    let by: Vec<String> = items(&server.api("/api/v1/changes"))
+        .iter()
+        .filter(|change| change["by"].as_str().unwrap().contains("Cleo"))
+        .map(|change| change["kind"].as_str().unwrap().to_owned())
+        .collect();
+    for kind in ["hold", "release", "rollback", "promotion"] {
+        assert!(by.iter().any(|made| made == kind), "{kind} is not Cleo's in {by:?}");
+    }
+    assert_eq!(
+        faults(&browser, &server.base, "target").iter().filter(|fault| !fault.contains("status of 4")).collect::<Vec<_>>(),
+        Vec::<&String>::new()
+    );
+}
+
+#[test]
+fn a_person_sees_to_a_failure_tries_again_and_stops_what_hangs() {
+    let Some(browser) = Browser::start() else { return };
+    let server = Server::with_the_demo();
+    let story = commits(&server);
+    browser.size(1280, 900);
+    browser.go(&format!("{}/incidents", server.base));
+    browser.run("window.here = true;", &[]);
+
+    let bad = server.push("greeting.h", &server.git("web", &["show", &format!("{}:greeting.h", story[1])]), "Greet nobody");
+    arrives(&browser, "does not greet");
+    act(&browser, "ack", None);
+    arrives(&browser, "Cleo");
+
+    let of_bad = |state: &'static str, bad: String| {
+        move |runs: &Value| {
+            let found =
+                items(runs).into_iter().filter(|run| run["kind"] == "deploy" && run["state"] == state && run["commit"]["id"] == *bad);
+            let ids: Vec<String> = found.map(|run| run["id"].as_str().unwrap().to_owned()).collect();
+            (!ids.is_empty()).then_some(ids)
+        }
+    };
+    let failed = server.until("the failed run", "/api/v1/runs?limit=50", of_bad("failed", bad.clone()));
+    browser.go(&format!("{}/runs/{}", server.base, failed[0]));
+    browser.until("its log", "document.querySelector('#log').innerText.includes('does not greet')");
+    act(&browser, "retry", None);
+    server.until("a second attempt that fails", "/api/v1/runs?limit=50", |runs| {
+        of_bad("failed", bad.clone())(runs).filter(|ids| ids.len() > 1)
+    });
+    arrives(&browser, "attempt 2");
+
+    let smoke = server
+        .git("web", &["show", "HEAD:smoke.c"])
+        .replace("int main(void)\n{", "int main(void)\n{\n    printf(\"waiting\\n\");\n    fflush(stdout);\n    sleep(3000);");
+    let hangs = server.push("smoke.c", &smoke, "Wait for better times");
+    let is_test = |run: &Value| run["subject"].as_str().is_some_and(|subject| subject.contains("web-test"));
+    let run = server.until("the test that hangs", "/api/v1/runs?limit=50", |runs| {
+        let run = items(runs).into_iter().find(|run| is_test(run) && run["state"] == "running" && run["commit"]["id"] == *hangs)?;
+        Some(run["id"].as_str()?.to_owned())
+    });
+    browser.go(&format!("{}/runs/{run}", server.base));
+    browser.run("window.here = true;", &[]);
+    browser.until("the log as it is written", "document.querySelector('#log').innerText.includes('waiting')");
+    act(&browser, "cancel", None);
+    arrives(&browser, "cancelled");
+    assert_eq!(faults(&browser, &server.base, "runs"), Vec::<String>::new());
+}
+
+#[test]
+fn without_javascript_the_buttons_are_forms_that_do_the_same() {
+    let Some(browser) = Browser::start() else { return };
+    let server = Server::with_the_demo();
+    let page = format!("{}/targets/{}", server.base, production(&server)["id"].as_str().unwrap());
+    browser.scripts(false);
+    browser.go(&page);
+    let form = "details.act form[action='/act/hold']";
+    browser.click("details.act:has(form[action='/act/hold']) > summary");
+    browser.fill(&format!("{form} [name=by]"), "Cleo");
+    browser.fill(&format!("{form} [name=why]"), "no script runs here");
+    browser.click(&format!("{form} button"));
+    browser.until("what came of it", "document.querySelector('.flash')?.innerText");
+    assert_eq!(browser.address(), page);
+    server.until("the hold", "/api/v1/changes", |changes| {
+        items(changes).iter().any(|change| change["kind"] == "hold" && change["by"] == "Cleo" && change["state"] == "merged").then_some(())
+    });
+}

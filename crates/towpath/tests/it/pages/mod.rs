@@ -1,0 +1,10 @@
+//! The pages, in a real browser: against a server with the demo's story, and against a large installation with a past.
+
+mod acts;
+mod alone;
+mod generated;
+mod look;
+mod looks;
+mod readme;
+pub mod server;
+mod story;
