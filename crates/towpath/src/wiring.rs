@@ -5,7 +5,6 @@ mod brain;
 mod forge;
 mod hooks;
 mod incidents;
-mod lines;
 mod names;
 mod notify;
 mod offline;

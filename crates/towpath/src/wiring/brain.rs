@@ -18,17 +18,13 @@ use towpath_ledger::EventFilter;
 use towpath_runs::World;
 use towpath_web::{Answer, Begun, Brain, HistoryFilter, LogLine, LogPage, LogQuery, Once, RunFilter, Wake};
 
-use super::lines::{Lines, Numbered};
-
 /// Lines on one page of a log.
-const PAGE: u64 = 2000;
+const PAGE: usize = 2000;
 
 /// The running loop, for the API.
 pub struct Wired {
     pub control: Arc<Control>,
     pub world: Arc<World>,
-    /// Where lines of logs stand.
-    pub lines: Lines,
 }
 
 impl Wired {
@@ -36,18 +32,32 @@ impl Wired {
         let run = self.control.run(&sight, &query.run).await?;
         let done = run.finished_at.is_some();
         let id = run.id.clone();
-        let (page, total) = self.lines.page(&self.world.logs, &id, query.from, PAGE).map_err(|e| problem(&e))?;
-        let next = page.last().map_or_else(|| query.from.min(total), |line| line.number);
+        let steps = self.world.logs.steps(&id).map_err(|e| problem(&e))?;
+        // Steps in the order in which they began; the page's position counts lines over all of them, oldest first.
+        let mut all: Vec<LogLine> = Vec::new();
+        for step in steps {
+            let mut from = 0;
+            loop {
+                let chunk = self.world.logs.read(&id, &step, from, 1 << 20).map_err(|e| problem(&e))?;
+                if chunk.next == from {
+                    break;
+                }
+                from = chunk.next;
+                all.extend(chunk.lines.into_iter().map(|line| LogLine {
+                    at: line.at.unwrap_or(run.queued_at),
+                    step: step.clone(),
+                    stream: stream_name(line.stream).to_owned(),
+                    text: line.text,
+                }));
+            }
+        }
+        all.sort_by_key(|line| line.at);
+        let total = all.len();
+        let from = usize::try_from(query.from).unwrap_or(usize::MAX).min(total);
+        let to = (from + PAGE).min(total);
         let wanted = |line: &LogLine| query.search.as_ref().is_none_or(|text| line.text.contains(text));
-        let line = |numbered: Numbered| LogLine {
-            number: numbered.number,
-            at: numbered.line.at.unwrap_or(run.queued_at),
-            step: numbered.step,
-            stream: stream_name(numbered.line.stream).to_owned(),
-            text: numbered.line.text,
-        };
-        let lines = page.into_iter().map(line).filter(wanted).collect();
-        Ok(LogPage { lines, next, total, done: done && next == total })
+        let lines = all.drain(from..to).filter(wanted).collect();
+        Ok(LogPage { lines, next: to as u64, done: done && to == total })
     }
 }
 
