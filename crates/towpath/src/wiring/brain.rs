@@ -1,7 +1,7 @@
 //! The loop as the API asks it.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use futures_util::future::BoxFuture;
 use towpath_control::Control;
@@ -16,65 +16,43 @@ use towpath_control::view::{
 use towpath_control::{Scope, Sight};
 use towpath_ledger::EventFilter;
 use towpath_runs::World;
-use towpath_web::{Answer, Begun, Brain, HistoryFilter, LogLine, LogPage, LogQuery, Once, RunFilter, Wake};
+use towpath_web::{Answer, Begun, Brain, HistoryFilter, LogPage, LogQuery, Once, RunFilter, Wake};
 
-/// Lines on one page of a log.
-const PAGE: usize = 2000;
+use super::logs::KeptLogs;
 
 /// The running loop, for the API.
 pub struct Wired {
     pub control: Arc<Control>,
     pub world: Arc<World>,
+    pub logs: KeptLogs,
 }
 
 impl Wired {
     async fn page(&self, sight: Sight, query: LogQuery) -> Result<LogPage, Problem> {
         let run = self.control.run(&sight, &query.run).await?;
-        let done = run.finished_at.is_some();
-        let id = run.id.clone();
-        let steps = self.world.logs.steps(&id).map_err(|e| problem(&e))?;
-        // Steps in the order in which they began; the page's position counts lines over all of them, oldest first.
-        let mut all: Vec<LogLine> = Vec::new();
-        for step in steps {
-            let mut from = 0;
-            loop {
-                let chunk = self.world.logs.read(&id, &step, from, 1 << 20).map_err(|e| problem(&e))?;
-                if chunk.next == from {
-                    break;
-                }
-                from = chunk.next;
-                all.extend(chunk.lines.into_iter().map(|line| LogLine {
-                    at: line.at.unwrap_or(run.queued_at),
-                    step: step.clone(),
-                    stream: stream_name(line.stream).to_owned(),
-                    text: line.text,
-                }));
-            }
-        }
-        all.sort_by_key(|line| line.at);
-        let total = all.len();
-        let from = usize::try_from(query.from).unwrap_or(usize::MAX).min(total);
-        let to = (from + PAGE).min(total);
-        let wanted = |line: &LogLine| query.search.as_ref().is_none_or(|text| line.text.contains(text));
-        let lines = all.drain(from..to).filter(wanted).collect();
-        Ok(LogPage { lines, next: to as u64, done: done && to == total })
-    }
-}
-
-fn stream_name(stream: towpath_ledger::logs::Stream) -> &'static str {
-    match stream {
-        towpath_ledger::logs::Stream::Out => "stdout",
-        towpath_ledger::logs::Stream::Err => "stderr",
-        towpath_ledger::logs::Stream::Towpath => "towpath",
+        let (over, id) = (run.finished_at.is_some(), run.id.clone());
+        let (kept, world) = (self.logs.of(&id), Arc::clone(&self.world));
+        // Reading a long log for the first time takes a while, and others are answered meanwhile.
+        let read = tokio::task::spawn_blocking(move || {
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.grow(&world.logs, &id, run.queued_at)?;
+            Ok(kept.page(query.from, query.search.as_deref(), over))
+        });
+        let read = read.await.map_err(|error| unreadable(error.to_string()))?;
+        read.map_err(|e| problem(&e))
     }
 }
 
 fn problem(error: &towpath_ledger::Error) -> Problem {
+    unreadable(error.to_string())
+}
+
+fn unreadable(detail: String) -> Problem {
     Problem {
         r#type: "ledger".to_owned(),
         title: "The ledger or its logs cannot be read".to_owned(),
         status: 500,
-        detail: error.to_string(),
+        detail,
         mend: "`towpath doctor` looks at disk and database".to_owned(),
     }
 }
