@@ -44,6 +44,7 @@ impl Wired {
                 }
                 from = chunk.next;
                 all.extend(chunk.lines.into_iter().map(|line| LogLine {
+                    number: 0,
                     at: line.at.unwrap_or(run.queued_at),
                     step: step.clone(),
                     stream: stream_name(line.stream).to_owned(),
@@ -52,12 +53,13 @@ impl Wired {
             }
         }
         all.sort_by_key(|line| line.at);
+        all.iter_mut().zip(1..).for_each(|(line, number)| line.number = number);
         let total = all.len();
         let from = usize::try_from(query.from).unwrap_or(usize::MAX).min(total);
         let to = (from + PAGE).min(total);
         let wanted = |line: &LogLine| query.search.as_ref().is_none_or(|text| line.text.contains(text));
         let lines = all.drain(from..to).filter(wanted).collect();
-        Ok(LogPage { lines, next: to as u64, done: done && to == total })
+        Ok(LogPage { lines, next: to as u64, total: total as u64, done: done && to == total })
     }
 }
 
