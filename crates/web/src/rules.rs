@@ -44,7 +44,7 @@ pub const RULES: &[Rule] = &[
     rule("busy", 503, "More requests are being answered than the server takes at once. Come again after the seconds in Retry-After."),
     rule("conflict", 409, "The branch and the config repository's main branch changed the same lines. Rebase it."),
     rule("follows-a-branch", 422, "The target deploys every commit of its branch by itself, so nothing can be promoted to it."),
-    rule("foreign-form", 403, "The form was not made by a page of this session. Load the page again, and send the form from there."),
+    rule("foreign-form", 403, "The form does not come from a page of this session. Load the page again and send it from there."),
     rule("foreign-site", 403, "The request comes from a web page of another site, or names this server by a name that it does not have."),
     rule("gate", 409, "The promotion gate is closed for this commit and target. The detail has every hold."),
     rule("git", 502, "The config repository cannot be read from where it is."),

@@ -21,14 +21,13 @@ pub(super) async fn fresh(request: Request, next: Next) -> Response {
         let keep = if is_get && response.status() == StatusCode::OK { "private, no-cache" } else { "no-store" };
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
     }
-    let whole = |media: &HeaderValue| media == "application/json" || media == "text/html; charset=utf-8";
-    let is_whole = response.headers().get(header::CONTENT_TYPE).is_some_and(whole);
+    let is_whole = response.headers().get(header::CONTENT_TYPE).is_some_and(|media| media == "application/json");
     let is_kept = !response.headers().get(header::CACHE_CONTROL).is_some_and(|keep| keep == "no-store");
     if !is_get || response.status() != StatusCode::OK || !is_whole || !is_kept {
         return response;
     }
     let (mut parts, body) = response.into_parts();
-    // Answers in JSON and pages are in memory as a whole already.
+    // Answers in JSON are in memory as a whole already.
     let Ok(bytes) = to_bytes(body, usize::MAX).await else { return Response::from_parts(parts, Body::empty()) };
     let tag = tag(&bytes);
     let is_known = matches(&known, &tag);

@@ -66,11 +66,11 @@ pub(crate) fn router(brain: Arc<dyn Brain>, hooks: Hooks, stopping: watch::Recei
         .route("/hooks/forgejo", post(hooks::forgejo))
         .route("/hooks/registry", post(hooks::registry))
         .route("/hooks/git", post(hooks::git));
+    let explained = Router::new().route("/api", get(reader::page)).merge(rules::router()).layer(middleware::from_fn(pages::sent::sent));
     Router::new()
         .nest(PREFIX, v1)
         .merge(pages::router())
-        .route("/api", get(reader::page))
-        .merge(rules::router())
+        .merge(explained)
         .layer(middleware::from_fn_with_state(shared.clone(), in_a_place))
         .route("/healthz", get(|| async { "ok\n" }))
         .fallback(no_such_path)

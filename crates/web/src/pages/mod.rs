@@ -15,7 +15,7 @@ mod log;
 mod release;
 mod run;
 mod runs;
-mod sent;
+pub(crate) mod sent;
 mod why;
 mod words;
 

@@ -32,7 +32,7 @@ static PRESSED: Mutex<VecDeque<(Tag, Bytes)>> = Mutex::new(VecDeque::new());
 type Tag = [u8; 16];
 
 /// Tags and compresses pages.
-pub(super) async fn sent(request: Request, next: Next) -> Response {
+pub(crate) async fn sent(request: Request, next: Next) -> Response {
     let known = request.headers().get(header::IF_NONE_MATCH).cloned();
     let gzip = takes_gzip(request.headers());
     let flash = cookie(request.headers(), "flash").is_some_and(|flash| !flash.is_empty());
