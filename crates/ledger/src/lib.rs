@@ -17,6 +17,8 @@
 //! - No clock is read here: each call is told the moment.
 
 mod backup;
+#[cfg(feature = "bulk")]
+mod bulk;
 mod db;
 mod error;
 mod ledger;
@@ -33,6 +35,8 @@ mod verify;
 mod writer;
 
 pub use backup::{Restored, restore};
+#[cfg(feature = "bulk")]
+pub use bulk::format;
 pub use error::{Error, Result};
 pub use ledger::{Ledger, Observer};
 pub use once::Begun;
@@ -43,3 +47,5 @@ pub use record::{EventId, Recorded, event_kind, event_run, subject_key};
 pub use run::{Run, RunState, Step, StepState, WorkKind, outcome_kind};
 pub use threads::Thread;
 pub use verify::{Difference, Report};
+#[cfg(feature = "bulk")]
+pub use writer::Entry;

@@ -44,15 +44,10 @@ pub(crate) async fn rebuild(db: &mut SqliteConnection) -> std::result::Result<(F
     for key in all.facts.keys() {
         rows::put_fact(&mut tx, &key, all.facts.get(&key).as_ref()).await?;
     }
-    for run in all.projection.runs.values() {
-        rows::put_run(&mut tx, run).await?;
-    }
-    for ((run, _), step) in &all.projection.steps {
-        rows::put_step(&mut tx, run, step).await?;
-    }
-    for event in &all.projection.outbox {
-        sqlx::query("INSERT INTO outbox (event) VALUES ($1)").bind(event.get()).execute(&mut *tx).await?;
-    }
+    rows::put_runs(&mut tx, &all.projection.runs.values().collect::<Vec<_>>()).await?;
+    let steps: Vec<_> = all.projection.steps.iter().map(|((run, _), step)| (run, step)).collect();
+    rows::put_steps(&mut tx, &steps).await?;
+    rows::put_outbox(&mut tx, &all.projection.outbox.iter().copied().collect::<Vec<_>>()).await?;
     for row in leases {
         sqlx::query("UPDATE runs SET lease_until = $2 WHERE id = $1")
             .bind(row.try_get::<String, _>("id")?)

@@ -16,8 +16,24 @@ use crate::ledger::Published;
 use crate::record::{EventId, Recorded, event_run, own_subject, subject_key};
 use crate::run::{Projection, Run, RunState, WorkKind};
 
+/// An event with its own cause, actor and moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The event that caused it: an earlier one, of the same batch or of a former one.
+    pub cause: Option<EventId>,
+    /// Who or what recorded it.
+    pub actor: String,
+    /// When.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: Event,
+}
+
 /// What is asked to be recorded.
 pub(crate) enum Request {
+    /// Events that each have a cause, an actor and a moment of their own.
+    #[cfg(feature = "bulk")]
+    Each { entries: Vec<Entry> },
     /// Events from anywhere.
     Append { cause: Option<EventId>, actor: String, at: Timestamp, events: Vec<Event> },
     /// Events of a run, from the worker that holds it.
@@ -36,11 +52,16 @@ pub(crate) struct Receipt {
 
 /// A request after it was held against the tables.
 struct Batch {
-    cause: Option<EventId>,
-    actor: String,
-    at: Timestamp,
-    events: Vec<Event>,
+    entries: Vec<Entry>,
     claim: Option<(Run, Timestamp)>,
+}
+
+impl Batch {
+    /// Events that share cause, actor and moment.
+    fn shared(cause: Option<EventId>, actor: &str, at: Timestamp, events: Vec<Event>) -> Self {
+        let entry = |event| Entry { cause, actor: actor.to_owned(), at, event };
+        Self { entries: events.into_iter().map(entry).collect(), claim: None }
+    }
 }
 
 /// The connection that writes, and a second copy of the facts that it works on.
@@ -94,8 +115,9 @@ impl Writer {
             return Ok(Receipt { recorded: Vec::new(), claimed: None });
         };
         let mut new_head = head.clone();
-        let recorded = stage(&mut tx, &mut new_head, &batch, &failed).await?;
-        let claimed = match batch.claim {
+        let Batch { entries, claim } = batch;
+        let recorded = stage(&mut tx, &mut new_head, entries, &failed).await?;
+        let claimed = match claim {
             Some((before, until)) => {
                 set_lease(&mut tx, &before.spec.id, until).await.map_err(failed)?;
                 rows::run(&mut tx, &before.spec.id).await.map_err(failed)?
@@ -159,28 +181,40 @@ async fn resolve(
     failed: &impl Fn(sqlx::Error) -> Error,
 ) -> Result<Option<Batch>> {
     let batch = match request {
-        Request::Append { cause, actor, at, events } => Batch { cause, actor, at, events, claim: None },
+        #[cfg(feature = "bulk")]
+        Request::Each { entries } => {
+            let mut before = head.event;
+            for entry in &entries {
+                known(entry.cause, before)?;
+                before = before.next();
+            }
+            Batch { entries, claim: None }
+        }
+        Request::Append { cause, actor, at, events } => Batch::shared(cause, &actor, at, events),
         Request::Run { run, epoch, at, events } => {
             let row = held(db, &run, epoch, failed).await?;
-            Batch { cause: row.started, actor: row.worker.unwrap_or_default(), at, events, claim: None }
+            Batch::shared(row.started, &row.worker.unwrap_or_default(), at, events)
         }
         Request::Withdraw { run, cause, actor, at, outcome } => {
             let row = rows::run(db, &run).await.map_err(failed)?.ok_or_else(|| Error::UnknownRun { run: run.clone() })?;
             if row.state != RunState::Queued {
                 return Err(Error::NotQueued { run });
             }
-            Batch { cause, actor, at, events: vec![Event::RunFinished { run, outcome }], claim: None }
+            Batch::shared(cause, &actor, at, vec![Event::RunFinished { run, outcome }])
         }
         Request::Claim { worker, kinds, until, now } => {
             let Some(row) = claimable(db, &kinds, now).await.map_err(failed)? else { return Ok(None) };
             let events = vec![Event::RunStarted { run: row.spec.id.clone() }];
-            Batch { cause: Some(row.queued), actor: worker, at: now, events, claim: Some((row, until)) }
+            Batch { claim: Some((row.clone(), until)), ..Batch::shared(Some(row.queued), &worker, now, events) }
         }
     };
-    if let Some(id) = batch.cause.filter(|cause| *cause > head.event || *cause <= EventId::NONE) {
-        return Err(Error::UnknownEvent { id });
-    }
-    Ok((!batch.events.is_empty()).then_some(batch))
+    known(batch.entries.first().and_then(|entry| entry.cause), head.event)?;
+    Ok((!batch.entries.is_empty()).then_some(batch))
+}
+
+/// Refuses a cause that is not among the events up to `last`.
+fn known(cause: Option<EventId>, last: EventId) -> Result<()> {
+    cause.filter(|cause| *cause > last || *cause <= EventId::NONE).map_or(Ok(()), |id| Err(Error::UnknownEvent { id }))
 }
 
 /// The run, if `epoch` still holds it.
@@ -219,42 +253,47 @@ async fn set_lease(db: &mut SqliteConnection, run: &RunId, until: Timestamp) -> 
 }
 
 /// Writes the events with their runs, steps and outbox rows. All refusals come from here or before.
-async fn stage(db: &mut SqliteConnection, head: &mut Head, batch: &Batch, failed: &impl Fn(sqlx::Error) -> Error) -> Result<Vec<Recorded>> {
-    let mut projection = load(db, &batch.events).await.map_err(failed)?;
-    let mut all = Vec::with_capacity(batch.events.len());
-    for event in &batch.events {
-        let recorded =
-            Recorded { id: head.event.next(), cause: batch.cause, at: batch.at, actor: batch.actor.clone(), event: event.clone() };
+async fn stage(
+    db: &mut SqliteConnection,
+    head: &mut Head,
+    entries: Vec<Entry>,
+    failed: &impl Fn(sqlx::Error) -> Error,
+) -> Result<Vec<Recorded>> {
+    let mut projection = load(db, &entries).await.map_err(failed)?;
+    let mut all = Vec::with_capacity(entries.len());
+    let mut subjects = Vec::with_capacity(entries.len());
+    let mut id = head.event;
+    for Entry { cause, actor, at, event } in entries {
+        id = id.next();
+        let recorded = Recorded { id, cause, at, actor, event };
         projection.apply(&recorded)?;
-        let subject = own_subject(event)
-            .or_else(|| event_run(event).and_then(|run| projection.runs.get(run)).map(Run::subject))
+        let subject = own_subject(&recorded.event)
+            .or_else(|| event_run(&recorded.event).and_then(|run| projection.runs.get(run)).map(Run::subject))
             .map(|subject| subject_key(&subject));
-        rows::insert_event(db, head, &recorded, subject.as_deref()).await.map_err(failed)?;
+        subjects.push(subject);
         all.push(recorded);
     }
-    for run in projection.runs.values() {
-        rows::put_run(db, run).await.map_err(failed)?;
-    }
-    for ((run, _), step) in &projection.steps {
-        rows::put_step(db, run, step).await.map_err(failed)?;
-    }
-    for event in &projection.outbox {
-        sqlx::query("INSERT INTO outbox (event) VALUES ($1)").bind(event.get()).execute(&mut *db).await.map_err(failed)?;
-    }
+    rows::insert_events(db, head, &all, &subjects).await.map_err(failed)?;
+    rows::put_runs(db, &projection.runs.values().collect::<Vec<_>>()).await.map_err(failed)?;
+    let steps: Vec<_> = projection.steps.iter().map(|((run, _), step)| (run, step)).collect();
+    rows::put_steps(db, &steps).await.map_err(failed)?;
+    rows::put_outbox(db, &projection.outbox.iter().copied().collect::<Vec<_>>()).await.map_err(failed)?;
     Ok(all)
 }
 
-/// The rows that these events speak of, as they are.
-async fn load(db: &mut SqliteConnection, events: &[Event]) -> std::result::Result<Projection, sqlx::Error> {
+/// The rows that these events speak of, as they are. Each is looked for once, and steps only of runs that were there before.
+async fn load(db: &mut SqliteConnection, entries: &[Entry]) -> std::result::Result<Projection, sqlx::Error> {
     let mut projection = Projection::default();
-    for event in events {
+    let mut looked = BTreeSet::new();
+    for Entry { event, .. } in entries {
         let Some(id) = event_run(event) else { continue };
-        if !projection.runs.contains_key(id)
+        if looked.insert(id)
             && let Some(run) = rows::run(db, id).await?
         {
             projection.runs.insert(id.clone(), run);
         }
         if let Event::StepStarted { run, step } | Event::StepDone { run, step, .. } = event
+            && projection.runs.contains_key(id)
             && let Some(row) = rows::step(db, run, step).await?
         {
             projection.steps.insert((run.clone(), step.clone()), row);

@@ -11,6 +11,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod cosign;
+#[cfg(feature = "generated")]
+pub mod generated;
 mod git;
 mod http;
 mod keeper;

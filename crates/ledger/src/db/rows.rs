@@ -5,8 +5,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
+use sqlx::{QueryBuilder, Row};
 use towpath_domain::{RunId, Timestamp};
 use towpath_engine::{FactKey, Facts};
 
@@ -48,23 +48,34 @@ pub(crate) async fn counted(db: &mut SqliteConnection) -> Result<Option<String>,
     sqlx::query_scalar("SELECT version FROM counted WHERE one = 1").fetch_optional(db).await
 }
 
-/// Adds an event after `head`, and moves `head` on to it.
-pub(crate) async fn insert_event(db: &mut SqliteConnection, head: &mut Head, recorded: &Recorded, subject: Option<&str>) -> Done {
-    let body = json(&recorded.event)?;
-    let chain = chain(&head.chain, recorded.id, recorded.cause, recorded.at, &recorded.actor, &body);
-    sqlx::query("INSERT INTO events (id, cause, at, actor, kind, subject, run, body, chain) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
-        .bind(recorded.id.get())
-        .bind(recorded.cause.map(EventId::get))
-        .bind(recorded.at.as_millis())
-        .bind(&recorded.actor)
-        .bind(event_kind(&recorded.event))
-        .bind(subject)
-        .bind(event_run(&recorded.event).map(RunId::as_str))
-        .bind(body)
-        .bind(&chain)
-        .execute(db)
-        .await?;
-    *head = Head { event: recorded.id, chain };
+/// Rows of one statement: far below what SQLite takes, and enough that the way to it no longer counts.
+const ROWS: usize = 64;
+
+/// Adds events after `head`, and moves `head` on to the last of them.
+pub(crate) async fn insert_events(db: &mut SqliteConnection, head: &mut Head, all: &[Recorded], subjects: &[Option<String>]) -> Done {
+    let rows: Vec<_> = all.iter().zip(subjects).collect();
+    for some in rows.chunks(ROWS) {
+        let mut written = Vec::with_capacity(some.len());
+        for (recorded, subject) in some {
+            let body = json(&recorded.event)?;
+            let chain = chain(&head.chain, recorded.id, recorded.cause, recorded.at, &recorded.actor, &body);
+            *head = Head { event: recorded.id, chain: chain.clone() };
+            written.push((recorded, subject, body, chain));
+        }
+        let mut insert = QueryBuilder::<Sqlite>::new("INSERT INTO events (id, cause, at, actor, kind, subject, run, body, chain) ");
+        insert.push_values(written, |mut row, (recorded, subject, body, chain)| {
+            row.push_bind(recorded.id.get())
+                .push_bind(recorded.cause.map(EventId::get))
+                .push_bind(recorded.at.as_millis())
+                .push_bind(&recorded.actor)
+                .push_bind(event_kind(&recorded.event))
+                .push_bind(subject.as_deref())
+                .push_bind(event_run(&recorded.event).map(RunId::as_str))
+                .push_bind(body)
+                .push_bind(chain);
+        });
+        insert.build().execute(&mut *db).await?;
+    }
     Ok(())
 }
 
@@ -136,33 +147,41 @@ pub(crate) fn run_of(row: &SqliteRow) -> Result<Run, sqlx::Error> {
     })
 }
 
-/// Writes all of a run that comes from events; its lease stays as it is.
-pub(crate) async fn put_run(db: &mut SqliteConnection, run: &Run) -> Done {
-    sqlx::query(
-        "INSERT INTO runs (id, kind, subject, state, spec, queued, queued_at, started, started_at, finished, finished_at, outcome, outcome_kind, worker, epoch, cancel)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-         ON CONFLICT (id) DO UPDATE SET state = excluded.state, started = excluded.started, started_at = excluded.started_at,
+/// Writes all of runs that comes from events; their leases stay as they are.
+pub(crate) async fn put_runs(db: &mut SqliteConnection, runs: &[&Run]) -> Done {
+    for some in runs.chunks(ROWS) {
+        let mut written = Vec::with_capacity(some.len());
+        for run in some {
+            written.push((run, json(&run.spec)?, run.outcome.as_ref().map(json).transpose()?));
+        }
+        let mut insert = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO runs (id, kind, subject, state, spec, queued, queued_at, started, started_at, finished, finished_at, outcome, outcome_kind, worker, epoch, cancel) ",
+        );
+        insert.push_values(written, |mut row, (run, spec, outcome)| {
+            row.push_bind(run.spec.id.as_str())
+                .push_bind(WorkKind::of(&run.spec.work).as_str())
+                .push_bind(subject_key(&run.subject()))
+                .push_bind(run.state.as_str())
+                .push_bind(spec)
+                .push_bind(run.queued.get())
+                .push_bind(run.queued_at.as_millis())
+                .push_bind(run.started.map(EventId::get))
+                .push_bind(run.started_at.as_ref().map(Timestamp::as_millis))
+                .push_bind(run.finished.map(EventId::get))
+                .push_bind(run.finished_at.as_ref().map(Timestamp::as_millis))
+                .push_bind(outcome)
+                .push_bind(run.outcome.as_ref().map(outcome_kind))
+                .push_bind(&run.worker)
+                .push_bind(i64::try_from(run.epoch).unwrap_or(i64::MAX))
+                .push_bind(&run.cancel);
+        });
+        insert.push(
+            " ON CONFLICT (id) DO UPDATE SET state = excluded.state, started = excluded.started, started_at = excluded.started_at,
              finished = excluded.finished, finished_at = excluded.finished_at, outcome = excluded.outcome,
              outcome_kind = excluded.outcome_kind, worker = excluded.worker, epoch = excluded.epoch, cancel = excluded.cancel",
-    )
-    .bind(run.spec.id.as_str())
-    .bind(WorkKind::of(&run.spec.work).as_str())
-    .bind(subject_key(&run.subject()))
-    .bind(run.state.as_str())
-    .bind(json(&run.spec)?)
-    .bind(run.queued.get())
-    .bind(run.queued_at.as_millis())
-    .bind(run.started.map(EventId::get))
-    .bind(run.started_at.as_ref().map(Timestamp::as_millis))
-    .bind(run.finished.map(EventId::get))
-    .bind(run.finished_at.as_ref().map(Timestamp::as_millis))
-    .bind(run.outcome.as_ref().map(json).transpose()?)
-    .bind(run.outcome.as_ref().map(outcome_kind))
-    .bind(&run.worker)
-    .bind(i64::try_from(run.epoch).unwrap_or(i64::MAX))
-    .bind(&run.cancel)
-    .execute(db)
-    .await?;
+        );
+        insert.build().execute(&mut *db).await?;
+    }
     Ok(())
 }
 
@@ -189,21 +208,41 @@ pub(crate) fn report(row: &SqliteRow) -> Result<(RunId, EventId, serde_json::Val
     Ok((run, EventId::new(row.try_get("first")?), parse(row, "output")?))
 }
 
-pub(crate) async fn put_step(db: &mut SqliteConnection, run: &RunId, step: &Step) -> Done {
-    sqlx::query(
-        "INSERT INTO steps (run, name, first, state, started_at, finished_at, output) VALUES ($1, $2, $3, $4, $5, $6, $7)
-         ON CONFLICT (run, name) DO UPDATE SET state = excluded.state, started_at = excluded.started_at,
+/// Writes steps, each with its run.
+pub(crate) async fn put_steps(db: &mut SqliteConnection, steps: &[(&RunId, &Step)]) -> Done {
+    for some in steps.chunks(ROWS) {
+        let mut written = Vec::with_capacity(some.len());
+        for (run, step) in some {
+            written.push((run, step, step.output.as_ref().map(json).transpose()?));
+        }
+        let mut insert = QueryBuilder::<Sqlite>::new("INSERT INTO steps (run, name, first, state, started_at, finished_at, output) ");
+        insert.push_values(written, |mut row, (run, step, output)| {
+            row.push_bind(run.as_str())
+                .push_bind(&step.name)
+                .push_bind(step.first.get())
+                .push_bind(step.state.as_str())
+                .push_bind(step.started_at.as_millis())
+                .push_bind(step.finished_at.as_ref().map(Timestamp::as_millis))
+                .push_bind(output);
+        });
+        insert.push(
+            " ON CONFLICT (run, name) DO UPDATE SET state = excluded.state, started_at = excluded.started_at,
              finished_at = excluded.finished_at, output = excluded.output",
-    )
-    .bind(run.as_str())
-    .bind(&step.name)
-    .bind(step.first.get())
-    .bind(step.state.as_str())
-    .bind(step.started_at.as_millis())
-    .bind(step.finished_at.as_ref().map(Timestamp::as_millis))
-    .bind(step.output.as_ref().map(json).transpose()?)
-    .execute(db)
-    .await?;
+        );
+        insert.build().execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
+/// Adds events that people want to hear of.
+pub(crate) async fn put_outbox(db: &mut SqliteConnection, events: &[EventId]) -> Done {
+    for some in events.chunks(ROWS) {
+        let mut insert = QueryBuilder::<Sqlite>::new("INSERT INTO outbox (event) ");
+        insert.push_values(some, |mut row, event| {
+            row.push_bind(event.get());
+        });
+        insert.build().execute(&mut *db).await?;
+    }
     Ok(())
 }
 
