@@ -76,6 +76,10 @@ pub(crate) fn anything(catalog: &Catalog, facts: &Facts, what: &str) -> Result<F
 
 /// As [`anything`], among what may be seen. Runs are not looked up here: whoever reads one checks it.
 pub(crate) fn anything_seen(catalog: &Catalog, facts: &Facts, sight: &Sight, what: &str) -> Result<Found, Problem> {
+    // An id is as long as a commit's, and must not be taken for one.
+    if let Some(target) = catalog.targets.get(what).filter(|target| sees_target(sight, target)) {
+        return Ok(Found::Subject(Subject::Target(target.id.clone())));
+    }
     let places = Places::new(catalog, facts);
     if let Ok(name) = towpath_domain::SourceName::new(what)
         && catalog.sources.contains_key(&name)
