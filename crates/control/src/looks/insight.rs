@@ -37,7 +37,7 @@ impl Control {
         let days = filter.days.unwrap_or(DAYS);
         if !(1..=DAYS_MAX).contains(&days) {
             let detail = format!("{days} days cannot be looked at");
-            return Err(problem("bad-query", 422, "The time is none", detail, format!("say from 1 to {DAYS_MAX} days")));
+            return Err(problem("bad-query", 400, "The time is none", detail, format!("say from 1 to {DAYS_MAX} days")));
         }
         let picture = self.picture();
         let mut past = self.pictures.past.lock().await;

@@ -57,6 +57,22 @@ fn unreadable(detail: String) -> Problem {
     }
 }
 
+/// Why there is no backup: mostly because of where it was to be.
+fn not_copied(error: &towpath_ledger::Error) -> Problem {
+    let title = "The ledger cannot be copied there".to_owned();
+    let detail = error.to_string();
+    match error {
+        towpath_ledger::Error::Exists { .. } => {
+            Problem { r#type: "destination-taken".to_owned(), title, status: 409, detail, mend: "name another file".to_owned() }
+        }
+        towpath_ledger::Error::Environment { .. } => {
+            let mend = "name a file in a folder that the server may write to".to_owned();
+            Problem { r#type: "bad-destination".to_owned(), title, status: 422, detail, mend }
+        }
+        other => problem(other),
+    }
+}
+
 impl Brain for Wired {
     fn status(&self, sight: Sight) -> Answer<'_, StatusView> {
         Box::pin(async move { self.control.status(&sight).await })
@@ -210,7 +226,7 @@ impl Brain for Wired {
 
     fn backup(&self, dest: String) -> Answer<'_, Accepted> {
         Box::pin(async move {
-            self.world.ledger.backup(Path::new(&dest)).await.map_err(|e| problem(&e))?;
+            self.world.ledger.backup(Path::new(&dest)).await.map_err(|error| not_copied(&error))?;
             Ok(Accepted { text: format!("the ledger is copied to {dest}"), change: None, run: None })
         })
     }
