@@ -26,6 +26,7 @@ impl Control {
     /// All sources, targets and changes whose verdict says that a failure holds them until somebody does something.
     #[must_use]
     pub fn stuck(&self) -> Vec<Stuck> {
+        self.follow();
         let snapshot = self.world.current();
         let catalog = &snapshot.catalog;
         let facts = self.world.ledger.facts();

@@ -22,6 +22,7 @@ pub struct PlanRequest {
 #[serde(rename_all = "camelCase")]
 pub struct RetryRequest {
     /// A target, source, change or run: id, title or unambiguous part of a title.
+    #[schemars(length(min = 1))]
     pub what: String,
     /// Who and why.
     #[serde(flatten)]
@@ -39,6 +40,7 @@ pub type AckRequest = RetryRequest;
 #[serde(rename_all = "camelCase")]
 pub struct PromoteRequest {
     /// The target: id, title or unambiguous part of a title.
+    #[schemars(length(min = 1))]
     pub target: String,
     /// The commit, full or an unambiguous prefix; the newest eligible one when absent.
     pub to: Option<String>,
@@ -52,6 +54,7 @@ pub struct PromoteRequest {
 #[serde(rename_all = "camelCase")]
 pub struct RollbackRequest {
     /// The target.
+    #[schemars(length(min = 1))]
     pub target: String,
     /// The commit to go back to; the last one that ran well when absent.
     pub to: Option<String>,
@@ -65,6 +68,7 @@ pub struct RollbackRequest {
 #[serde(rename_all = "camelCase")]
 pub struct HoldRequest {
     /// A target (id, title, part of a title), `app/NAME` or `environment/NAME`.
+    #[schemars(length(min = 1))]
     pub what: String,
     /// Who and why.
     #[serde(flatten)]
@@ -78,11 +82,17 @@ pub type ReleaseRequest = HoldRequest;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Asked {
-    /// A person's name. May be left out where the server knows who asks.
-    #[serde(default)]
+    /// A person's name. Left out where the server knows who asks; a single user on their own machine who leaves it out is called `local user`.
+    #[serde(default, deserialize_with = "something")]
     #[schemars(length(min = 1, max = 500), regex(pattern = LINE))]
     pub by: String,
     /// The reason.
     #[schemars(length(min = 1, max = 500), regex(pattern = LINE))]
     pub why: String,
+}
+
+/// A text that is there says something.
+fn something<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?;
+    if text.is_empty() { Err(serde::de::Error::custom("`by` is empty: leave it out, or name a person")) } else { Ok(text) }
 }

@@ -307,13 +307,13 @@ pub(crate) fn has_failed(facts: &Facts, subject: &Subject) -> bool {
 
 /// Who and why are not optional: somebody will read them at night.
 pub(crate) fn check(asked: &Asked) -> Result<(), Problem> {
-    let bad = |text: &str| text.trim().is_empty() || text.len() > 500 || text.chars().any(char::is_control);
+    let bad = |text: &str| text.trim().is_empty() || text.chars().count() > 500 || text.chars().any(char::is_control);
     if bad(&asked.by) || bad(&asked.why) {
         return Err(problem(
             "who-and-why",
             422,
             "Who and why are needed",
-            "both must be one line of 1 to 500 bytes",
+            "both must be one line of 1 to 500 characters",
             "give --by and --reason",
         ));
     }

@@ -20,7 +20,7 @@ pub(crate) const ROWS_MAX: usize = 5000;
 
 /// Where a page begins, by the text that the page before ended with.
 pub(crate) fn before(cursor: &str) -> Result<EventId, Problem> {
-    cursor.parse().ok().filter(|event| *event > 0).map(EventId::new).ok_or_else(|| {
+    cursor.parse().ok().filter(|event: &i64| *event > 0 && event.to_string() == cursor).map(EventId::new).ok_or_else(|| {
         let detail = format!("{:?} is no page's `next`", cursor.chars().take(100).collect::<String>());
         problem("bad-cursor", 422, "There is no such page", detail, "begin without `cursor`, and go on with `next` as it came")
     })

@@ -29,6 +29,7 @@ impl Control {
     /// # Errors
     /// [`Problem`] when the ledger cannot be read.
     pub async fn status(&self, sight: &Sight) -> Result<StatusView, Problem> {
+        self.follow();
         let endpoints = self.endpoints().await;
         let runs = self.open_runs(sight).await?;
         let snapshot = self.world.current();

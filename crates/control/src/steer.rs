@@ -1,6 +1,7 @@
 //! The loop: what is new goes to the planner, and what the planner says is queued, rendered or withdrawn.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,7 +23,9 @@ const ANNOUNCED_MAX: usize = 1000;
 /// The control part of a server: its loop, and what people ask of it.
 pub struct Control {
     pub(crate) world: Arc<World>,
-    pub(crate) planner: Mutex<Planner>,
+    planner: Mutex<Planner>,
+    /// Counts on whenever a verdict is another one.
+    plans: AtomicU64,
     seen: Mutex<EventId>,
     wake: Notify,
     /// Repositories of which somebody said that they are new, as forges call them.
@@ -52,6 +55,7 @@ impl Control {
         Arc::new(Self {
             world,
             planner,
+            plans: AtomicU64::new(0),
             seen,
             wake: Notify::new(),
             announced: Mutex::default(),
@@ -113,7 +117,10 @@ impl Control {
         let observing = tokio::spawn(Arc::clone(&self).observe(shutdown.clone()));
         let reviewing = tokio::spawn(crate::reviews::keep_reviewing(Arc::clone(&self), self.pace.remote, shutdown.clone()));
         let rotation = tokio::spawn(crate::rotation::keep_looking(Arc::clone(&self.world), shutdown.clone()));
+        let own = Arc::clone(&self);
+        let remembering = tokio::spawn(async move { own.remember().await });
         self.steer(shutdown).await;
+        remembering.abort();
         if reviewing.await.is_err() {
             tracing::error!("the task that looks at changes on their forge ended badly");
         }
@@ -164,6 +171,8 @@ impl Control {
         }
     }
 
+    /// The planner as it was told last. Whoever wants the facts, too, takes them first: everywhere in the same order, so that nobody waits
+    /// for a writer who waits for them.
     pub(crate) fn planner(&self) -> MutexGuard<'_, Planner> {
         self.planner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -217,8 +226,14 @@ impl Control {
         }
         observe::catch_up(&self.world, &self.world.current().catalog, &snapshot.catalog).await;
         let now = self.world.clock.now();
-        self.planner().set_catalog(Arc::clone(&snapshot.catalog), &self.world.ledger.facts(), now);
-        self.world.set_current(snapshot);
+        {
+            let facts = self.world.ledger.facts();
+            let mut planner = self.planner();
+            planner.set_catalog(Arc::clone(&snapshot.catalog), &facts, now);
+            self.plans.fetch_add(1, Ordering::SeqCst);
+            // Before anybody else plans: never by the one catalog what is shown with the other.
+            self.world.set_current(snapshot);
+        }
         self.adopted.notify_one();
     }
 
@@ -242,28 +257,38 @@ impl Control {
     }
 
     fn replan(&self) -> Vec<Action> {
+        self.follow();
+        self.planner().actions()
+    }
+
+    /// Tells the planner of everything that is recorded by now, and of the time. Pages do so before they look: what they show is never older
+    /// than the newest event. Answers with the number of its plans, which is another one once a verdict is another one.
+    ///
+    /// Not to be called by who holds the facts or the planner.
+    pub(crate) fn follow(&self) -> u64 {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let facts = self.world.ledger.facts();
         let now = self.world.clock.now();
         let mut planner = self.planner();
-        match self.world.ledger.touched_since(*seen) {
+        let mut is_new = match self.world.ledger.touched_since(*seen) {
             Some((latest, keys)) => {
                 let is_merged =
                     |key: &FactKey| matches!(key, FactKey::Change(id) if facts.changes.get(id).is_some_and(|c| c.merged.is_some()));
                 if keys.iter().any(is_merged) {
                     self.merged.notify_one();
                 }
-                planner.touch(&facts, &keys, now);
                 *seen = latest;
+                !planner.touch(&facts, &keys, now).is_empty()
             }
             None => {
                 let catalog = Arc::clone(&self.world.current().catalog);
                 *planner = Planner::new(catalog, &facts, now);
                 *seen = self.world.ledger.latest();
+                true
             }
-        }
-        planner.tick(&facts, now);
-        planner.actions()
+        };
+        is_new |= !planner.tick(&facts, now).is_empty();
+        self.plans.fetch_add(u64::from(is_new), Ordering::SeqCst) + u64::from(is_new)
     }
 
     /// Does one thing. Answers whether a fact came of it.

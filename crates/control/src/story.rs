@@ -30,6 +30,7 @@ impl Control {
     /// # Errors
     /// [`Problem`] when nothing is called so, or several things are.
     pub async fn explain(&self, sight: &Sight, what: &str) -> Result<ExplainView, Problem> {
+        self.follow();
         let found = {
             let catalog = &self.world.current().catalog;
             let facts = self.world.ledger.facts();
@@ -44,28 +45,20 @@ impl Control {
     }
 
     async fn explain_commit(&self, sight: &Sight, commit: CommitId) -> Result<ExplainView, Problem> {
-        let text = EventFilter { text: Some(commit.to_string()), order: Order::OldestFirst, ..EventFilter::default() };
-        let events = self.ledger_events(&text).await?;
+        let about = |kind: &str| {
+            let kind = Some(kind.to_owned());
+            EventFilter { commit: Some(commit), kind, order: Order::OldestFirst, ..EventFilter::default() }
+        };
+        let mut events = self.ledger_events(&about("run-queued")).await?;
+        // Of branches, only the events in which the commit is the head: later ones list it as history.
+        events.extend(self.ledger_events(&about("branch-seen")).await?);
         let mut seen_runs: Vec<RunId> = Vec::new();
         for recorded in &events {
-            if let Event::RunQueued(spec) = &recorded.event
-                && words::work_commit(&spec.work) == Some(commit)
-            {
+            if let Event::RunQueued(spec) = &recorded.event {
                 seen_runs.push(spec.id.clone());
             }
         }
-        let mut story = Vec::new();
-        for recorded in events {
-            // Of branches, only the event in which the commit is the head: later ones list it as history.
-            let relevant = match &recorded.event {
-                Event::BranchSeen { commits, .. } => commits.first().is_some_and(|c| c.id == commit),
-                Event::RunQueued(spec) => seen_runs.contains(&spec.id),
-                _ => false,
-            };
-            if relevant {
-                story.push(recorded);
-            }
-        }
+        let mut story = events;
         for run in &seen_runs {
             let of_run = EventFilter {
                 run: Some(run.clone()),
@@ -250,6 +243,13 @@ impl Control {
 
     /// The median time from being queued to the end of the last successful runs.
     pub(crate) async fn usually(&self, subject: &Subject) -> Result<Option<u64>, Problem> {
+        // What ended is remembered; only while it is read for the first time, the ledger is asked for this one alone.
+        if let Ok(mut past) = self.pictures.past.try_lock()
+            && past.is_read()
+        {
+            past.catch_up(&self.world.ledger).await.map_err(ledger_problem)?;
+            return Ok(past.usually(subject));
+        }
         let filter = RunFilter { subject: Some(subject.clone()), state: Some(RunState::Finished), ..RunFilter::default() };
         let past = self.world.ledger.runs(&filter, PAST).await.map_err(ledger_problem)?;
         let well = |o: &Outcome| {
@@ -335,7 +335,7 @@ impl Control {
             match found {
                 Found::Subject(subject) => filter.subject = Some(subject),
                 Found::Run(run) => filter.run = Some(run),
-                Found::Commit(commit) => filter.text = Some(commit.to_string()),
+                Found::Commit(commit) => filter.commit = Some(commit),
                 Found::Channel(channel) => filter.text = Some(channel.to_string()),
             }
         }

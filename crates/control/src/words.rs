@@ -23,6 +23,27 @@ pub(crate) fn subject_title(catalog: &Catalog, subject: &Subject) -> String {
     }
 }
 
+/// What a subject is, and its id, as views name them.
+pub(crate) fn kind_and_id(subject: &Subject) -> (String, String) {
+    match subject {
+        Subject::Source(name) => ("source".to_owned(), name.to_string()),
+        Subject::Target(id) => ("target".to_owned(), id.to_string()),
+        Subject::Change(id) => ("change".to_owned(), id.to_string()),
+    }
+}
+
+/// The app and the environment of a subject, as far as it has them.
+pub(crate) fn app_and_environment(catalog: &Catalog, subject: &Subject) -> (Option<String>, Option<String>) {
+    match subject {
+        Subject::Source(name) => (catalog.sources.get(name).map(|source| source.app.to_string()), None),
+        Subject::Target(id) => {
+            let target = catalog.targets.get(id);
+            (target.map(|target| target.saas_file.app.to_string()), target.map(|target| target.environment.to_string()))
+        }
+        Subject::Change(_) => (None, None),
+    }
+}
+
 /// What people type to name a subject.
 pub(crate) fn typed(catalog: &Catalog, subject: &Subject) -> String {
     match subject {

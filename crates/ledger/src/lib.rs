@@ -43,7 +43,7 @@ pub use once::Begun;
 pub use outbox::{DeadLetter, Pending, SinkState};
 pub use query::{EventFilter, MAX_PAGE, Order, Page, RunFilter};
 pub use queue::Claimed;
-pub use record::{EventId, Recorded, event_kind, event_run, subject_key};
+pub use record::{EventId, Recorded, event_commits, event_kind, event_run, subject_key};
 pub use run::{Run, RunState, Step, StepState, WorkKind, outcome_kind};
 pub use threads::Thread;
 pub use verify::{Difference, Report};

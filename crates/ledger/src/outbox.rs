@@ -190,6 +190,22 @@ impl Ledger {
         found.iter().map(read).collect::<std::result::Result<_, _>>().map_err(self.reading())
     }
 
+    /// How much could not be told, by sink; those that told everything left out.
+    ///
+    /// # Errors
+    /// [`Error::Environment`], [`Error::Damaged`].
+    pub async fn dead_letter_counts(&self) -> Result<Vec<(String, u64)>> {
+        let mut db = self.reader().await?;
+        let found = sqlx::query("SELECT sink, COUNT(*) AS count FROM dead_letters GROUP BY sink ORDER BY sink")
+            .fetch_all(&mut *db)
+            .await
+            .map_err(self.reading())?;
+        let read = |row: &sqlx::sqlite::SqliteRow| {
+            Ok((row.try_get::<String, _>("sink")?, u64::try_from(row.try_get::<i64, _>("count")?).unwrap_or(0)))
+        };
+        found.iter().map(read).collect::<std::result::Result<_, _>>().map_err(self.reading())
+    }
+
     /// All sinks that ever were registered, and how far each has come.
     ///
     /// # Errors

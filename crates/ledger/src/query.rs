@@ -2,7 +2,7 @@
 
 use sqlx::QueryBuilder;
 use sqlx::sqlite::Sqlite;
-use towpath_domain::{RunId, Timestamp};
+use towpath_domain::{CommitId, RunId, Timestamp};
 use towpath_engine::Subject;
 
 use crate::db::rows;
@@ -33,6 +33,8 @@ pub struct EventFilter {
     pub run: Option<RunId>,
     /// Of this kind ([`crate::event_kind`]).
     pub kind: Option<String>,
+    /// About this commit ([`crate::event_commits`]).
+    pub commit: Option<CommitId>,
     /// Caused by this event.
     pub cause: Option<EventId>,
     /// Recorded after this event.
@@ -82,7 +84,11 @@ impl Ledger {
         let mut sql = Where::new("SELECT id, cause, at, actor, body FROM events");
         sql.eq("subject", filter.subject.as_ref().map(subject_key));
         sql.eq("run", filter.run.as_ref().map(|run| run.as_str().to_owned()));
-        sql.eq("kind", filter.kind.clone());
+        // Of a commit there are few events, of a kind many: the index over kinds must not be taken for the better one.
+        sql.eq(if filter.commit.is_some() { "+kind" } else { "kind" }, filter.kind.clone());
+        if let Some(commit) = filter.commit {
+            sql.and().push("id IN (SELECT event FROM commits WHERE commit_id = ").push_bind(commit.to_string()).push(")");
+        }
         sql.number("cause = ", filter.cause.map(EventId::get));
         sql.number("id > ", filter.after.map(EventId::get));
         sql.number("id < ", filter.before.map(EventId::get));

@@ -11,7 +11,7 @@ use crate::verify::{Difference, replay};
 
 /// Whose rules the rows were counted by. The rules are the code's, so each version counts for itself; so does each change of the
 /// rules within one, which raises the number.
-pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " rules 3");
+pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " rules 4");
 
 impl Ledger {
     /// Counts everything anew from the events: mends whatever [`Ledger::verify`] finds in rows. Leases and what sinks
@@ -38,7 +38,7 @@ pub(crate) async fn rebuild(db: &mut SqliteConnection) -> std::result::Result<(F
     let mut differences = Vec::new();
     let all = replay(&mut tx, &mut differences).await?;
     let leases = sqlx::query("SELECT id, lease_until FROM runs WHERE lease_until IS NOT NULL").fetch_all(&mut *tx).await?;
-    for table in ["DELETE FROM facts", "DELETE FROM steps", "DELETE FROM runs", "DELETE FROM outbox"] {
+    for table in ["DELETE FROM facts", "DELETE FROM steps", "DELETE FROM runs", "DELETE FROM outbox", "DELETE FROM commits"] {
         sqlx::query(table).execute(&mut *tx).await?;
     }
     for key in all.facts.keys() {
@@ -48,6 +48,7 @@ pub(crate) async fn rebuild(db: &mut SqliteConnection) -> std::result::Result<(F
     let steps: Vec<_> = all.projection.steps.iter().map(|((run, _), step)| (run, step)).collect();
     rows::put_steps(&mut tx, &steps).await?;
     rows::put_outbox(&mut tx, &all.projection.outbox.iter().copied().collect::<Vec<_>>()).await?;
+    rows::put_commits(&mut tx, &all.projection.commits.iter().copied().collect::<Vec<_>>()).await?;
     for row in leases {
         sqlx::query("UPDATE runs SET lease_until = $2 WHERE id = $1")
             .bind(row.try_get::<String, _>("id")?)

@@ -1,10 +1,11 @@
 //! One recorded event.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use towpath_domain::{RunId, Timestamp};
-use towpath_engine::{Event, Subject};
+use towpath_domain::{CommitId, RunId, Timestamp};
+use towpath_engine::{ConfigEdit, Event, Outcome, Subject, Work};
 
 /// An event's number: 1, 2, 3 … without gaps, in the order of recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -122,6 +123,34 @@ pub(crate) fn own_subject(event: &Event) -> Option<Subject> {
         Event::ChangeSeen { spec, .. } => Some(Subject::Change(spec.id.clone())),
         Event::ChangeEnded { change, .. } => Some(Subject::Change(change.clone())),
         _ => None,
+    }
+}
+
+/// The commits that an event is about: of a branch, its head alone, since all that is behind it is told with every head. What
+/// [`EventFilter::commit`](crate::EventFilter::commit) finds.
+#[must_use]
+pub fn event_commits(event: &Event) -> BTreeSet<CommitId> {
+    let set = |edits: &[ConfigEdit]| -> BTreeSet<CommitId> {
+        let sets = edits.iter().filter_map(|edit| match edit {
+            ConfigEdit::SetRef { to, .. } => Some(*to),
+            ConfigEdit::WriteFile { .. } | ConfigEdit::RemoveFile { .. } => None,
+        });
+        sets.collect()
+    };
+    match event {
+        Event::ConfigSeen { commit, .. } => BTreeSet::from([*commit]),
+        Event::BranchSeen { commits, .. } => commits.first().map(|head| head.id).into_iter().collect(),
+        Event::Rendered(render) => BTreeSet::from([render.commit]),
+        Event::RunQueued(spec) => match &spec.work {
+            Work::Build { commit, .. } => BTreeSet::from([*commit]),
+            Work::Deploy(deploy) => BTreeSet::from([deploy.commit]),
+            Work::Change(change) => set(&change.edits),
+            Work::Delete { .. } => BTreeSet::new(),
+        },
+        Event::RunFinished { outcome: Outcome::Merged { commit }, .. } => BTreeSet::from([*commit]),
+        Event::ChangeSeen { spec, .. } => set(&spec.edits),
+        Event::ChangeEnded { merged: Some(commit), .. } => BTreeSet::from([*commit]),
+        _ => BTreeSet::new(),
     }
 }
 

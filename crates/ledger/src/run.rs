@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use towpath_domain::{RunId, Timestamp};
+use towpath_domain::{CommitId, RunId, Timestamp};
 use towpath_engine::{Event, Outcome, RunSpec, Subject, Work};
 
 use crate::error::{Error, Result};
-use crate::record::{EventId, Recorded, goes_out};
+use crate::record::{EventId, Recorded, event_commits, goes_out};
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -200,12 +200,13 @@ impl Step {
     }
 }
 
-/// Runs, steps and outbox rows that events add up to.
+/// Runs, steps, outbox rows and commits that events add up to.
 #[derive(Debug, Default)]
 pub(crate) struct Projection {
     pub(crate) runs: BTreeMap<RunId, Run>,
     pub(crate) steps: BTreeMap<(RunId, String), Step>,
     pub(crate) outbox: BTreeSet<EventId>,
+    pub(crate) commits: BTreeSet<(CommitId, EventId)>,
 }
 
 impl Projection {
@@ -270,6 +271,7 @@ impl Projection {
         if goes_out(&recorded.event) {
             self.outbox.insert(recorded.id);
         }
+        self.commits.extend(event_commits(&recorded.event).into_iter().map(|commit| (commit, recorded.id)));
         Ok(())
     }
 

@@ -100,7 +100,7 @@ pub enum Difference {
     },
     /// A row is not what the events add up to.
     Row {
-        /// Of which kind: `fact`, `run`, `step` or `outbox`.
+        /// Of which kind: `fact`, `run`, `step`, `outbox` or `commit`.
         table: &'static str,
         /// Which.
         key: String,
@@ -155,6 +155,7 @@ impl Ledger {
         compare_runs(&mut tx, &replay.projection, &mut differences).await.map_err(self.reading())?;
         compare_steps(&mut tx, &replay.projection, &mut differences).await.map_err(self.reading())?;
         compare_outbox(&mut tx, &replay.projection, &mut differences).await.map_err(self.reading())?;
+        compare_commits(&mut tx, &replay.projection, &mut differences).await.map_err(self.reading())?;
         let number = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
         Ok(Report {
             events: replay.events,
@@ -333,6 +334,17 @@ async fn compare_outbox(db: &mut SqliteConnection, projection: &Projection, diff
         kept.extend([entry(row.try_get("event")?)]);
     }
     compare("outbox", &kept, &counted, differences);
+    Ok(())
+}
+
+async fn compare_commits(db: &mut SqliteConnection, projection: &Projection, differences: &mut Vec<Difference>) -> Checked {
+    let entry = |commit: &str, event: i64| (format!("{commit} {event:020}"), String::new());
+    let counted = projection.commits.iter().map(|(commit, event)| entry(&commit.to_string(), event.get())).collect();
+    let mut kept = BTreeMap::new();
+    for row in sqlx::query("SELECT commit_id, event FROM commits").fetch_all(db).await? {
+        kept.extend([entry(row.try_get("commit_id")?, row.try_get("event")?)]);
+    }
+    compare("commit", &kept, &counted, differences);
     Ok(())
 }
 

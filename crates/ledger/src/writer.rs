@@ -278,6 +278,7 @@ async fn stage(
     let steps: Vec<_> = projection.steps.iter().map(|((run, _), step)| (run, step)).collect();
     rows::put_steps(db, &steps).await.map_err(failed)?;
     rows::put_outbox(db, &projection.outbox.iter().copied().collect::<Vec<_>>()).await.map_err(failed)?;
+    rows::put_commits(db, &projection.commits.iter().copied().collect::<Vec<_>>()).await.map_err(failed)?;
     Ok(all)
 }
 

@@ -5,7 +5,7 @@ mod brain;
 mod forge;
 mod hooks;
 mod incidents;
-mod lines;
+mod logs;
 mod names;
 mod notify;
 mod offline;

@@ -15,6 +15,9 @@ use crate::caller::{Caller, unknown};
 use crate::problem::Refusal;
 use crate::query::BackupRequest;
 
+/// Who a single user on their own machine is, when they do not say.
+const LOCAL: &str = "local user";
+
 /// What came of a write.
 pub type Done = Result<Accepted, Refusal>;
 
@@ -94,6 +97,15 @@ pub async fn release(brain: &dyn Brain, caller: &Caller, mut request: ReleaseReq
 /// As [`retry`].
 pub async fn backup(brain: &dyn Brain, caller: &Caller, request: BackupRequest) -> Done {
     caller.check(Verb::Administer, &[Scope::INSTALLATION])?;
+    if !request.dest.starts_with('/') || request.dest.chars().any(char::is_control) {
+        return Err(Refusal::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "bad-destination",
+            "The ledger cannot be copied there",
+            "`dest` is no absolute path",
+            "name a file on the server's machine, beginning with /",
+        ));
+    }
     Ok(brain.backup(request.dest).await?)
 }
 
@@ -125,6 +137,9 @@ fn signed(caller: &Caller, asked: &mut Asked) -> Result<(), Refusal> {
             ));
         }
         asked.by = name.to_string();
+    } else if asked.by.is_empty() {
+        // Whoever can connect is the one user of this machine.
+        asked.by = LOCAL.to_owned();
     }
     let refuse = |detail: &str, mend: &str| {
         Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "who-and-why", "The request does not say who asks and why", detail, mend))
@@ -194,7 +209,8 @@ mod tests {
         assert_eq!(done, Err("not-yourself".to_owned()));
         assert_eq!(asked, ["scopes \"web\""]);
         assert_eq!(held(&Caller::local(), Vec::new(), "bob").await, (Ok(()), vec![format!("hold {:?}", hold_by("bob"))]));
-        assert_eq!(held(&Caller::local(), Vec::new(), "").await.0, Err("who-and-why".to_owned()));
+        assert_eq!(held(&Caller::local(), Vec::new(), " ").await.0, Err("who-and-why".to_owned()));
+        assert_eq!(held(&Caller::local(), Vec::new(), "").await.1, [format!("hold {:?}", hold_by("local user"))]);
     }
 
     #[tokio::test]

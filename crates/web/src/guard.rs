@@ -8,7 +8,7 @@
 //!   `Sec-Fetch-Site`, so a request from another site is refused, and writes must be JSON, which a plain form cannot send.
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -16,7 +16,7 @@ use crate::problem::Refusal;
 
 /// Refuses what [`check`] refuses; lets everything else through.
 pub async fn keep_pages_out(request: Request, next: Next) -> Response {
-    match check(request.headers()) {
+    match check_for(request.headers(), leads_here(&request)) {
         Ok(()) => next.run(request).await,
         Err(refusal) => {
             tracing::warn!(problem.detail = %refusal.0.detail, "refused a request that may come from a web page");
@@ -25,11 +25,22 @@ pub async fn keep_pages_out(request: Request, next: Next) -> Response {
     }
 }
 
+/// Whether a link was followed to a page: the browser shows the answer in a window of its own and tells the page it came from nothing of it. That
+/// does nothing, wherever the link stands: messages and changes on forges lead here.
+fn leads_here(request: &Request) -> bool {
+    let is = |name: &str, value: &str| one(request.headers(), name).ok().flatten() == Some(value);
+    request.method() == Method::GET && is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document")
+}
+
 /// Whether a request with these headers is served.
 ///
 /// # Errors
 /// A refusal with status 403 when `Host` is not a loopback name, or the request comes from another site's page.
 pub fn check(headers: &HeaderMap) -> Result<(), Refusal> {
+    check_for(headers, false)
+}
+
+fn check_for(headers: &HeaderMap, leads_here: bool) -> Result<(), Refusal> {
     let host = match one(headers, header::HOST.as_str()) {
         Ok(Some(host)) if is_loopback(host) => host,
         Ok(host) => {
@@ -50,6 +61,7 @@ pub fn check(headers: &HeaderMap) -> Result<(), Refusal> {
     }
     match one(headers, "sec-fetch-site")? {
         None | Some("same-origin" | "none") => Ok(()),
+        Some(_) if leads_here => Ok(()),
         Some(site) => {
             Err(refuse(format!("the request comes from a {site} page"), "use the command line, or a program that is no web page"))
         }

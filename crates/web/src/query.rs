@@ -124,5 +124,6 @@ pub struct LogLine {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BackupRequest {
     /// An absolute path on the server's machine where nothing is yet.
+    #[schemars(regex(pattern = r"^/[^\x00-\x1f\x7f-\x9f]+$"))]
     pub dest: String,
 }

@@ -35,6 +35,7 @@ pub const RULES: &[Rule] = &[
     rule("bad-body", 400, "The body is not what this request takes: not JSON, larger than 64 KiB, or a field is missing or of another kind. A body that is \
         JSON and does not fit is answered with 422, a content type other than application/json with 415, one that is too large with 413."),
     rule("bad-cursor", 422, "The cursor is no page's `next`. Begin without one, and go on with `next` as it came; what is in it may change with every version."),
+    rule("bad-destination", 422, "The ledger cannot be copied there: the path is not absolute, or the server may not write to it."),
     rule("bad-header", 400, "A header cannot be read. The detail names it."),
     rule("bad-path", 400, "The path is no percent-encoded UTF-8."),
     rule("bad-query", 400, "The query has a parameter that is not known here, a second one of the same name, or a value that cannot be one."),
@@ -43,6 +44,7 @@ pub const RULES: &[Rule] = &[
     rule("broken-off", 400, "The webhook's body did not come to its end. Send it again."),
     rule("busy", 503, "More requests are being answered than the server takes at once. Come again after the seconds in Retry-After."),
     rule("conflict", 409, "The branch and the config repository's main branch changed the same lines. Rebase it."),
+    rule("destination-taken", 409, "There is a file at the path already; it was left as it is."),
     rule("follows-a-branch", 422, "The target deploys every commit of its branch by itself, so nothing can be promoted to it."),
     rule("foreign-form", 403, "The form does not come from a page of this session. Load the page again and send it from there."),
     rule("foreign-site", 403, "The request comes from a web page of another site, or names this server by a name that it does not have."),
@@ -81,7 +83,7 @@ pub const RULES: &[Rule] = &[
     rule("unknown-state", 422, "Runs have no such state."),
     rule("unknown-target", 404, "There is no such target that the caller may see."),
     rule("unsigned", 401, "The webhook has no signature or token."),
-    rule("who-and-why", 422, "A write says who asks and why, each on one line of 1 to 500 bytes: both go into the ledger and into the commit that is made."),
+    rule("who-and-why", 422, "A write says who asks and why, each on one line of 1 to 500 characters: both go into the ledger and into the commit that is made."),
     rule("wrong-method", 405, "The path does not take this method. Allow says which it takes."),
 ];
 

@@ -16,7 +16,7 @@ pub(crate) fn of_subject(catalog: &Catalog, facts: &Facts, subject: &Subject, ve
     };
     let mut actions = Vec::new();
     if has_failed(facts, subject) {
-        actions.push(action("retry", &title, "Retry", &format!("{title} is tried again as it is wanted now")));
+        actions.push(retry(&title, facts.memory.get(subject).copied()));
         if holds.iter().any(|hold| matches!(hold, Hold::Failed { .. } | Hold::BuildFailed { .. } | Hold::ChangeFailed { .. })) {
             actions.push(action("ack", &title, "I see to it", "nobody else is called for this failure"));
         }
@@ -67,6 +67,17 @@ pub(crate) fn of_run(run: &str, is_over: bool) -> Vec<ActionView> {
     vec![action("cancel", run, "Stop the run", "the run is stopped; what it was for is held until somebody retries")]
 }
 
+/// What failed, again; with more memory once an attempt was killed for it, which is what the next one gets.
+fn retry(title: &str, memory: Option<u64>) -> ActionView {
+    match memory.map(|bytes| bytes.div_ceil(1 << 20)) {
+        None => action("retry", title, "Retry", &format!("{title} is tried again as it is wanted now")),
+        Some(mib) => {
+            let text = format!("{title} is tried again as it is wanted now, with {mib} MiB of memory: an earlier attempt ran out of less");
+            action("retry", title, &format!("Again with more memory ({mib} MiB)"), &text)
+        }
+    }
+}
+
 fn promote(title: &str, to: &str, text: &str) -> ActionView {
     let mut action = action("promote", title, if to.is_empty() { "Promote" } else { "Promote it" }, text);
     if !to.is_empty() {
@@ -97,6 +108,14 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_ran_out_of_memory_is_tried_again_with_more() {
+        assert_eq!(retry("web/test", None).label, "Retry");
+        let more = retry("web/test", Some(512 << 20));
+        assert_eq!((more.verb.as_str(), more.label.as_str()), ("retry", "Again with more memory (512 MiB)"));
+        assert!(more.text.ends_with("with 512 MiB of memory: an earlier attempt ran out of less"), "{}", more.text);
+    }
 
     #[test]
     fn a_command_can_be_pasted_whatever_a_thing_is_called() {

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::picture::{Picture, Piece, Standing};
+use super::picture::Picture;
+use super::piece::Piece;
+use super::standing::Standing;
 use super::train;
 use crate::find::problem;
+use crate::places::sees_target;
 use crate::sight::Sight;
 use crate::steer::Control;
 use crate::view::{BoardFilter, BoardRow, BoardView, Problem, Totals};
@@ -29,22 +32,23 @@ pub(crate) fn board(picture: &Picture, sight: &Sight, filter: &BoardFilter) -> R
         return Err(problem("unknown-state", 422, title, detail, format!("use one of {all}")));
     }
     let mut by_app: BTreeMap<&str, Vec<&Piece>> = BTreeMap::new();
-    for piece in picture.pieces.iter().filter(|piece| sight.sees_scope(&piece.scope())) {
+    for piece in picture.pieces.iter().filter(|piece| sees_target(sight, &piece.target)) {
         by_app.entry(piece.target.saas_file.app.as_str()).or_default().push(piece);
     }
     let apps: Vec<String> = by_app.keys().map(|app| (*app).to_owned()).collect();
-    let mut teams: Vec<String> = by_app.keys().filter_map(|app| picture.teams.get(*app)).flatten().cloned().collect();
+    let mut teams: Vec<String> = by_app.keys().filter_map(|app| picture.shape.teams.get(*app)).flatten().cloned().collect();
     teams.sort();
     teams.dedup();
     let wanted = |set: &Option<String>| set.clone().filter(|text| !text.is_empty());
     let (app, team, text) = (wanted(&filter.app), wanted(&filter.team), wanted(&filter.text).map(|text| text.to_lowercase()));
     by_app.retain(|name, pieces| {
         app.as_deref().is_none_or(|app| app == *name)
-            && team.as_ref().is_none_or(|team| picture.teams.get(*name).is_some_and(|teams| teams.contains(team)))
+            && team.as_ref().is_none_or(|team| picture.shape.teams.get(*name).is_some_and(|teams| teams.contains(team)))
             && state.is_none_or(|state| pieces.iter().any(|piece| piece.standing.word() == state))
             && text.as_deref().is_none_or(|text| name.to_lowercase().contains(text) || pieces.iter().any(|piece| matches(piece, text)))
     });
     let environments: Vec<&str> = picture
+        .shape
         .environments
         .iter()
         .map(|environment| &**environment)
@@ -63,14 +67,14 @@ pub(crate) fn board(picture: &Picture, sight: &Sight, filter: &BoardFilter) -> R
     let mut rows: Vec<(Standing, BoardRow)> = by_app
         .into_iter()
         .map(|(app, pieces)| {
-            let (waiting, more_waiting) = train::listed(picture.trains.get(app));
+            let (waiting, more_waiting) = train::listed(picture.trains.get(app), sight);
             let of = |environment: &&str| {
                 let there = pieces.iter().filter(|piece| piece.target.environment.as_str() == *environment);
                 there.map(|piece| piece.cell.clone()).collect()
             };
             let row = BoardRow {
                 app: app.to_owned(),
-                teams: picture.teams.get(app).cloned().unwrap_or_default(),
+                teams: picture.shape.teams.get(app).cloned().unwrap_or_default(),
                 cells: environments.iter().map(of).collect(),
                 train: waiting,
                 more_waiting,

@@ -1,13 +1,13 @@
 //! Changes, as a list and one by one.
 
-use towpath_domain::ChangeId;
-use towpath_engine::{ChangeFact, ConfigEdit, Facts, Subject};
+use towpath_domain::{ChangeId, TargetId};
+use towpath_engine::{ChangeFact, ConfigEdit, Subject};
 use towpath_ledger::{EventFilter, Order, RunFilter};
 
 use super::{PAGE, PAGE_MAX, actions, scope};
 use crate::commits::Commits;
 use crate::find::{self, Found, problem};
-use crate::places::{Places, seen};
+use crate::places::{Places, seen, sees_target};
 use crate::sight::Sight;
 use crate::status::{change_view, ledger_problem, run_view};
 use crate::steer::Control;
@@ -30,6 +30,7 @@ impl Control {
             let detail = format!("{state:?} is no state of a change");
             return Err(problem("unknown-state", 422, "There is no such state", detail, format!("use one of {}", STATES.join(", "))));
         }
+        self.follow();
         let after = filter.cursor.as_deref().map(position).transpose()?;
         let limit = filter.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX) as usize;
         let (kind, app) = (given(&filter.kind), given(&filter.app));
@@ -66,6 +67,7 @@ impl Control {
     /// # Errors
     /// [`Problem`] when there is no such change that is remembered.
     pub async fn change(&self, sight: Sight, id: String) -> Result<ChangeDetail, Problem> {
+        self.follow();
         let change = {
             let snapshot = self.world.current();
             let facts = self.world.ledger.facts();
@@ -94,10 +96,10 @@ impl Control {
         Ok(ChangeDetail {
             description: fact.spec.description.clone(),
             url: fact.open.as_ref().map(|open| open.url.clone()),
-            moves: moves(catalog, &commits, fact),
+            moves: moves(catalog, &commits, &sight, fact),
             checks: checks(fact),
             approvals: fact.open.as_ref().map(|open| open.waits.clone()).unwrap_or_default(),
-            replaces: replaced(&facts, &change, fact),
+            replaces: replaced(&Places::new(catalog, &facts), &sight, fact),
             runs: runs.iter().map(|run| run_view(catalog, &commits, run)).collect(),
             story,
             actions: actions::of_subject(catalog, &facts, &subject, verdict.as_ref()),
@@ -115,21 +117,24 @@ fn position(cursor: &str) -> Result<(i64, String), Problem> {
     })
 }
 
-fn moves(catalog: &towpath_catalog::Catalog, commits: &Commits<'_>, fact: &ChangeFact) -> Vec<MoveView> {
+/// What a change moves, as far as it may be seen.
+fn moves(catalog: &towpath_catalog::Catalog, commits: &Commits<'_>, sight: &Sight, fact: &ChangeFact) -> Vec<MoveView> {
+    let shown = |id: &TargetId| catalog.targets.get(id).map_or(*sight == Sight::Everything, |target| sees_target(sight, target));
     let sets = fact.spec.edits.iter().filter_map(|edit| match edit {
         ConfigEdit::SetRef { target, from, to } => Some((target, from, to)),
         ConfigEdit::WriteFile { .. } | ConfigEdit::RemoveFile { .. } => None,
     });
-    sets.map(|(target, from, to)| {
-        let url = catalog.targets.get(target).map(|target| &target.url);
-        MoveView {
-            title: words::target_title(catalog, target),
-            target: target.clone(),
-            from: from.commit().map(|from| commits.view(url, from)),
-            to: Some(commits.view(url, *to)),
-        }
-    })
-    .collect()
+    sets.filter(|(target, ..)| shown(target))
+        .map(|(target, from, to)| {
+            let url = catalog.targets.get(target).map(|target| &target.url);
+            MoveView {
+                title: words::target_title(catalog, target),
+                target: target.clone(),
+                from: from.commit().map(|from| commits.view(url, from)),
+                to: Some(commits.view(url, *to)),
+            }
+        })
+        .collect()
 }
 
 /// The checks of every change, and how they stand: they are made together, on what the change would land on.
@@ -145,7 +150,9 @@ fn checks(fact: &ChangeFact) -> Vec<CheckView> {
 }
 
 /// The changes that it came in place of, and those that came in place of it.
-fn replaced(facts: &Facts, id: &ChangeId, fact: &ChangeFact) -> Vec<ChangeId> {
-    let after = facts.changes.values().filter(|other| other.spec.replaces.contains(id)).map(|other| other.spec.id.clone());
-    fact.spec.replaces.iter().cloned().chain(after).collect()
+fn replaced(places: &Places<'_>, sight: &Sight, fact: &ChangeFact) -> Vec<ChangeId> {
+    let changes = &places.facts.changes;
+    let after = changes.values().filter(|other| other.spec.replaces.contains(&fact.spec.id)).map(|other| &other.spec.id);
+    let all = fact.spec.replaces.iter().chain(after);
+    all.filter(|id| seen(sight, &places.of_subject(&Subject::Change((*id).clone())))).cloned().collect()
 }

@@ -1,14 +1,17 @@
 //! What publishes to what, as nodes and edges.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
-use towpath_domain::CommitId;
+use towpath_domain::{CommitId, RepoUrl};
 use towpath_engine::Facts;
 
-use super::picture::{Picture, Piece, Standing};
-use super::train::Tracks;
+use super::picture::Picture;
+use super::piece::Piece;
+use super::standing::Standing;
+use super::tracks::has_reached;
 use crate::find;
-use crate::places::Places;
+use crate::places::{Places, seen, sees_target};
 use crate::sight::Sight;
 use crate::steer::Control;
 use crate::view::{GraphFilter, GraphView, NodeView, Problem};
@@ -26,7 +29,7 @@ impl Control {
         let facts = self.world.ledger.facts();
         let commit = match filter.commit.as_deref().filter(|text| !text.is_empty()) {
             Some(text) => Some(
-                find::commit_seen(&Places::new(&picture.snapshot.catalog, &facts), &sight, text)?
+                find::commit_seen(&Places::new(&picture.snapshot().catalog, &facts), &sight, text)?
                     .ok_or_else(|| super::scope::unknown(text))?,
             ),
             None => None,
@@ -35,137 +38,163 @@ impl Control {
     }
 }
 
-/// Keys of nodes, so that a source and a target of the same name are two.
-type Key = (&'static str, String);
+/// Nodes, and which of them are beside each other.
+#[derive(Default)]
+struct Drawing<'a> {
+    nodes: Vec<NodeView>,
+    edges: BTreeSet<(usize, usize)>,
+    channels: HashMap<&'a str, usize>,
+}
 
-fn graph(picture: &Picture, facts: &Facts, sight: &Sight, filter: &GraphFilter, commit: Option<CommitId>) -> GraphView {
-    let catalog = &picture.snapshot.catalog;
-    let tracks = Tracks::new(catalog, facts);
-    let places = Places::new(catalog, facts);
-    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-    let app = given(&filter.app);
-    let has = |url: &towpath_domain::RepoUrl| {
-        commit
-            .is_none_or(|commit| facts.branches.iter().any(|((of, _), branch)| of == url && branch.commits.iter().any(|c| c.id == commit)))
-    };
-    let wanted = |piece: &&Piece| {
-        sight.sees_scope(&piece.scope())
-            && app.as_deref().is_none_or(|app| piece.target.saas_file.app.as_str() == app)
-            && has(&piece.target.url)
-    };
-    let pieces: Vec<&Piece> = picture.pieces.iter().filter(wanted).collect();
-    let mut nodes: BTreeMap<Key, NodeView> = BTreeMap::new();
-    let mut edges: BTreeSet<(Key, Key)> = BTreeSet::new();
-    for piece in &pieces {
+impl<'a> Drawing<'a> {
+    fn node(&mut self, node: NodeView) -> usize {
+        self.nodes.push(node);
+        self.nodes.len() - 1
+    }
+
+    fn channel(&mut self, name: &'a str, on_path: bool) -> usize {
+        if let Some(known) = self.channels.get(name) {
+            return *known;
+        }
+        let at = self.node(NodeView {
+            kind: "channel".to_owned(),
+            id: name.to_owned(),
+            name: name.to_owned(),
+            app: None,
+            environment: None,
+            state: None,
+            commit: None,
+            on_path,
+            reached: false,
+        });
+        self.channels.insert(name, at);
+        at
+    }
+
+    fn target(&mut self, piece: &'a Piece, on_path: bool, reached: bool) -> usize {
         let target = &piece.target;
-        let key: Key = ("target", target.id.to_string());
-        let runs = piece.cell.commit.as_ref().map(|commit| commit.id);
-        let reached = commit.is_some_and(|commit| tracks.has_reached(target, runs, commit));
-        nodes.insert(
-            key.clone(),
-            NodeView {
-                kind: "target".to_owned(),
-                id: target.id.to_string(),
-                name: piece.cell.name.clone(),
-                app: Some(target.saas_file.app.to_string()),
-                environment: Some(target.environment.to_string()),
-                state: Some(piece.standing.word().to_owned()),
-                commit: piece.cell.commit.clone(),
-                on_path: commit.is_some(),
-                reached,
-            },
-        );
+        let at = self.node(NodeView {
+            kind: "target".to_owned(),
+            id: target.id.to_string(),
+            name: piece.cell.name.clone(),
+            app: Some(target.saas_file.app.to_string()),
+            environment: Some(target.environment.to_string()),
+            state: Some(piece.standing.word().to_owned()),
+            commit: piece.cell.commit.clone(),
+            on_path,
+            reached,
+        });
         for channel in &target.promotion.publish {
-            edges.insert((key.clone(), ("channel", channel.to_string())));
+            let to = self.channel(channel.as_str(), on_path);
+            self.edges.insert((at, to));
         }
         for channel in &target.promotion.subscribe {
-            edges.insert((("channel", channel.to_string()), key.clone()));
+            let from = self.channel(channel.as_str(), on_path);
+            self.edges.insert((from, at));
         }
-        for channel in target.promotion.publish.iter().chain(&target.promotion.subscribe) {
-            nodes.entry(("channel", channel.to_string())).or_insert_with(|| NodeView {
-                kind: "channel".to_owned(),
-                id: channel.to_string(),
-                name: channel.to_string(),
-                app: None,
-                environment: None,
-                state: None,
-                commit: None,
-                on_path: commit.is_some(),
-                reached: false,
-            });
-        }
+        at
     }
-    for spring in &picture.sources {
-        let (source, key): (_, Key) = (&spring.source, ("source", spring.source.name.to_string()));
-        let follow: Vec<&&Piece> =
-            pieces.iter().filter(|piece| piece.target.url == source.url && piece.target.promotion.subscribe.is_empty()).collect();
-        let own = app.as_deref().is_none_or(|app| source.app.as_str() == app) && has(&source.url);
-        if (follow.is_empty() && !own) || !crate::places::seen(sight, &places.of_source(&source.name)) {
-            continue;
-        }
-        let built = commit.is_some_and(|commit| {
-            facts.builds.get(&source.name).and_then(|all| all.get(&commit)).is_some_and(|build| build.built.is_some())
-        });
-        nodes.insert(
-            key.clone(),
-            NodeView {
-                kind: "source".to_owned(),
-                id: source.name.to_string(),
-                name: source.name.to_string(),
-                app: Some(source.app.to_string()),
-                environment: None,
-                state: Some(spring.standing.word().to_owned()),
-                commit: spring.head.map(|head| crate::commits::Commits::new(facts).view(Some(&source.url), head)),
-                on_path: commit.is_some(),
-                reached: built,
-            },
-        );
-        edges.extend(follow.into_iter().map(|piece| (key.clone(), ("target", piece.target.id.to_string()))));
-    }
-    edges.retain(|(from, to)| nodes.contains_key(from) && nodes.contains_key(to));
-    if let Some(around) = given(&filter.around) {
-        let kept = around_of(&nodes, &edges, &around);
-        nodes.retain(|key, _| kept.contains(key));
-        edges.retain(|(from, to)| kept.contains(from) && kept.contains(to));
-    }
-    let left_out = nodes.len().saturating_sub(NODES_MAX);
-    if left_out > 0 {
-        shorten(&mut nodes, &mut edges);
-    }
-    let index: BTreeMap<&Key, u32> = nodes.keys().zip(0..).collect();
-    let at = |key: &Key| index.get(key).copied().unwrap_or_default();
-    let edges = edges.iter().map(|(from, to)| (at(from), at(to))).collect();
-    GraphView { edges, left_out: u32::try_from(left_out).unwrap_or(u32::MAX), nodes: nodes.into_values().collect() }
-}
 
-/// What leads to a node, and what it leads to.
-fn around_of(nodes: &BTreeMap<Key, NodeView>, edges: &BTreeSet<(Key, Key)>, around: &str) -> HashSet<Key> {
-    let mut kept: HashSet<Key> = HashSet::new();
-    for forward in [true, false] {
-        let mut open: Vec<Key> =
-            nodes.iter().filter(|((_, id), node)| id == around || node.name == around).map(|(key, _)| key.clone()).collect();
-        while let Some(key) = open.pop() {
-            for (from, to) in edges {
-                let (here, next) = if forward { (from, to) } else { (to, from) };
-                if *here == key && !kept.contains(next) {
-                    open.push(next.clone());
+    /// What leads to a node, and what it leads to; itself among them.
+    fn around(&self, name: &str) -> HashSet<usize> {
+        let own = || self.nodes.iter().enumerate().filter(|(_, node)| node.id == name || node.name == name).map(|(at, _)| at);
+        let mut next: HashMap<usize, Vec<usize>> = HashMap::new();
+        let mut before: HashMap<usize, Vec<usize>> = HashMap::new();
+        for (from, to) in &self.edges {
+            next.entry(*from).or_default().push(*to);
+            before.entry(*to).or_default().push(*from);
+        }
+        let mut kept = HashSet::new();
+        for beside in [&next, &before] {
+            let mut met: HashSet<usize> = own().collect();
+            let mut open: Vec<usize> = met.iter().copied().collect();
+            while let Some(at) = open.pop() {
+                for beside in beside.get(&at).into_iter().flatten() {
+                    if met.insert(*beside) {
+                        open.push(*beside);
+                    }
                 }
             }
-            kept.insert(key);
+            kept.extend(met);
         }
+        kept
     }
-    kept
+
+    /// The most telling nodes: trouble and motion first, and of the rest as much as can be drawn.
+    fn most_telling(&self) -> HashSet<usize> {
+        let rank = |node: &NodeView| {
+            let at = node.state.as_deref().and_then(|word| Standing::ALL.iter().position(|standing| standing.word() == word));
+            at.unwrap_or(Standing::ALL.len())
+        };
+        let mut order: Vec<(usize, usize)> = self.nodes.iter().enumerate().map(|(at, node)| (rank(node), at)).collect();
+        order.sort_unstable();
+        order.into_iter().take(NODES_MAX).map(|(_, at)| at).collect()
+    }
+
+    fn keep(self, kept: &HashSet<usize>) -> Self {
+        let mut now: HashMap<usize, usize> = HashMap::new();
+        let mut nodes = Vec::with_capacity(kept.len());
+        for (at, node) in self.nodes.into_iter().enumerate().filter(|(at, _)| kept.contains(at)) {
+            now.insert(at, nodes.len());
+            nodes.push(node);
+        }
+        let edges = self.edges.iter().filter_map(|(from, to)| Some((*now.get(from)?, *now.get(to)?))).collect();
+        Self { nodes, edges, channels: HashMap::new() }
+    }
 }
 
-/// Keeps trouble and motion, and of the rest as much as can be drawn.
-fn shorten(nodes: &mut BTreeMap<Key, NodeView>, edges: &mut BTreeSet<(Key, Key)>) {
-    let rank = |node: &NodeView| match node.state.as_deref() {
-        Some(word) => Standing::ALL.iter().position(|standing| standing.word() == word).unwrap_or(Standing::ALL.len()),
-        None => Standing::ALL.len(),
-    };
-    let mut order: Vec<(usize, Key)> = nodes.iter().map(|(key, node)| (rank(node), key.clone())).collect();
-    order.sort();
-    let kept: HashSet<Key> = order.into_iter().take(NODES_MAX).map(|(_, key)| key).collect();
-    nodes.retain(|key, _| kept.contains(key));
-    edges.retain(|(from, to)| kept.contains(from) && kept.contains(to));
+pub(crate) fn graph(picture: &Picture, facts: &Facts, sight: &Sight, filter: &GraphFilter, commit: Option<CommitId>) -> GraphView {
+    let catalog = &picture.snapshot().catalog;
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let app = given(&filter.app);
+    let having = commit.map(|commit| picture.tracks.having(commit));
+    let has = |url: &RepoUrl| having.as_ref().is_none_or(|having| having.contains(url));
+    let of_app = |name: &str| app.as_deref().is_none_or(|app| app == name);
+    let mut drawing = Drawing::default();
+    let mut followers: HashMap<&RepoUrl, Vec<usize>> = HashMap::new();
+    let wanted =
+        |piece: &&Arc<Piece>| sees_target(sight, &piece.target) && of_app(piece.target.saas_file.app.as_str()) && has(&piece.target.url);
+    for piece in picture.pieces.iter().filter(wanted) {
+        let track = picture.shape.branch(&piece.target).and_then(|branch| picture.tracks.get(&piece.target.url, branch));
+        let reached = commit.is_some_and(|commit| has_reached(track, piece.runs(), commit));
+        let at = drawing.target(piece, commit.is_some(), reached);
+        if piece.target.promotion.subscribe.is_empty() {
+            followers.entry(&piece.target.url).or_default().push(at);
+        }
+    }
+    let places = Places::new(catalog, facts);
+    for spring in &picture.sources {
+        let source = &spring.source;
+        let follow = followers.get(&source.url).map(Vec::as_slice).unwrap_or_default();
+        let own = of_app(source.app.as_str()) && has(&source.url);
+        if (follow.is_empty() && !own) || !seen(sight, &places.of_source(&source.name)) {
+            continue;
+        }
+        let is_built =
+            |commit: CommitId| facts.builds.get(&source.name).and_then(|all| all.get(&commit)).is_some_and(|build| build.built.is_some());
+        let at = drawing.node(NodeView {
+            kind: "source".to_owned(),
+            id: source.name.to_string(),
+            name: source.name.to_string(),
+            app: Some(source.app.to_string()),
+            environment: None,
+            state: Some(spring.standing.word().to_owned()),
+            commit: spring.head.clone(),
+            on_path: commit.is_some(),
+            reached: commit.is_some_and(is_built),
+        });
+        drawing.edges.extend(follow.iter().map(|to| (at, *to)));
+    }
+    if let Some(around) = given(&filter.around) {
+        let kept = drawing.around(&around);
+        drawing = drawing.keep(&kept);
+    }
+    let left_out = drawing.nodes.len().saturating_sub(NODES_MAX);
+    if left_out > 0 {
+        let kept = drawing.most_telling();
+        drawing = drawing.keep(&kept);
+    }
+    let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    let edges = drawing.edges.iter().map(|(from, to)| (number(*from), number(*to))).collect();
+    GraphView { edges, left_out: number(left_out), nodes: drawing.nodes }
 }

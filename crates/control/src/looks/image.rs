@@ -7,7 +7,7 @@ use towpath_ledger::{EventId, RunFilter};
 
 use super::{PAGE, PAGE_MAX};
 use crate::commits::Commits;
-use crate::places::{Places, seen};
+use crate::places::{Places, seen, sees_target};
 use crate::runs::{ROWS_MAX, before};
 use crate::sight::Sight;
 use crate::status::ledger_problem;
@@ -27,7 +27,7 @@ impl Control {
             ..RunFilter::default()
         };
         let source = filter.source.as_deref().filter(|source| !source.is_empty());
-        let running = self.running();
+        let running = self.running(&sight);
         let (mut items, mut looked_at) = (Vec::new(), 0);
         loop {
             let page = self.world.ledger.runs(&asked, PAGE_MAX.min(200)).await.map_err(ledger_problem)?;
@@ -66,12 +66,12 @@ impl Control {
         }
     }
 
-    /// Targets by the digests that run there.
-    fn running(&self) -> BTreeMap<String, Vec<String>> {
+    /// Targets that may be seen, by the digests that run there.
+    fn running(&self, sight: &Sight) -> BTreeMap<String, Vec<String>> {
         let picture = self.picture();
         let facts = self.world.ledger.facts();
         let mut running: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for piece in &picture.pieces {
+        for piece in picture.pieces.iter().filter(|piece| sees_target(sight, &piece.target)) {
             let current = facts.targets.get(&piece.target.id).and_then(|fact| fact.current.as_ref());
             for digest in current.into_iter().flat_map(|current| current.digests.values()) {
                 let names = running.entry(digest.to_string()).or_default();

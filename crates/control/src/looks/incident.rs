@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use towpath_domain::{Span, Timestamp};
-use towpath_engine::{Event, Subject};
-use towpath_ledger::{EventFilter, Order, Run, RunFilter};
+use towpath_engine::{Event, Outcome, Subject};
+use towpath_ledger::{EventFilter, Order, Run};
 
 use super::actions;
+use super::past::{Mended, Past};
+use crate::incidents::Stuck;
 use crate::places::{Places, seen};
 use crate::sight::Sight;
 use crate::status::ledger_problem;
@@ -16,9 +18,6 @@ use crate::words;
 
 /// How long an incident is shown after it was mended.
 const REMEMBERED: Span = Span::from_secs(7 * 24 * 3600);
-
-/// How many failed runs are looked through for those that were mended.
-const FAILED_RUNS: u32 = 200;
 
 /// How many mended incidents are shown.
 const MENDED: usize = 30;
@@ -35,32 +34,49 @@ impl Control {
     /// # Errors
     /// [`Problem`] when the ledger cannot be read.
     pub async fn incidents(&self, sight: Sight) -> Result<Vec<IncidentView>, Problem> {
+        self.follow();
         let seen_to = self.seen_to().await?;
-        let open: Vec<_> = {
-            let stuck = self.stuck();
+        let open = self.stuck();
+        let (open, mended) = {
+            let mut past = self.pictures.past.lock().await;
+            past.catch_up(&self.world.ledger).await.map_err(ledger_problem)?;
             let snapshot = self.world.current();
             let facts = self.world.ledger.facts();
             let places = Places::new(&snapshot.catalog, &facts);
-            stuck.into_iter().filter(|stuck| seen(&sight, &places.of_subject(&stuck.subject))).collect()
+            let may_see = |subject: &Subject| seen(&sight, &places.of_subject(subject));
+            let known: BTreeSet<Subject> = open.iter().map(|stuck| stuck.subject.clone()).collect();
+            let mended = mended_lately(&past, self.world.clock.now(), |subject| !known.contains(subject) && may_see(subject));
+            let open: Vec<(Stuck, Option<Timestamp>)> = open
+                .into_iter()
+                .filter(|stuck| may_see(&stuck.subject))
+                .map(|stuck| {
+                    let since = failing_since(&past, &stuck);
+                    (stuck, since)
+                })
+                .collect();
+            (open, mended)
         };
         let mut views = Vec::new();
-        for stuck in &open {
+        for (stuck, since) in &open {
             let run = self.ledger_run(&stuck.run).await?;
-            let since = self.failing_since(&stuck.subject, &run).await?;
+            let since = since.or(run.finished_at).unwrap_or(run.queued_at);
             let mut view = self.incident(&run, stuck.title.clone(), since);
             view.acknowledged = seen_to.get(&stuck.subject).filter(|(_, at)| *at >= since).cloned();
             views.push(view);
         }
         views.sort_by_key(|view| (view.acknowledged.is_some(), std::cmp::Reverse(view.since)));
-        let known: BTreeSet<Subject> = open.into_iter().map(|stuck| stuck.subject).collect();
-        views.extend(self.mended(&sight, &known).await?);
+        for Mended { subject, failing, at } in mended {
+            let run = self.ledger_run(&failing.run).await?;
+            let title = words::subject_title(&self.world.current().catalog, &subject);
+            let view = self.incident(&run, title, failing.since);
+            views.push(IncidentView { mended_at: Some(at), actions: Vec::new(), ..view });
+        }
         Ok(views)
     }
 
     /// Who said last that they see to what.
     pub(crate) async fn seen_to(&self) -> Result<SeenTo, Problem> {
-        let filter = EventFilter { kind: Some("acknowledged".to_owned()), order: Order::OldestFirst, ..EventFilter::default() };
-        let newest = EventFilter { order: Order::NewestFirst, ..filter };
+        let newest = EventFilter { kind: Some("acknowledged".to_owned()), order: Order::NewestFirst, ..EventFilter::default() };
         let mut events = self.world.ledger.events(&newest, ACKNOWLEDGEMENTS).await.map_err(ledger_problem)?.rows;
         events.reverse();
         let said = events.into_iter().filter_map(|recorded| match recorded.event {
@@ -70,48 +86,6 @@ impl Control {
         Ok(said.collect())
     }
 
-    /// When the failures began that the newest one of a subject belongs to: after its last success.
-    async fn failing_since(&self, subject: &Subject, last: &Run) -> Result<Timestamp, Problem> {
-        let filter = RunFilter { subject: Some(subject.clone()), ..RunFilter::default() };
-        let runs = self.world.ledger.runs(&filter, 50).await.map_err(ledger_problem)?.rows;
-        let failed = |run: &&Run| matches!(run.outcome, Some(towpath_engine::Outcome::Failed { .. }));
-        let first = runs.iter().skip_while(|run| run.spec.id != last.spec.id).take_while(failed).last();
-        let first = first.unwrap_or(last);
-        Ok(first.finished_at.unwrap_or(first.queued_at))
-    }
-
-    /// What failed and has gone well since.
-    async fn mended(&self, sight: &Sight, open: &BTreeSet<Subject>) -> Result<Vec<IncidentView>, Problem> {
-        let now = self.world.clock.now();
-        let filter = RunFilter { outcome: Some("failed".to_owned()), ..RunFilter::default() };
-        let failed = self.world.ledger.runs(&filter, FAILED_RUNS).await.map_err(ledger_problem)?.rows;
-        let mut known = open.clone();
-        let mut views = Vec::new();
-        for run in failed {
-            let subject = run.subject();
-            let Some(at) = run.finished_at.filter(|at| now.since(*at) <= REMEMBERED) else { continue };
-            let may_see = {
-                let snapshot = self.world.current();
-                let facts = self.world.ledger.facts();
-                seen(sight, &Places::new(&snapshot.catalog, &facts).of_work(&run.spec.work))
-            };
-            if views.len() >= MENDED || !may_see || !known.insert(subject.clone()) {
-                continue;
-            }
-            let filter = RunFilter { subject: Some(subject.clone()), ..RunFilter::default() };
-            let later = self.world.ledger.runs(&filter, 50).await.map_err(ledger_problem)?.rows;
-            let good = |other: &&Run| other.queued > run.queued && other.outcome.as_ref().is_some_and(is_good);
-            let Some(mended) = later.iter().rev().find(good) else { continue };
-            let title = words::subject_title(&self.world.current().catalog, &subject);
-            let since = self.failing_since(&subject, &run).await?;
-            let mut view = self.incident(&run, title, since.min(at));
-            view.mended_at = mended.finished_at;
-            view.actions.clear();
-            views.push(view);
-        }
-        Ok(views)
-    }
-
     fn incident(&self, run: &Run, title: String, since: Timestamp) -> IncidentView {
         let cause = self.cause(run);
         let snapshot = self.world.current();
@@ -119,26 +93,15 @@ impl Control {
         let facts = self.world.ledger.facts();
         let subject = run.subject();
         let verdict = self.planner().verdict(&subject).cloned();
-        let target = match &subject {
-            Subject::Target(id) => catalog.targets.get(id),
-            Subject::Source(_) | Subject::Change(_) => None,
-        };
-        let (kind, id) = match &subject {
-            Subject::Source(name) => ("source", name.to_string()),
-            Subject::Target(id) => ("target", id.to_string()),
-            Subject::Change(id) => ("change", id.to_string()),
-        };
-        let app = match &subject {
-            Subject::Source(name) => catalog.sources.get(name).map(|source| source.app.to_string()),
-            _ => target.map(|target| target.saas_file.app.to_string()),
-        };
+        let (kind, id) = words::kind_and_id(&subject);
+        let (app, environment) = words::app_and_environment(catalog, &subject);
         let (message, last_lines) = cause.map(|cause| (cause.text, cause.last_lines)).unwrap_or_default();
         IncidentView {
-            kind: kind.to_owned(),
+            kind,
             subject: id,
             title,
             app,
-            environment: target.map(|target| target.environment.to_string()),
+            environment,
             run: run.spec.id.clone(),
             message,
             last_lines,
@@ -150,8 +113,48 @@ impl Control {
     }
 }
 
+/// Since when what holds a subject fails. None where its failure is no longer the last that ended of it: then only its own end tells.
+fn failing_since(past: &Past, stuck: &Stuck) -> Option<Timestamp> {
+    past.failing.get(&stuck.subject).filter(|failing| failing.run == stuck.run).map(|failing| failing.since)
+}
+
+/// What was mended of late, the newest first, of each thing the last time alone; and what fails again is not mended.
+fn mended_lately(past: &Past, now: Timestamp, wanted: impl Fn(&Subject) -> bool) -> Vec<Mended> {
+    let mut known = BTreeSet::new();
+    let lately = past.mended.iter().rev().take_while(|mended| now.since(mended.at) <= REMEMBERED);
+    let own = lately.filter(|mended| known.insert(mended.subject.clone()) && wanted(&mended.subject));
+    own.filter(|mended| !past.failing.contains_key(&mended.subject)).take(MENDED).cloned().collect()
+}
+
 /// Whether a run did what it was for.
-pub(crate) fn is_good(outcome: &towpath_engine::Outcome) -> bool {
-    use towpath_engine::Outcome;
+pub(crate) fn is_good(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Built { .. } | Outcome::Deployed { .. } | Outcome::Merged { .. } | Outcome::Deleted)
+}
+
+#[cfg(test)]
+mod tests {
+    use towpath_domain::{RunId, SourceName};
+
+    use super::super::past::Failing;
+    use super::*;
+
+    #[test]
+    fn of_what_was_mended_the_newest_is_told_once_and_nothing_that_fails_again() {
+        let source = |name: &str| Subject::Source(SourceName::new(name).unwrap());
+        let at = |hour: i64| Timestamp::from_millis(hour * 3_600_000);
+        let run = || RunId::new("r").unwrap();
+        let mut past = Past::default();
+        let mut mend = |name: &str, since, end| {
+            past.mended.push_back(Mended { subject: source(name), failing: Failing { since: at(since), run: run() }, at: at(end) });
+        };
+        mend("long-ago", 0, 1);
+        mend("twice", 200, 201);
+        mend("again", 202, 203);
+        mend("twice", 204, 205);
+        mend("hidden", 206, 207);
+        past.failing.insert(source("again"), Failing { since: at(208), run: run() });
+        let found = mended_lately(&past, at(210), |subject| *subject != source("hidden"));
+        let told: Vec<_> = found.iter().map(|mended| (words::kind_and_id(&mended.subject).1, mended.at)).collect();
+        assert_eq!(told, [("twice".to_owned(), at(205))]);
+    }
 }

@@ -1,14 +1,19 @@
 //! How well deliveries go.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, PoisonError};
 
 use towpath_domain::{CommitId, TargetId, Timestamp};
-use towpath_engine::{ChangeKind, Facts, Subject};
+use towpath_engine::{ChangeKind, Subject};
+use towpath_ledger::EventId;
 
 use super::past::{Ended, How, Past};
 use super::picture::Picture;
-use super::train;
+use super::piece::Piece;
+use super::shape::{Shape, is_last};
+use super::tracks::Track;
 use crate::find::problem;
+use crate::places::sees_target;
 use crate::sight::Sight;
 use crate::status::ledger_problem;
 use crate::steer::Control;
@@ -32,60 +37,97 @@ impl Control {
         let days = filter.days.unwrap_or(DAYS);
         if !(1..=DAYS_MAX).contains(&days) {
             let detail = format!("{days} days cannot be looked at");
-            return Err(problem("bad-query", 422, "The time is none", detail, format!("say from 1 to {DAYS_MAX} days")));
+            return Err(problem("bad-query", 400, "The time is none", detail, format!("say from 1 to {DAYS_MAX} days")));
         }
         let picture = self.picture();
         let mut past = self.pictures.past.lock().await;
         past.catch_up(&self.world.ledger).await.map_err(ledger_problem)?;
-        let facts = self.world.ledger.facts();
-        Ok(Seen::new(&picture, &facts, &past, &sight, &filter, self.world.clock.now(), days).insight())
+        let now = self.world.clock.now();
+        let asked = Asked { filter, sight, shape: Arc::clone(&picture.shape), position: past.position(), day: now.as_millis() / DAY_MS };
+        let known = self.pictures.figures.lock().unwrap_or_else(PoisonError::into_inner).get(&asked);
+        if let Some(view) = known {
+            return Ok((*view).clone());
+        }
+        let view = Seen::new(&picture, &past, &asked.sight, &asked.filter, now, days).insight();
+        drop(past);
+        self.pictures.figures.lock().unwrap_or_else(PoisonError::into_inner).put(asked, Arc::new(view.clone()));
+        Ok(view)
+    }
+}
+
+/// What figures were asked for, and what they follow from.
+struct Asked {
+    filter: InsightFilter,
+    sight: Sight,
+    shape: Arc<Shape>,
+    position: (EventId, EventId),
+    day: i64,
+}
+
+impl PartialEq for Asked {
+    fn eq(&self, other: &Self) -> bool {
+        let of = |asked: &Self| (asked.position, asked.day);
+        of(self) == of(other) && Arc::ptr_eq(&self.shape, &other.shape) && self.filter == other.filter && self.sight == other.sight
+    }
+}
+
+/// Figures that were asked for lately: they are the same until another run ends.
+#[derive(Default)]
+pub(crate) struct Figures(VecDeque<(Asked, Arc<InsightView>)>);
+
+impl Figures {
+    /// The most that are kept.
+    const KEPT: usize = 32;
+
+    fn get(&self, asked: &Asked) -> Option<Arc<InsightView>> {
+        self.0.iter().find(|(known, _)| known == asked).map(|(_, view)| Arc::clone(view))
+    }
+
+    fn put(&mut self, asked: Asked, view: Arc<InsightView>) {
+        self.0.push_front((asked, view));
+        self.0.truncate(Self::KEPT);
     }
 }
 
 /// What figures are made of.
 struct Seen<'a> {
     past: &'a Past,
-    /// Production targets that count, with their source's name and the environment.
-    last: HashMap<&'a TargetId, Option<&'a towpath_domain::SourceName>>,
+    /// Production targets that count, each with its source and the branch that it is counted along.
+    last: HashMap<&'a TargetId, (Option<&'a towpath_domain::SourceName>, Option<&'a Arc<Track>>)>,
     /// All targets that count: environment and whether it is a test.
     all: HashMap<&'a TargetId, (&'a str, bool)>,
     sources: BTreeSet<&'a str>,
-    /// When commits were first seen on their branch, as far as branches remember.
-    seen: HashMap<CommitId, Timestamp>,
     now: Timestamp,
     days: u32,
 }
 
 impl<'a> Seen<'a> {
-    fn new(picture: &'a Picture, facts: &Facts, past: &'a Past, sight: &Sight, filter: &InsightFilter, now: Timestamp, days: u32) -> Self {
-        let catalog = &picture.snapshot.catalog;
+    fn new(picture: &'a Picture, past: &'a Past, sight: &Sight, filter: &InsightFilter, now: Timestamp, days: u32) -> Self {
+        let catalog = &picture.snapshot().catalog;
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let (app, environment) = (given(&filter.app), given(&filter.environment));
-        let tests: HashMap<&str, bool> = picture.pieces.iter().map(|piece| (piece.target.id.as_str(), piece.cell.is_test)).collect();
+        let tests = picture.tests();
         let is_test = |id: &str| tests.get(id).copied().unwrap_or(false);
         let own = picture.pieces.iter().filter(|piece| {
-            sight.sees_scope(&piece.scope()) && app.as_deref().is_none_or(|app| piece.target.saas_file.app.as_str() == app)
+            sees_target(sight, &piece.target) && app.as_deref().is_none_or(|app| piece.target.saas_file.app.as_str() == app)
         });
         let own: Vec<_> = own.collect();
-        let is_last = |piece: &&&super::picture::Piece| match &environment {
+        let counts = |piece: &&&Arc<Piece>| match &environment {
             Some(environment) => piece.target.environment.as_str() == environment && !piece.cell.is_test,
-            None => train::is_last(catalog, &piece.target, is_test),
+            None => is_last(catalog, &piece.target, is_test),
         };
         let by_url: HashMap<&towpath_domain::RepoUrl, &towpath_domain::SourceName> =
             catalog.sources.values().map(|source| (&source.url, &source.name)).collect();
         let urls: BTreeSet<&str> = own.iter().filter_map(|piece| by_url.get(&piece.target.url)).map(|name| name.as_str()).collect();
-        let mut seen = HashMap::new();
-        for branch in facts.branches.values() {
-            for (commit, at) in branch.commits.iter().zip(train::first_seen(branch)) {
-                seen.insert(commit.id, at);
-            }
-        }
+        let last = |piece: &&'a Arc<Piece>| {
+            let branch = picture.shape.branch(&piece.target).and_then(|branch| picture.tracks.get(&piece.target.url, branch));
+            (&piece.target.id, (by_url.get(&piece.target.url).copied(), branch))
+        };
         Self {
             past,
-            last: own.iter().filter(is_last).map(|piece| (&piece.target.id, by_url.get(&piece.target.url).copied())).collect(),
+            last: own.iter().filter(counts).map(last).collect(),
             all: own.iter().map(|piece| (&piece.target.id, (piece.target.environment.as_str(), piece.cell.is_test))).collect(),
             sources: urls,
-            seen,
             now,
             days,
         }
@@ -111,7 +153,7 @@ impl<'a> Seen<'a> {
         let mut live: HashMap<&TargetId, CommitId> = HashMap::new();
         for run in &runs {
             let (Subject::Target(target), Some(commit), "deploy") = (&run.subject, run.commit, run.kind) else { continue };
-            let Some(source) = self.last.get(target) else { continue };
+            let Some((source, track)) = self.last.get(target) else { continue };
             let day = usize::try_from((run.finished_at.as_millis() - since) / DAY_MS).unwrap_or(usize::MAX);
             match run.how {
                 How::Good => {
@@ -124,7 +166,7 @@ impl<'a> Seen<'a> {
                     }
                     // The same commit deployed anew is no delivery: only its configuration changed.
                     let is_new = live.insert(target, commit) != Some(commit);
-                    let took = self.lead(*source, commit, run).filter(|_| is_new && !rolled_back.contains(&(target, commit)));
+                    let took = self.lead(*source, *track, commit, run).filter(|_| is_new && !rolled_back.contains(&(target, commit)));
                     lead.extend(took);
                     if let Some((view, leads)) = by_day.get_mut(day) {
                         view.deploys += 1;
@@ -169,10 +211,12 @@ impl<'a> Seen<'a> {
     }
 
     /// From a commit being seen to its deploy being found healthy, in milliseconds.
-    fn lead(&self, source: Option<&towpath_domain::SourceName>, commit: CommitId, run: &Ended) -> Option<u64> {
-        let built = source.and_then(|source| self.past.built.get(&(source.clone(), commit)));
-        let seen = [self.seen.get(&commit), built].into_iter().flatten().min()?;
-        Some(run.finished_at.since(*seen).as_millis())
+    fn lead(&self, source: Option<&towpath_domain::SourceName>, track: Option<&Arc<Track>>, commit: CommitId, run: &Ended) -> Option<u64> {
+        let built = source.and_then(|source| self.past.built.get(&(source.clone(), commit))).copied();
+        // The branch may have forgotten it by now; that it was built is remembered longer.
+        let seen = track.and_then(|track| track.since(track.place(commit)?));
+        let seen = seen.into_iter().chain(built).min()?;
+        Some(run.finished_at.since(seen).as_millis())
     }
 
     fn stations(&self, runs: &[&Ended]) -> Vec<StationTime> {

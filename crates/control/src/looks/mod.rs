@@ -1,6 +1,9 @@
 //! What pages and programs look at: answers made of verdicts, facts and the ledger. Nothing is decided here.
 //!
-//! - [`picture`]: everything as it is now, drawn once per change and shared; [`board`], [`graph`] and [`pulse`] are parts of it.
+//! - [`picture`]: everything as it is now, drawn once per change and shared: [`shape`] is what the catalog says, [`piece`] one target,
+//!   [`standing`] how it is, [`tracks`] where commits stand on their branches, [`train`] which of them wait for production.
+//!   [`board`], [`graph`] and [`pulse`] are parts of it.
+//! - [`past`]: what ended, counted on from where it was.
 //! - [`release`], [`why`], [`run`], [`change`]: one thing, whole. [`actions`] says what can be done about it.
 //! - [`incident`], [`image`], [`compare`], [`insight`]: lists and figures.
 //! - [`scope`]: where a thing is, for permissions; [`stream`]: events as they come.
@@ -15,11 +18,15 @@ mod incident;
 mod insight;
 mod past;
 mod picture;
+mod piece;
 mod pulse;
 mod release;
 mod run;
 mod scope;
+mod shape;
+mod standing;
 mod stream;
+mod tracks;
 mod train;
 mod why;
 

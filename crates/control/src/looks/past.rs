@@ -19,6 +19,12 @@ const TIMES_MAX: usize = 200;
 /// The most tests that are remembered.
 const TESTS_MAX: usize = 50_000;
 
+/// How many good runs tell how long something usually takes.
+const USUAL: usize = 20;
+
+/// The most failures that are remembered after they were mended; of more, the newest.
+const MENDED_MAX: usize = 1000;
+
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum How {
@@ -43,6 +49,24 @@ pub(crate) struct Ended {
     pub(crate) how: How,
 }
 
+/// Failures of one subject in a row, without a success between them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failing {
+    /// When the first one ended.
+    pub(crate) since: Timestamp,
+    /// The newest.
+    pub(crate) run: RunId,
+}
+
+/// Failures that were mended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mended {
+    pub(crate) subject: Subject,
+    pub(crate) failing: Failing,
+    /// When the run ended that went well again.
+    pub(crate) at: Timestamp,
+}
+
 /// One time that a test ran.
 #[derive(Debug, Clone)]
 pub(crate) struct Time {
@@ -58,6 +82,8 @@ pub(crate) struct Time {
 pub(crate) struct Past {
     runs_to: EventId,
     reports_to: EventId,
+    /// All up to here is known; none before the first time.
+    known_to: Option<EventId>,
     pub(crate) runs: VecDeque<Ended>,
     /// When each commit of a source was first worked on: it was there by then.
     pub(crate) built: HashMap<(SourceName, CommitId), Timestamp>,
@@ -65,11 +91,43 @@ pub(crate) struct Past {
     pub(crate) tests: BTreeMap<(TargetId, String), VecDeque<Time>>,
     /// Runs that ended, by kind and outcome, since the ledger began.
     pub(crate) counts: BTreeMap<(&'static str, &'static str), u64>,
+    /// What failed last, by what it is about.
+    pub(crate) failing: HashMap<Subject, Failing>,
+    /// What was mended, the newest last.
+    pub(crate) mended: VecDeque<Mended>,
+    /// How long the last good runs took from being queued to their end, in milliseconds; the newest last.
+    usual: HashMap<Subject, VecDeque<u64>>,
 }
 
 impl Past {
-    /// Reads what ended since.
+    /// Reads what ended since. Costs what there is to read, and nothing when nothing happened.
     pub(crate) async fn catch_up(&mut self, ledger: &Ledger) -> towpath_ledger::Result<()> {
+        let latest = ledger.latest();
+        if self.known_to != Some(latest) {
+            self.read(ledger).await?;
+            self.known_to = Some(latest);
+        }
+        Ok(())
+    }
+
+    /// Whether it was read before: what came since is little.
+    pub(crate) fn is_read(&self) -> bool {
+        self.known_to.is_some()
+    }
+
+    /// Up to where it is known: when this is the same, so is everything here.
+    pub(crate) fn position(&self) -> (EventId, EventId) {
+        (self.runs_to, self.reports_to)
+    }
+
+    /// How long it usually takes from being queued to its end, in milliseconds: the median of the last good runs.
+    pub(crate) fn usually(&self, subject: &Subject) -> Option<u64> {
+        let mut took: Vec<u64> = self.usual.get(subject)?.iter().copied().collect();
+        took.sort_unstable();
+        took.get(took.len() / 2).copied()
+    }
+
+    async fn read(&mut self, ledger: &Ledger) -> towpath_ledger::Result<()> {
         loop {
             let page = ledger.ended_after(self.runs_to, MAX_PAGE).await?;
             for run in &page.rows {
@@ -111,6 +169,14 @@ impl Past {
             Work::Change(spec) => (Some(spec.kind), spec.edits.iter().filter_map(moved).collect()),
             _ => (None, Vec::new()),
         };
+        self.remember(run, how, finished_at);
+        if how == How::Good || matches!(outcome, Outcome::Opened { .. }) {
+            let usual = self.usual.entry(run.subject()).or_default();
+            usual.push_back(finished_at.since(run.queued_at).as_millis());
+            if usual.len() > USUAL {
+                usual.pop_front();
+            }
+        }
         self.runs.push_back(Ended {
             kind,
             subject: run.subject(),
@@ -124,6 +190,25 @@ impl Past {
         });
         if self.runs.len() > RUNS_MAX {
             self.runs.pop_front();
+        }
+    }
+
+    /// Whether a failure begins, goes on or is mended by a run.
+    fn remember(&mut self, run: &Run, how: How, at: Timestamp) {
+        let subject = run.subject();
+        match how {
+            How::Failed => {
+                let since = self.failing.get(&subject).map_or(at, |failing| failing.since);
+                self.failing.insert(subject, Failing { since, run: run.spec.id.clone() });
+            }
+            How::Good => {
+                let Some(failing) = self.failing.remove(&subject) else { return };
+                self.mended.push_back(Mended { subject, failing, at });
+                if self.mended.len() > MENDED_MAX {
+                    self.mended.pop_front();
+                }
+            }
+            How::Neither => {}
         }
     }
 
@@ -149,5 +234,60 @@ fn moved(edit: &towpath_engine::ConfigEdit) -> Option<TargetId> {
     match edit {
         towpath_engine::ConfigEdit::SetRef { target, .. } => Some(target.clone()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use towpath_domain::{Digest, FailureClass, ImageRef};
+    use towpath_engine::{Event, RunSpec};
+
+    use super::*;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_millis(minute * 60_000)
+    }
+
+    fn built() -> Outcome {
+        let digest: Digest = format!("sha256:{}", "a".repeat(64)).parse().unwrap();
+        Outcome::Built { image: "registry.example.com/web:1".parse::<ImageRef>().unwrap(), digest }
+    }
+
+    fn failed() -> Outcome {
+        Outcome::Failed { class: FailureClass::Own, step: "build".to_owned(), message: "it does not compile".to_owned() }
+    }
+
+    async fn ran(ledger: &Ledger, name: &str, from: i64, to: i64, outcome: Outcome) {
+        let id = RunId::new(name).unwrap();
+        let work =
+            Work::Build { source: SourceName::new("web").unwrap(), commit: "a".repeat(40).parse().unwrap(), build_hash: "h".to_owned() };
+        let spec = RunSpec { id: id.clone(), attempt: 1, work, why: "it is wanted".to_owned() };
+        ledger.append(None, "t", at(from), vec![Event::RunQueued(spec), Event::RunStarted { run: id.clone() }]).await.unwrap();
+        ledger.append(None, "t", at(to), vec![Event::RunFinished { run: id, outcome }]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_ended_is_counted_once_and_counted_on_and_failures_in_a_row_are_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(folder.path()).await.unwrap();
+        let web = Subject::Source(SourceName::new("web").unwrap());
+        let mut past = Past::default();
+        assert!(!past.is_read());
+        ran(&ledger, "r1", 0, 4, failed()).await;
+        ran(&ledger, "r2", 5, 6, failed()).await;
+        past.catch_up(&ledger).await.unwrap();
+        assert_eq!(past.failing.get(&web), Some(&Failing { since: at(4), run: RunId::new("r2").unwrap() }));
+        assert_eq!(past.usually(&web), None, "how long failures take says nothing");
+
+        ran(&ledger, "r3", 7, 17, built()).await;
+        ran(&ledger, "r4", 20, 22, built()).await;
+        past.catch_up(&ledger).await.unwrap();
+        past.catch_up(&ledger).await.unwrap();
+        let counts: Vec<_> = past.counts.iter().map(|((kind, outcome), count)| (*kind, *outcome, *count)).collect();
+        assert_eq!(counts, [("build", "built", 2), ("build", "failed", 2)]);
+        assert!(past.failing.is_empty());
+        let mended: Vec<_> = past.mended.iter().map(|mended| (mended.failing.since, mended.at)).collect();
+        assert_eq!(mended, [(at(4), at(17))]);
+        assert_eq!(past.usually(&web), Some(10 * 60_000));
     }
 }

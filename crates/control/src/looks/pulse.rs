@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::picture::Standing;
+use super::standing::Standing;
 use crate::status::ledger_problem;
 use crate::steer::Control;
 use crate::view::{Problem, PulseView};
@@ -16,7 +16,7 @@ impl Control {
     pub async fn pulse(&self) -> Result<PulseView, Problem> {
         let picture = self.picture();
         let sinks = self.world.ledger.sinks().await.map_err(ledger_problem)?;
-        let dead = self.world.ledger.dead_letters(towpath_ledger::MAX_PAGE).await.map_err(ledger_problem)?;
+        let dead = self.world.ledger.dead_letter_counts().await.map_err(ledger_problem)?;
         let finished = {
             let mut past = self.pictures.past.lock().await;
             past.catch_up(&self.world.ledger).await.map_err(ledger_problem)?;
@@ -26,9 +26,9 @@ impl Control {
         let now = self.world.clock.now();
         let mut outbox = Vec::new();
         for sink in &sinks {
-            let waiting = self.world.ledger.outbox_waiting(&sink.name, towpath_ledger::MAX_PAGE).await.map_err(ledger_problem)?;
-            let age = waiting.first().map_or(0, |oldest| now.since(oldest.at).as_millis());
-            outbox.push((sink.name.clone(), waiting.len() as u64, age));
+            let oldest = self.world.ledger.outbox_waiting(&sink.name, 1).await.map_err(ledger_problem)?;
+            let age = oldest.first().map_or(0, |oldest| now.since(oldest.at).as_millis());
+            outbox.push((sink.name.clone(), sink.waiting, age));
         }
         let stuck = self.stuck();
         let facts = self.world.ledger.facts();
@@ -49,14 +49,12 @@ impl Control {
             *holds.entry(name).or_default() += 1;
         }
         let mut letters: BTreeMap<String, u64> = sinks.iter().map(|sink| (sink.name.clone(), 0)).collect();
-        for letter in dead {
-            *letters.entry(letter.sink).or_default() += 1;
-        }
+        letters.extend(dead);
         let owned = |counts: BTreeMap<&str, u64>| counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
         let seen_to = stuck.iter().filter(|stuck| seen_to.contains_key(&stuck.subject)).count() as u64;
         let config = (self.world.config.url.clone(), self.world.config.branch.clone());
         Ok(PulseView {
-            event: picture.event,
+            event: picture.event.get(),
             queued: owned(queued),
             running: owned(running),
             oldest_queued_at: oldest,
@@ -73,7 +71,7 @@ impl Control {
             dead_letters: letters.into_iter().collect(),
             finished,
             config_unreachable_since: facts.branches.get(&config).and_then(|branch| branch.unreachable.as_ref()).map(|(since, _)| *since),
-            config_errors: picture.snapshot.errors() as u64,
+            config_errors: picture.snapshot().errors() as u64,
         })
     }
 }

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use towpath_catalog::{Catalog, Target};
-use towpath_domain::{CommitId, RunId, TargetId, Timestamp};
+use towpath_domain::{CommitId, RepoUrl, RunId, TargetId, Timestamp};
 use towpath_engine::{ConfigEdit, Facts, Subject, Work};
 use towpath_ledger::{Run, RunState};
 
-use super::picture::{Piece, Standing, by_id};
+use super::picture::Picture;
+use super::piece::Piece;
 use super::scope;
-use super::train::{self, Tracks};
+use super::standing::Standing;
+use super::tracks::has_reached;
 use crate::commits::commit_anywhere;
 use crate::find::{self, Found};
+use crate::places::sees_target;
 use crate::sight::Sight;
 use crate::steer::Control;
 use crate::view::{Problem, ReleaseView, StationView};
@@ -35,11 +38,12 @@ impl Control {
         let explained = self.explain(&sight, &id.to_string()).await?;
         let runs = self.runs_of(&explained.story).await;
         let picture = self.picture();
+        let catalog = &picture.snapshot().catalog;
         let mut usual: BTreeMap<TargetId, u64> = BTreeMap::new();
         let mut builds: BTreeMap<String, u64> = BTreeMap::new();
         let way = {
             let facts = self.world.ledger.facts();
-            way(&picture.snapshot.catalog, &facts, &picture.pieces, id, &sight)
+            way(&picture, &facts, id, &sight)
         };
         for source in &way.sources {
             let subject = Subject::Source(source.clone());
@@ -50,14 +54,7 @@ impl Control {
         }
         let facts = self.world.ledger.facts();
         let now = self.world.clock.now();
-        let seen = Seen {
-            catalog: &picture.snapshot.catalog,
-            facts: &facts,
-            pieces: &picture.pieces,
-            runs: &runs,
-            usual: &usual,
-            builds: &builds,
-        };
+        let seen = Seen { catalog, facts: &facts, picture: &picture, runs: &runs, usual: &usual, builds: &builds };
         let stations = seen.stations(&way, id);
         let merged_at = stations.first().and_then(|station| station.finished_at);
         let state = state(&stations);
@@ -96,15 +93,16 @@ struct Way {
     targets: Vec<TargetId>,
 }
 
-fn way(catalog: &Catalog, facts: &Facts, pieces: &[Piece], commit: CommitId, sight: &Sight) -> Way {
-    let has = |url| facts.branches.iter().any(|((of, _), branch)| of == url && branch.commits.iter().any(|c| c.id == commit));
+fn way(picture: &Picture, facts: &Facts, commit: CommitId, sight: &Sight) -> Way {
+    let having = picture.tracks.having(commit);
+    let has = |url: &RepoUrl| having.contains(url);
     let ran = |target: &Target| {
         let fact = facts.targets.get(&target.id);
         fact.is_some_and(|fact| fact.current.iter().chain(&fact.history).any(|deployed| deployed.commit == commit))
     };
-    let sources = catalog.sources.values().filter(|source| has(&source.url)).map(|source| source.name.clone()).collect();
-    let mut targets: Vec<&Piece> =
-        pieces.iter().filter(|piece| (has(&piece.target.url) || ran(&piece.target)) && sight.sees_scope(&piece.scope())).collect();
+    let sources = picture.snapshot().catalog.sources.values().filter(|source| has(&source.url)).map(|source| source.name.clone()).collect();
+    let on_way = |piece: &&Arc<Piece>| (has(&piece.target.url) || ran(&piece.target)) && sees_target(sight, &piece.target);
+    let mut targets: Vec<&Arc<Piece>> = picture.pieces.iter().filter(on_way).collect();
     targets.sort_by_key(|piece| piece.depth);
     Way { sources, targets: targets.into_iter().map(|piece| piece.target.id.clone()).collect() }
 }
@@ -113,7 +111,7 @@ fn way(catalog: &Catalog, facts: &Facts, pieces: &[Piece], commit: CommitId, sig
 struct Seen<'a> {
     catalog: &'a Catalog,
     facts: &'a Facts,
-    pieces: &'a [Piece],
+    picture: &'a Picture,
     runs: &'a [Run],
     usual: &'a BTreeMap<TargetId, u64>,
     builds: &'a BTreeMap<String, u64>,
@@ -125,21 +123,20 @@ impl Seen<'_> {
         for source in &way.sources {
             stations.push(self.build(source, commit));
         }
-        let pieces = by_id(self.pieces);
-        let places = Tracks::new(self.catalog, self.facts);
+        let pieces = self.picture.by_id();
         for target in way.targets.iter().filter_map(|id| pieces.get(id.as_str())) {
             if let Some(change) = self.change(target, commit) {
                 stations.push(change);
             }
-            stations.push(self.target(target, &places, commit));
+            stations.push(self.target(target, commit));
         }
         stations
     }
 
     fn merge(&self, commit: CommitId) -> StationView {
-        let seen = self.facts.branches.iter().find_map(|((url, branch), fact)| {
-            let place = fact.commits.iter().position(|c| c.id == commit)?;
-            Some((url, branch, train::first_seen(fact).get(place).copied()))
+        let seen = self.facts.branches.keys().find_map(|(url, branch)| {
+            let track = self.picture.tracks.get(url, branch)?;
+            Some((url, branch, track.since(track.place(commit)?)))
         });
         let (text, at) = match seen {
             Some((url, branch, at)) => (format!("on {branch} of {url}"), at),
@@ -213,7 +210,7 @@ impl Seen<'_> {
         })
     }
 
-    fn target(&self, piece: &Piece, places: &Tracks<'_>, commit: CommitId) -> StationView {
+    fn target(&self, piece: &Piece, commit: CommitId) -> StationView {
         let target: &Arc<Target> = &piece.target;
         let fact = self.facts.targets.get(&target.id);
         let kind = if piece.cell.is_test { "test" } else { "deploy" };
@@ -227,6 +224,7 @@ impl Seen<'_> {
             ..with_run(station(kind, &piece.cell.name), run)
         };
         let runs = fact.and_then(|fact| fact.current.as_ref()).map(|current| current.commit);
+        let track = self.picture.shape.branch(target).and_then(|branch| self.picture.tracks.get(&target.url, branch));
         let was = fact.is_some_and(|fact| fact.history.iter().any(|deployed| deployed.commit == commit));
         let is_wanted = piece.cell.wanted.as_ref().is_some_and(|wanted| wanted.id == commit);
         let good = if piece.cell.is_test { "passed" } else { "live" };
@@ -238,7 +236,7 @@ impl Seen<'_> {
                 ("failed", run_text(Some(run)).unwrap_or_default())
             }
             _ if was => ("done", format!("was {good} here; a newer commit is now")),
-            _ if places.has_reached(target, runs, commit) => ("skipped", "a newer commit went in its place".to_owned()),
+            _ if has_reached(track, runs, commit) => ("skipped", "a newer commit went in its place".to_owned()),
             _ if is_wanted => ("waiting", piece.cell.summary.clone()),
             _ => ("ahead", "its turn has not come".to_owned()),
         };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use towpath_engine::{Outcome, Subject, Work};
+use towpath_engine::{Outcome, Work};
 use towpath_ledger::{Run, RunFilter};
 use towpath_runs::KeptReport;
 
@@ -12,6 +12,7 @@ use crate::sight::Sight;
 use crate::status::{ledger_problem, run_view};
 use crate::steer::Control;
 use crate::view::{CaseView, CauseView, ObjectView, Problem, ReportView, RunDetail, StepView};
+use crate::words;
 
 /// How long a cluster may take to say how a run's objects are; a page does not wait longer.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(2);
@@ -33,26 +34,20 @@ impl Control {
         let subject = run.subject();
         let filter = RunFilter { subject: Some(subject.clone()), ..RunFilter::default() };
         let mut attempts = self.world.ledger.runs(&filter, ATTEMPTS).await.map_err(ledger_problem)?.rows;
-        let commit = crate::words::work_commit(&run.spec.work);
-        attempts.retain(|other| other.spec.id != run.spec.id && crate::words::work_commit(&other.spec.work) == commit);
+        let commit = words::work_commit(&run.spec.work);
+        attempts.retain(|other| other.spec.id != run.spec.id && words::work_commit(&other.spec.work) == commit);
         attempts.reverse();
         let reports = self.world.ledger.step_output(&run.spec.id, towpath_runs::REPORTS_STEP).await.map_err(ledger_problem)?;
         let reports: Vec<KeptReport> = reports.and_then(|found| serde_json::from_value(found).ok()).unwrap_or_default();
         let objects = self.objects_of(&run).await;
         let cause = self.cause(&run);
+        self.follow();
         let snapshot = self.world.current();
         let catalog = &snapshot.catalog;
         let facts = self.world.ledger.facts();
         let commits = Commits::new(&facts);
         let verdict = self.planner().verdict(&subject).cloned();
-        let target = match &subject {
-            Subject::Target(id) => catalog.targets.get(id),
-            Subject::Source(_) | Subject::Change(_) => None,
-        };
-        let app = match &subject {
-            Subject::Source(name) => catalog.sources.get(name).map(|source| source.app.to_string()),
-            _ => target.map(|target| target.saas_file.app.to_string()),
-        };
+        let (app, environment) = words::app_and_environment(catalog, &subject);
         let (is_over, is_failed) = (run.outcome.is_some(), matches!(run.outcome, Some(Outcome::Failed { .. })));
         let mut actions = actions::of_run(run.spec.id.as_str(), is_over);
         if is_failed {
@@ -68,13 +63,9 @@ impl Control {
             .collect();
         Ok(RunDetail {
             run: view,
-            subject: match &subject {
-                Subject::Source(name) => ("source".to_owned(), name.to_string()),
-                Subject::Target(id) => ("target".to_owned(), id.to_string()),
-                Subject::Change(id) => ("change".to_owned(), id.to_string()),
-            },
+            subject: words::kind_and_id(&subject),
             app,
-            environment: target.map(|target| target.environment.to_string()),
+            environment,
             cause,
             objects,
             artifacts: Vec::new(),

@@ -24,6 +24,7 @@ impl Control {
     /// # Errors
     /// [`Problem`] when it names nothing, or several things.
     pub async fn why(&self, sight: Sight, what: String) -> Result<WhyView, Problem> {
+        self.follow();
         let subject = {
             let snapshot = self.world.current();
             let facts = self.world.ledger.facts();
@@ -56,16 +57,12 @@ impl Control {
             Subject::Target(id) => catalog.targets.get(id),
             Subject::Source(_) | Subject::Change(_) => None,
         };
-        let (kind, id, place, app) = match &subject {
-            Subject::Target(id) => {
-                ("target", id.to_string(), target.map(|t| t.ref_place.to_string()), target.map(|t| t.saas_file.app.to_string()))
-            }
-            Subject::Source(name) => {
-                let source = catalog.sources.get(name);
-                ("source", name.to_string(), source.map(|s| s.place.to_string()), source.map(|s| s.app.to_string()))
-            }
-            Subject::Change(id) => ("change", id.to_string(), None, None),
+        let place = match &subject {
+            Subject::Target(_) => target.map(|target| target.ref_place.to_string()),
+            Subject::Source(name) => catalog.sources.get(name).map(|source| source.place.to_string()),
+            Subject::Change(_) => None,
         };
+        let ((kind, id), (app, environment)) = (words::kind_and_id(&subject), words::app_and_environment(catalog, &subject));
         let url = subject_url(catalog, &subject);
         let current = match &subject {
             Subject::Target(id) => {
@@ -80,10 +77,10 @@ impl Control {
             Subject::Change(_) => None,
         };
         Ok(WhyView {
-            kind: kind.to_owned(),
+            kind,
             id,
             app,
-            environment: target.map(|t| t.environment.to_string()),
+            environment,
             place,
             current,
             actions: actions::of_subject(catalog, &facts, &subject, verdict.as_ref()),

@@ -107,6 +107,7 @@ pub struct BoardFilter {
     /// Of this team.
     pub team: Option<String>,
     /// With a target in this state: `up-to-date`, `moving`, `waiting` or `stuck`.
+    #[schemars(extend("enum" = ["", "up-to-date", "moving", "waiting", "stuck", null]))]
     pub state: Option<String>,
     /// With this text in the app's or a target's name, or the beginning of a commit that runs there.
     pub text: Option<String>,

@@ -63,13 +63,16 @@ pub struct CheckView {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ChangeFilter {
     /// `open`, `merged`, `failed` or `closed`.
+    #[schemars(extend("enum" = ["", "open", "merged", "failed", "closed", null]))]
     pub state: Option<String>,
     /// Of this kind, as in [`ChangeView::kind`].
     pub kind: Option<String>,
     /// That move a target of this app.
     pub app: Option<String>,
     /// Where to go on: the [`PageView::next`](super::PageView::next) of the page before.
+    #[schemars(regex(pattern = r"^[0-9]{1,18}\."))]
     pub cursor: Option<String>,
     /// At most so many; 50 when absent.
+    #[schemars(range(min = 1, max = 1000))]
     pub limit: Option<u32>,
 }

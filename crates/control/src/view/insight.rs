@@ -101,6 +101,7 @@ pub struct TestView {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct InsightFilter {
     /// In so many days up to now; 30 when absent, at most 366.
+    #[schemars(range(min = 1, max = 366))]
     pub days: Option<u32>,
     /// Of this app.
     pub app: Option<String>,

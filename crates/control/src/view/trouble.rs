@@ -65,8 +65,10 @@ pub struct ImageFilter {
     /// Only those that run somewhere.
     pub running: Option<bool>,
     /// Where to go on.
+    #[schemars(regex(pattern = r"^[1-9][0-9]{0,17}$"))]
     pub cursor: Option<String>,
     /// At most so many; 50 when absent.
+    #[schemars(range(min = 1, max = 1000))]
     pub limit: Option<u32>,
 }
 

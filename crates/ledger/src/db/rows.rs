@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
 use sqlx::{QueryBuilder, Row};
-use towpath_domain::{RunId, Timestamp};
+use towpath_domain::{CommitId, RunId, Timestamp};
 use towpath_engine::{FactKey, Facts};
 
 use crate::record::{EventId, Recorded, event_kind, event_run, subject_key};
@@ -240,6 +240,18 @@ pub(crate) async fn put_outbox(db: &mut SqliteConnection, events: &[EventId]) ->
         let mut insert = QueryBuilder::<Sqlite>::new("INSERT INTO outbox (event) ");
         insert.push_values(some, |mut row, event| {
             row.push_bind(event.get());
+        });
+        insert.build().execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
+/// Adds which events are about which commits.
+pub(crate) async fn put_commits(db: &mut SqliteConnection, commits: &[(CommitId, EventId)]) -> Done {
+    for some in commits.chunks(ROWS) {
+        let mut insert = QueryBuilder::<Sqlite>::new("INSERT INTO commits (commit_id, event) ");
+        insert.push_values(some, |mut row, (commit, event)| {
+            row.push_bind(commit.to_string()).push_bind(event.get());
         });
         insert.build().execute(&mut *db).await?;
     }

@@ -47,6 +47,20 @@ async fn the_same_decision_is_queued_once_and_the_refusal_takes_everything_back(
 }
 
 #[tokio::test]
+async fn what_is_about_a_commit_is_found_by_it_and_nothing_else() {
+    let (_directory, ledger) = fresh().await;
+    ledger.append(None, "c", at(1), vec![config_seen(1), branch_seen(7), queued(build("r1", 7)), queued(build("r2", 8))]).await.unwrap();
+    ledger.append(None, "w", at(2), vec![started("r1"), finished("r1", built(7)), queued(deploy("r3", "stage", 7))]).await.unwrap();
+    let filter = EventFilter { commit: Some(commit(7)), order: Order::OldestFirst, ..EventFilter::default() };
+    let page = ledger.events(&filter, 10).await.unwrap();
+    let found: Vec<&str> = page.rows.iter().map(|recorded| event_kind(&recorded.event)).collect();
+    assert_eq!(found, ["branch-seen", "run-queued", "run-queued"]);
+    let first = ledger.events(&EventFilter { order: Order::NewestFirst, ..filter.clone() }, 1).await.unwrap();
+    assert!(first.more && first.rows[0].id == EventId::new(7), "{first:?}");
+    assert!(ledger.events(&EventFilter { commit: Some(commit(9)), ..filter }, 10).await.unwrap().rows.is_empty());
+}
+
+#[tokio::test]
 async fn nothing_is_recorded_of_runs_that_never_were_or_are_over() {
     let (_directory, ledger) = fresh().await;
     let unknown = ledger.append(None, "w", at(1), vec![started("nobody")]).await;

@@ -74,6 +74,8 @@ async fn changed_runs_steps_and_outbox_rows_are_found() {
         ("DELETE FROM steps", "row step"),
         ("DELETE FROM outbox WHERE event = (SELECT MAX(event) FROM outbox)", "row outbox"),
         ("INSERT INTO outbox (event) VALUES (1)", "row outbox"),
+        ("DELETE FROM commits WHERE event = 1", "row commit"),
+        ("INSERT INTO commits (commit_id, event) VALUES ('f', 4)", "row commit"),
     ] {
         assert_eq!(names(&after(sql).await), [row], "{sql}");
     }
@@ -96,7 +98,11 @@ async fn whatever_is_wrong_with_rows_is_mended_by_counting_anew() {
     let facts = ledger.facts().clone();
     let run = ledger.run(&run_id("r1")).await.unwrap();
 
-    tamper(&file, "DELETE FROM facts; DELETE FROM steps; DELETE FROM outbox; UPDATE runs SET state = 'finished', worker = NULL").await;
+    tamper(
+        &file,
+        "DELETE FROM facts; DELETE FROM steps; DELETE FROM outbox; DELETE FROM commits; UPDATE runs SET state = 'finished', worker = NULL",
+    )
+    .await;
     assert!(!ledger.verify().await.unwrap().is_clean());
     assert_eq!(ledger.rebuild().await.unwrap(), []);
     assert!(ledger.verify().await.unwrap().is_clean());

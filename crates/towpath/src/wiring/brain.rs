@@ -1,7 +1,7 @@
 //! The loop as the API asks it.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use futures_util::future::BoxFuture;
 use towpath_control::Control;
@@ -16,56 +16,60 @@ use towpath_control::view::{
 use towpath_control::{Scope, Sight};
 use towpath_ledger::EventFilter;
 use towpath_runs::World;
-use towpath_web::{Answer, Begun, Brain, HistoryFilter, LogLine, LogPage, LogQuery, Once, RunFilter, Wake};
+use towpath_web::{Answer, Begun, Brain, HistoryFilter, LogPage, LogQuery, Once, RunFilter, Wake};
 
-use super::lines::{Lines, Numbered};
-
-/// Lines on one page of a log.
-const PAGE: u64 = 2000;
+use super::logs::KeptLogs;
 
 /// The running loop, for the API.
 pub struct Wired {
     pub control: Arc<Control>,
     pub world: Arc<World>,
-    /// Where lines of logs stand.
-    pub lines: Lines,
+    pub logs: KeptLogs,
 }
 
 impl Wired {
     async fn page(&self, sight: Sight, query: LogQuery) -> Result<LogPage, Problem> {
         let run = self.control.run(&sight, &query.run).await?;
-        let done = run.finished_at.is_some();
-        let id = run.id.clone();
-        let (page, total) = self.lines.page(&self.world.logs, &id, query.from, PAGE).map_err(|e| problem(&e))?;
-        let next = page.last().map_or_else(|| query.from.min(total), |line| line.number);
-        let wanted = |line: &LogLine| query.search.as_ref().is_none_or(|text| line.text.contains(text));
-        let line = |numbered: Numbered| LogLine {
-            number: numbered.number,
-            at: numbered.line.at.unwrap_or(run.queued_at),
-            step: numbered.step,
-            stream: stream_name(numbered.line.stream).to_owned(),
-            text: numbered.line.text,
-        };
-        let lines = page.into_iter().map(line).filter(wanted).collect();
-        Ok(LogPage { lines, next, total, done: done && next == total })
-    }
-}
-
-fn stream_name(stream: towpath_ledger::logs::Stream) -> &'static str {
-    match stream {
-        towpath_ledger::logs::Stream::Out => "stdout",
-        towpath_ledger::logs::Stream::Err => "stderr",
-        towpath_ledger::logs::Stream::Towpath => "towpath",
+        let (over, id) = (run.finished_at.is_some(), run.id.clone());
+        let (kept, world) = (self.logs.of(&id), Arc::clone(&self.world));
+        // Reading a long log for the first time takes a while, and others are answered meanwhile.
+        let read = tokio::task::spawn_blocking(move || {
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.grow(&world.logs, &id, run.queued_at)?;
+            Ok(kept.page(query.from, query.search.as_deref(), over))
+        });
+        let read = read.await.map_err(|error| unreadable(error.to_string()))?;
+        read.map_err(|e| problem(&e))
     }
 }
 
 fn problem(error: &towpath_ledger::Error) -> Problem {
+    unreadable(error.to_string())
+}
+
+fn unreadable(detail: String) -> Problem {
     Problem {
         r#type: "ledger".to_owned(),
         title: "The ledger or its logs cannot be read".to_owned(),
         status: 500,
-        detail: error.to_string(),
+        detail,
         mend: "`towpath doctor` looks at disk and database".to_owned(),
+    }
+}
+
+/// Why there is no backup: mostly because of where it was to be.
+fn not_copied(error: &towpath_ledger::Error) -> Problem {
+    let title = "The ledger cannot be copied there".to_owned();
+    let detail = error.to_string();
+    match error {
+        towpath_ledger::Error::Exists { .. } => {
+            Problem { r#type: "destination-taken".to_owned(), title, status: 409, detail, mend: "name another file".to_owned() }
+        }
+        towpath_ledger::Error::Environment { .. } => {
+            let mend = "name a file in a folder that the server may write to".to_owned();
+            Problem { r#type: "bad-destination".to_owned(), title, status: 422, detail, mend }
+        }
+        other => problem(other),
     }
 }
 
@@ -222,7 +226,7 @@ impl Brain for Wired {
 
     fn backup(&self, dest: String) -> Answer<'_, Accepted> {
         Box::pin(async move {
-            self.world.ledger.backup(Path::new(&dest)).await.map_err(|e| problem(&e))?;
+            self.world.ledger.backup(Path::new(&dest)).await.map_err(|error| not_copied(&error))?;
             Ok(Accepted { text: format!("the ledger is copied to {dest}"), change: None, run: None })
         })
     }

@@ -23,7 +23,7 @@ use super::artifacts::artifacts;
 use super::brain::Wired;
 use super::forge::SignedIn;
 use super::incidents::Climb;
-use super::lines::Lines;
+use super::logs::KeptLogs;
 use super::names::CatalogNames;
 use super::notify::listeners;
 use super::outside::Reached;
@@ -108,7 +108,7 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
     let published = Published::new(&config.state, listener.endpoint())?;
     tracing::info!(address = %listener.endpoint(), config = %config.repository.url, "listening");
 
-    let brain = Arc::new(Wired { control: Arc::clone(&control), world: Arc::clone(&world), lines: Lines::default() });
+    let brain = Arc::new(Wired { control: Arc::clone(&control), world: Arc::clone(&world), logs: KeptLogs::default() });
     let controllers = {
         let (cluster, mut stop) = (Arc::clone(&cluster), shutdown.clone());
         tokio::spawn(async move {

@@ -35,6 +35,7 @@ fn looks() -> Vec<Operation> {
         Operation::get("/board", "board", look::board)
             .says("look", "Apps and environments", "What runs where, what is on its way, what is stuck and on what, and the train of commits that wait.")
             .query::<BoardFilter>()
+            .refuses(&["unknown-state"])
             .answers::<BoardView>(),
         Operation::get("/commits/{sha}", "release", look::release)
             .says("look", "One commit's way", "From merge to production: each station with its times and the reason for each wait. The commit is a full id or an unambiguous beginning.")
@@ -193,10 +194,13 @@ fn writes() -> Vec<Operation> {
             .needs(Verb::Hold)
             .says("writes", "Lift a hold", "A hold or a rollback's block is lifted, by a commit in the config repository.")
             .refuses(&["no-such-hold"]),
-        write(Operation::post("/backup", "backup", write::backup).body::<BackupRequest>()).needs(Verb::Administer).says(
-            "administer",
-            "Back up the ledger",
-            "The ledger is copied, while it is in use, to a path on the server's machine where nothing is yet.",
-        ),
+        write(Operation::post("/backup", "backup", write::backup).body::<BackupRequest>())
+            .needs(Verb::Administer)
+            .says(
+                "administer",
+                "Back up the ledger",
+                "The ledger is copied, while it is in use, to a path on the server's machine where nothing is yet.",
+            )
+            .refuses(&["bad-destination", "destination-taken"]),
     ]
 }

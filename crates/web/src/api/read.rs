@@ -46,14 +46,19 @@ pub(super) async fn runs(State(shared): State<Shared>, caller: Caller, Query(fil
     Ok(Json(shared.brain.runs(caller.sight(), filter).await?))
 }
 
+/// The largest number that every program can hold exactly.
+pub(super) const NUMBER_MAX: u64 = (1 << 53) - 1;
+
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct LogsQuery {
     /// Where to begin: 0, or the `next` of the page before.
     #[serde(default)]
+    #[schemars(range(max = NUMBER_MAX))]
     from: u64,
     /// How long to wait for a line at most, in milliseconds; no longer than half a minute.
     #[serde(default)]
+    #[schemars(range(max = NUMBER_MAX))]
     wait_ms: u64,
     /// Only lines that hold this text; case counts.
     search: Option<String>,

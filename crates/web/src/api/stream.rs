@@ -28,7 +28,7 @@ pub(super) const MEDIA_TYPE: &str = "text/event-stream";
 #[serde(deny_unknown_fields)]
 pub(super) struct EventsQuery {
     /// After the event with this number. `Last-Event-ID` counts before it; without either, the stream begins now.
-    #[schemars(range(min = 0))]
+    #[schemars(range(min = 0, max = super::read::NUMBER_MAX))]
     after: Option<i64>,
 }
 

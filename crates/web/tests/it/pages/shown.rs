@@ -278,3 +278,22 @@ async fn files_of_the_pages_are_kept_for_good_by_their_hash() {
         assert!(!asset.contains("http://") && !asset.contains("https://") && !asset.contains("eval("));
     }
 }
+
+#[tokio::test]
+async fn a_link_elsewhere_leads_to_a_page_and_nothing_else_of_another_site_is_served() {
+    let server = server(ANY, sample::shown()).await;
+    let from = |line: &str, mode: &str, dest: &str| {
+        format!(
+            "{line} HTTP/1.1\nhost: localhost\naccept: text/html\nsec-fetch-site: cross-site\nsec-fetch-mode: {mode}\nsec-fetch-dest: {dest}"
+        )
+    };
+    assert_eq!(server.raw(&from("GET /commits/500bbbc", "navigate", "document"), "").await.status, 200);
+    for (line, mode, dest) in [
+        ("GET /commits/500bbbc", "navigate", "iframe"),
+        ("GET /commits/500bbbc", "no-cors", "image"),
+        ("GET /api/v1/board", "cors", "empty"),
+        ("POST /act/retry", "navigate", "document"),
+    ] {
+        assert_eq!(server.raw(&from(line, mode, dest), "").await.status, 403, "{line} {mode} {dest}");
+    }
+}
