@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use towpath_control::view::WhyView;
 
-use super::Shared;
 use super::extract::{Path, Query};
-use crate::caller::{Caller, unknown};
+use super::{Shared, look};
+use crate::caller::Caller;
 use crate::problem::Refusal;
 use crate::text::escaped;
 
@@ -29,10 +29,7 @@ pub(super) async fn badge(
     Path(id): Path,
     Query(query): Query<BadgeQuery>,
 ) -> Result<Response, Refusal> {
-    let why = shared.brain.why(caller.sight(), id).await?;
-    if why.kind != "target" {
-        return Err(unknown());
-    }
+    let why = look::why(&shared, &caller, "target", id).await?;
     let usual = [why.app.as_deref(), why.environment.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
     let label = query.label.unwrap_or(if usual.is_empty() { why.title.clone() } else { usual });
     let (text, color) = standing(&why);

@@ -22,16 +22,22 @@ pub(super) async fn release(State(shared): State<Shared>, caller: Caller, Path(s
 }
 
 pub(super) async fn target(State(shared): State<Shared>, caller: Caller, Path(id): Path) -> Shown<WhyView> {
-    of_kind("target", shared.brain.why(caller.sight(), id).await?)
+    Ok(Json(why(&shared, &caller, "target", id).await?))
 }
 
 pub(super) async fn source(State(shared): State<Shared>, caller: Caller, Path(name): Path) -> Shown<WhyView> {
     // By its full name: a target may be called like its source.
-    of_kind("source", shared.brain.why(caller.sight(), format!("source/{name}")).await?)
+    Ok(Json(why(&shared, &caller, "source", format!("source/{name}")).await?))
 }
 
-fn of_kind(kind: &str, why: WhyView) -> Shown<WhyView> {
-    if why.kind == kind { Ok(Json(why)) } else { Err(unknown()) }
+/// The verdict on what is named, if that is of this kind: all else is not there.
+pub(super) async fn why(shared: &Shared, caller: &Caller, kind: &str, what: String) -> Result<WhyView, Refusal> {
+    match shared.brain.why(caller.sight(), what).await {
+        Ok(why) if why.kind == kind => Ok(why),
+        Ok(_) => Err(unknown()),
+        Err(problem) if problem.r#type == "no-subject" => Err(unknown()),
+        Err(problem) => Err(Refusal(problem)),
+    }
 }
 
 pub(super) async fn graph(State(shared): State<Shared>, caller: Caller, Query(filter): Query<GraphFilter>) -> Shown<GraphView> {

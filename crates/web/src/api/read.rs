@@ -66,6 +66,16 @@ pub(super) struct LogsQuery {
 
 /// A page of a log. With `waitMs`, an empty page of a run that goes on is held back until there is a line, or the wait is over.
 pub(super) async fn logs(State(shared): State<Shared>, caller: Caller, Path(run): Path, Query(query): Query<LogsQuery>) -> Shown<LogPage> {
+    if query.from > NUMBER_MAX || query.wait_ms > NUMBER_MAX {
+        let mend = "begin with 0, and go on with `next` as it came";
+        return Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "bad-query",
+            "A number is too large",
+            format!("{NUMBER_MAX} is the largest"),
+            mend,
+        ));
+    }
     let wait = Duration::from_millis(query.wait_ms).min(limits::LOG_WAIT_MAX);
     let deadline = Instant::now() + wait;
     let mut stopping = shared.stopping.clone();
