@@ -10,6 +10,8 @@ use towpath_domain::{
     BranchName, ChangeId, Channel, CommitId, Digest, FailureClass, GitRef, ImageRef, RepoUrl, RunId, SourceName, TargetId, Timestamp,
 };
 
+use crate::moved::Moved;
+
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -324,6 +326,9 @@ pub struct ChangeSpec {
     /// Open changes that this one takes the place of: they are closed when it is open.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaces: Vec<ChangeId>,
+    /// What a promotion tells people. Nothing is decided by it, and no name derives from it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moved: Vec<Moved>,
 }
 
 /// A change on a forge, as it was looked at.

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use towpath_domain::{CommitId, GitRef, TargetId};
+use towpath_domain::{CommitId, TargetId};
 
 use crate::change::ChangeIndex;
 use crate::event::{ChangeKind, ChangeSpec, ConfigEdit, RunSpec};
 use crate::ids;
+use crate::moved;
 use crate::promotion::Note;
 use crate::verdict::Action;
 
@@ -49,30 +50,7 @@ fn change(group: &[Member<'_>]) -> Option<ChangeSpec> {
     let files = listed(|note| &note.saas_file);
     let title = format!("Promote {files} to {} in {}", ids::short(to), listed(|note| &note.environment));
     let readable = format!("{}-{}", group.first()?.note.saas_file, ids::short(to));
-    Some(ids::change_spec(ChangeKind::Promotion, &readable, edits, title, description(group), "towpath".to_owned()))
-}
-
-fn description(group: &[Member<'_>]) -> String {
-    let mut text = String::from("Targets:\n");
-    for member in group {
-        let from = match &member.note.from {
-            GitRef::Commit(commit) => ids::short(*commit),
-            GitRef::Branch(branch) => branch.to_string(),
-        };
-        text.push_str(&format!("- {}: {from} to {}\n", member.note.title, ids::short(member.to)));
-    }
-    let mut section = |heading: &str, lines: BTreeSet<&String>| {
-        if !lines.is_empty() {
-            text.push_str(&format!("\n{heading}:\n"));
-            lines.into_iter().for_each(|line| text.push_str(&format!("- {line}\n")));
-        }
-    };
-    section("Vouched for by", group.iter().flat_map(|member| &member.note.vouchers).collect());
-    // Targets of one group may come from different commits; the longest list holds all the others.
-    let longest = group.iter().map(|member| &member.note.commits).max_by_key(|commits| commits.len());
-    let commits = longest.into_iter().flatten().map(|line| format!("- {line}\n")).collect::<String>();
-    if !commits.is_empty() {
-        text.push_str(&format!("\nCommits, newest first:\n{commits}"));
-    }
-    text
+    let moved = moved::moved(group);
+    let spec = ids::change_spec(ChangeKind::Promotion, &readable, edits, title, moved::text(&moved), "towpath".to_owned());
+    Some(ChangeSpec { moved, ..spec })
 }

@@ -139,7 +139,17 @@ pub(crate) fn change_tried(config: Option<CommitId>, open: Option<&OpenChange>) 
 /// A change that was decided on, complete with its id.
 #[must_use]
 pub fn change_spec(kind: ChangeKind, readable: &str, edits: Vec<ConfigEdit>, title: String, description: String, by: String) -> ChangeSpec {
-    ChangeSpec { id: change_id(kind, readable, &edits), kind, edits, title, description, by, pull: None, replaces: Vec::new() }
+    ChangeSpec {
+        id: change_id(kind, readable, &edits),
+        kind,
+        edits,
+        title,
+        description,
+        by,
+        pull: None,
+        replaces: Vec::new(),
+        moved: Vec::new(),
+    }
 }
 
 /// A name built of slugs and hex is never empty, overlong or holding control characters, so the error branch is never taken;

@@ -136,7 +136,17 @@ fn change(view: &TargetView, test: &TargetView, bad: CommitId, good: CommitId, m
     // Named after what it leaves and where to, not after the test's words: a second test that fails, too, names the same rollback.
     let named = [ConfigEdit::SetRef { target: target.id.clone(), from: towpath_domain::GitRef::Commit(bad), to: good }];
     let id = ids::change_id(ChangeKind::Rollback, &format!("{}-{from}", target.saas_file.name), &named);
-    ChangeSpec { id, kind: ChangeKind::Rollback, edits, title, description, by: "towpath".to_owned(), pull: None, replaces: Vec::new() }
+    ChangeSpec {
+        id,
+        kind: ChangeKind::Rollback,
+        edits,
+        title,
+        description,
+        by: "towpath".to_owned(),
+        pull: None,
+        replaces: Vec::new(),
+        moved: Vec::new(),
+    }
 }
 
 /// The policy file that blocks `commit` for one target: path and content.

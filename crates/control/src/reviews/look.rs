@@ -76,6 +76,7 @@ impl Look {
             by: pull.author.clone(),
             pull: Some(PullRef { number: pull.number.0, head: pull.head }),
             replaces: Vec::new(),
+            moved: Vec::new(),
         };
         Ok((spec, Kind::Person))
     }
@@ -96,15 +97,17 @@ impl Reviews {
         let (world, forge) = (&control.world, &control.world.config.forge);
         let (spec, kind) = around.spec(world, pull).await?;
         let merged = self.merged(around, pull, kind).await?;
-        let statuses = match &merged {
+        let page = world.pages.as_ref().map(|pages| pages.change(&spec.id));
+        let mut statuses = match &merged {
             Some(merged) => merged.statuses.clone(),
             None => [VALIDATION, GATE, PLAN].map(checks::conflict).into(),
         };
+        statuses.iter_mut().for_each(|status| status.url.clone_from(&page));
         for status in &statuses {
             forge.set_status(pull.head, status).await?;
         }
         if let Some(merged) = &merged {
-            forge.comment(pull.number, "plan", &said::plan(&merged.plan, around.base, &merged.statuses)).await?;
+            forge.comment(pull.number, "plan", &said::plan(&merged.plan, around.base, &statuses, page)).await?;
         }
         let under = self.under_review(around, pull, &spec, kind, merged.as_ref(), &statuses).await?;
         let verdict = review::judge(&around.before.catalog, world.clock.now(), &under);
@@ -152,7 +155,7 @@ impl Reviews {
             return shown.plan.clone();
         }
         let before = around.plan.get_or_init(|| self.control.plan_of(&around.before)).await;
-        let plan = plan::difference(before, &self.control.plan_of(after).await);
+        let plan = plan::difference(before, &self.control.plan_of(after).await, self.control.world.pages.as_ref());
         self.plans.insert(pull.number, Shown { of, since: Instant::now(), plan: plan.clone() });
         plan
     }

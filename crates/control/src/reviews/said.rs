@@ -18,7 +18,7 @@ use super::plan::Difference;
 const ANSWER: &str = "answer-";
 
 /// The comment that tells what a change would do.
-pub(super) fn plan(plan: &Difference, base: CommitId, statuses: &[Status]) -> String {
+pub(super) fn plan(plan: &Difference, base: CommitId, statuses: &[Status], page: Option<String>) -> String {
     let mut text = format!("### What this change does\n\n{}", plan.text);
     let failed: Vec<&Status> = statuses.iter().filter(|status| status.state != StatusState::Success).collect();
     if !failed.is_empty() {
@@ -32,8 +32,9 @@ pub(super) fn plan(plan: &Difference, base: CommitId, statuses: &[Status]) -> St
         text.push_str(&format!("\n### What passes by a person's word\n\n{}", status.details));
     }
     let base = base.short(12);
+    let stands = page.map(|page| format!(" [How it stands]({page}).")).unwrap_or_default();
     text.push_str(&format!(
-        "\n---\nPlanned onto `{base}` of the config repository; kept up to date in place. `/hold` stops this change, `/why` tells what it waits for.\n"
+        "\n---\nPlanned onto `{base}` of the config repository; kept up to date in place. `/hold` stops this change, `/why` tells what it waits for.{stands}\n"
     ));
     text
 }

@@ -21,6 +21,9 @@ const PEOPLE: [(&str, &str); 3] = [
     ("access/bea.yml", "$schema: /access/user-1.yml\nname: Bea\norg_username: bea\nforgejo_username: bea\nroles: []\n"),
 ];
 
+/// Where people would find the server's pages.
+const PAGES: &str = "https://towpath.example.com";
+
 /// An installation whose config repository lives on a forge.
 struct OnForge {
     it: Installation,
@@ -57,7 +60,7 @@ impl OnForge {
         let forge = forge.unwrap();
         it.write("token", "fake-token\n");
         let table = format!(
-            "[forge]\nkind = \"{kind}\"\nbase_url = \"{}{api}\"\nrepository = \"{name}\"\ntoken_file = \"token\"\npatience = \"5s\"\n",
+            "[server]\nbase_url = \"{PAGES}\"\n[forge]\nkind = \"{kind}\"\nbase_url = \"{}{api}\"\nrepository = \"{name}\"\ntoken_file = \"token\"\npatience = \"5s\"\n",
             forge.url()
         );
         let config = it.read("towpath.toml").replace("local = \"50ms\"", "local = \"50ms\"\nremote = \"300ms\"");
@@ -147,11 +150,24 @@ fn promoted_on(language: Speaks) {
             assert_eq!(on.status(pull, context).unwrap().0, "success", "{context} of {pull:#?}");
         }
         assert!(pull.labels.contains("bot/automerge"), "{pull:#?}");
-        assert!(pull.body.contains("Vouched for by"), "{}", pull.body);
+        assert!(pull.body.contains("Vouched for by") && pull.body.contains("/hold"), "{}", pull.body);
+        // Why now, with the run that vouched; what comes with it; and how it stands.
+        let id = pull.branch.strip_prefix("towpath/").unwrap();
+        let leads = |to: &str| pull.body.contains(&format!("]({PAGES}/{to}"));
+        assert!(leads("runs/deploy-web") && leads("targets/") && leads(&format!("commits/{first}")), "{}", pull.body);
+        assert!(leads(&format!("changes/{id})")), "{}", pull.body);
+        let page = format!("{PAGES}/changes/{id}");
+        let world = on.forge.world();
+        let own = world.statuses.iter().filter(|status| status.commit == pull.head && status.context.starts_with("towpath/"));
+        assert_eq!(own.filter(|status| status.url.as_deref() == Some(&*page)).count(), 3, "{:#?}", world.statuses);
     }
+    // Addresses are for people: what is merged does not depend on them.
+    assert!(!on.it.git("config.git", &["log", "--format=%B", "main"]).contains(PAGES));
     let plan = written(&pulls[1]);
     assert!(plan.contains("What this change does") && plan.contains(PRODUCTION) && plan.contains(&first[..7]), "{plan}");
     assert_eq!(plan.matches("What this change does").count(), 1, "updated in place: {plan}");
+    assert!(plan.contains(&format!("[`{PRODUCTION}`]({PAGES}/targets/")), "{plan}");
+    assert!(plan.contains(&format!("[`{}`]({PAGES}/commits/{first})", &first[..7])), "{plan}");
     let doctor = on.it.ok(&["doctor"]);
     assert!(doctor.contains("as towpath"), "{doctor}");
 }
