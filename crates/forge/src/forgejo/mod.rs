@@ -14,6 +14,9 @@ use answers::{Branch, Combined, Created, Label, Protected, User};
 /// How much a page is asked to hold. A server may give less: then there is another one.
 const PAGE: usize = 50;
 
+/// How many pages of a commit's statuses are read.
+const PAGES_MAX: usize = 100;
+
 /// The colour of labels that Towpath makes; people may change it.
 const LABEL_COLOUR: &str = "#70a24e";
 
@@ -219,15 +222,19 @@ impl Api for Forgejo {
             let Some(Combined { statuses }) = reply.body else { return Err(self.refused("reading statuses", &reply)) };
             let all = statuses.unwrap_or_default();
             let before = found.len();
-            let more = all.len() >= PAGE;
             for status in all {
                 if !found.iter().any(|known| known.context == status.context) {
                     found.push(status.shown());
                 }
             }
-            // A server without pages here answers with the same again.
-            if !more || found.len() == before {
+            // It does not say how many there are, and a page may be as short as its administrator likes. The end is where nothing new comes;
+            // a server without pages here answers with the same again.
+            if found.len() == before {
                 break;
+            }
+            if page == PAGES_MAX {
+                let why = format!("{commit} has statuses on more than {PAGES_MAX} pages");
+                return Err(self.client.error("reading statuses", &why, FailureClass::Unknown));
             }
         }
         Ok(found)
