@@ -31,6 +31,8 @@ pub use http::{Token, TokenSource};
 pub use model::{Change, CloseOutcome, MergeOrder, MergeOutcome, MergeResult, Proposal, Proposed};
 pub use pages::CommitPages;
 pub use plain::PlainGit;
-pub use review::{Abilities, Budget, Comment, FoundStatus, Number, Opinion, Protection, Pull, PullState, Review, Status, StatusState};
+pub use review::{
+    Abilities, Budget, Comment, FoundStatus, Number, Opinion, Protection, Pull, PullState, Queued, Reruns, Review, Status, StatusState,
+};
 // What a proposal is made of.
 pub use towpath_git::{Edit, Identity};
