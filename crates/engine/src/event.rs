@@ -355,9 +355,16 @@ pub struct OpenChange {
     pub waits: Vec<String>,
     /// Since when `head` is its newest commit, as far as Towpath saw.
     pub head_since: Timestamp,
-    /// Somebody who may asked that its branch be made anew from where the config repository is.
+    /// Its branch is to be made anew from where the config repository is: somebody who may asked for that, or it conflicts. True until a run has
+    /// seen to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rebase: bool,
+    /// The forge's own queue threw it out, with this very commit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub thrown_out: bool,
+    /// It is to be put into that queue once more: somebody asked for that. True until a run has seen to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
     /// Labels that Towpath gave it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,

@@ -54,5 +54,7 @@ impl Facts {
 fn renew(fact: &mut ChangeFact) -> bool {
     let (failure, superseded) = (fact.failure.take(), fact.superseded.take());
     let closed = std::mem::take(&mut fact.closed);
-    failure.is_some() || superseded.is_some() || closed
+    let again = fact.open.as_mut().filter(|open| open.thrown_out && !open.again);
+    let thrown_out = again.map(|open| open.again = true).is_some();
+    failure.is_some() || superseded.is_some() || closed || thrown_out
 }

@@ -307,7 +307,19 @@ fn seen(spec: ChangeSpec, ready: bool, stamp: u8) -> Event {
     let waits = if ready { Vec::new() } else { vec!["somebody".to_owned()] };
     let (url, stamp) = ("https://forge.example.com/1".to_owned(), format!("{ready} {stamp}"));
     let head_since = Timestamp::from_millis(0);
-    let open = OpenChange { number: 1, url, head: commit(0xaa), ready, waits, head_since, rebase: false, labels: Vec::new(), stamp };
+    let open = OpenChange {
+        number: 1,
+        url,
+        head: commit(0xaa),
+        ready,
+        waits,
+        head_since,
+        rebase: false,
+        thrown_out: false,
+        again: false,
+        labels: Vec::new(),
+        stamp,
+    };
     Event::ChangeSeen { spec, open }
 }
 
