@@ -119,11 +119,13 @@ impl Reviews {
         let verdict = review::judge(&around.before.catalog, world.clock.now(), &under);
         let known = world.ledger.facts().changes.get(&spec.id).and_then(|fact| fact.open.clone());
         let labels = said::label(world, pull, &verdict, known.as_ref()).await?;
-        let queued = match around.queue && verdict.may_merge() {
+        // What is neither there nor may go there need not be looked for, unless it was thrown out and may be asked for again meanwhile.
+        let was_out = known.as_ref().is_some_and(|known| known.thrown_out && known.head == pull.head);
+        let queued = match around.queue && (verdict.may_merge() || was_out) {
             true => forge.queued(pull.number, pull.head).await?,
             false => Queued::Outside,
         };
-        let asked = said::answer(world, pull, &verdict, kind, &queued).await?;
+        let asked = said::answer(world, pull, &verdict, (&spec.id, kind), &queued).await?;
         said::thrown_out(world, pull, &spec.id, &queued).await?;
         let asked = asked.or_before(known.as_ref(), pull.head);
         let rebase = asked.rebase || (merged.is_none() && matches!(kind, Kind::Own(_)));

@@ -120,7 +120,13 @@ impl Asked {
 }
 
 /// Answers each command once: the answer on the change is the mark that it was answered.
-pub(super) async fn answer(world: &World, pull: &Pull, verdict: &ReviewVerdict, kind: Kind, queued: &Queued) -> Result<Asked, ReviewError> {
+pub(super) async fn answer(
+    world: &World,
+    pull: &Pull,
+    verdict: &ReviewVerdict,
+    (id, kind): (&ChangeId, Kind),
+    queued: &Queued,
+) -> Result<Asked, ReviewError> {
     let own = matches!(kind, Kind::Own(_));
     let mut asked = Asked::default();
     // Before it is answered, so that it is done again where the answer was not given.
@@ -131,7 +137,7 @@ pub(super) async fn answer(world: &World, pull: &Pull, verdict: &ReviewVerdict, 
     for answer in &verdict.answers {
         asked.rebase |= answer.rebase && own;
         asked.retest |= answer.retest;
-        let text = words(answer, verdict, own, &retested);
+        let text = words(answer, own, &retested, || waiting(verdict, id, queued));
         if !text.is_empty() {
             world.config.forge.comment(pull.number, &format!("{ANSWER}{}", answer.comment), &text).await?;
         }
@@ -178,7 +184,19 @@ fn once_more(id: &ChangeId) -> String {
     format!("`/retest`, a new commit, or `towpath retry {id} --reason …`")
 }
 
-fn words(answer: &Answer, verdict: &ReviewVerdict, own: bool, retested: &str) -> String {
+/// What it waits for, as `/why` is answered.
+fn waiting(verdict: &ReviewVerdict, id: &ChangeId, queued: &Queued) -> String {
+    let held = |text: String| if verdict.may_merge() { text } else { format!("{text}\n\n{}", why(verdict)) };
+    match queued {
+        Queued::Outside => why(verdict),
+        Queued::Waits { why } => held(format!("The forge's queue has this change: {}.", code(why))),
+        Queued::ThrownOut { why } => {
+            held(format!("The forge's queue threw this change out: {}. To have it there once more: {}.", code(why), once_more(id)))
+        }
+    }
+}
+
+fn words(answer: &Answer, own: bool, retested: &str, waiting: impl FnOnce() -> String) -> String {
     let mut text: Vec<String> = Vec::new();
     if answer.retest {
         text.push(retested.to_owned());
@@ -189,7 +207,7 @@ fn words(answer: &Answer, verdict: &ReviewVerdict, own: bool, retested: &str) ->
         (false, _) => {}
     }
     if answer.why {
-        text.push(why(verdict));
+        text.push(waiting());
     }
     text.extend(answer.told.iter().map(|told| format!("{}.", capital(&told_text(told)))));
     text.join("\n\n")

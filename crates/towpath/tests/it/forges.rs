@@ -309,6 +309,10 @@ fn queued_on(language: Speaks, waits: &str) {
     on.until_pull("it to be in the queue once more", |pull| is_production(pull) && in_queue(pull));
     on.forge.world().throw_out(index, "lint says no once more");
     on.it.until("the newest reason to be told", |it| explained(it, PRODUCTION).contains("no once more").then_some(()));
+    on.say(pull.number, "ada", "/why");
+    let told =
+        on.until_pull("why it waits", |pull| is_production(pull) && written(pull).contains("The forge's queue threw this change out"));
+    assert!(!written(&told).contains("Nothing holds this change"), "{}", written(&told));
     on.say(pull.number, "ada", "/retest");
     on.until_pull("it to be in the queue for the third time", |pull| is_production(pull) && in_queue(pull));
     assert_eq!(on.it.current(PRODUCTION), None, "nothing is deployed before it is merged");
