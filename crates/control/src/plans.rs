@@ -223,6 +223,7 @@ fn lines(catalog: &Catalog, facts: &Facts, verdicts: &BTreeMap<Subject, Verdict>
             PlanLine {
                 title: words::subject_title(catalog, subject),
                 kind: kind.to_owned(),
+                target: if let Subject::Target(id) = subject { Some(id.clone()) } else { None },
                 verdict: verdict_in(catalog, &commits, url, &words::typed(catalog, subject), verdict),
                 current,
                 deletes: Vec::new(),

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use towpath_catalog::{Catalog, Selector, Target, write};
-use towpath_domain::{AppName, CommitId, EnvironmentName};
+use towpath_domain::{AppName, CommitId, EnvironmentName, TargetId};
 use towpath_engine::{
-    BLOCKS, ChangeKind, ChangeSpec, ConfigEdit, Event, Facts, HOLDS, Subject, change_run, change_spec, gate, hold_text, slug,
+    BLOCKS, ChangeFact, ChangeKind, ChangeSpec, ConfigEdit, Event, Facts, HOLDS, Subject, change_run, change_spec, gate, hold_text, slug,
 };
 use towpath_ledger::Error as LedgerError;
 
@@ -44,7 +44,7 @@ impl Control {
         };
         let (title, failed) = {
             let facts = self.world.ledger.facts();
-            (words::subject_title(&self.world.current().catalog, &subject), has_failed(&facts, &subject))
+            (words::subject_title(&self.world.current().catalog, &subject), can_be_retried(&facts, &subject))
         };
         self.retry_subject(subject, title, failed, request.asked).await
     }
@@ -297,12 +297,27 @@ pub(crate) fn has_failed(facts: &Facts, subject: &Subject) -> bool {
     match subject {
         Subject::Source(name) => facts.builds.get(name).is_some_and(|all| all.values().any(|b| b.failure.is_some())),
         Subject::Target(id) => {
-            let moves = |spec: &ChangeSpec| spec.edits.iter().any(|e| matches!(e, ConfigEdit::SetRef { target, .. } if target == id));
             facts.targets.get(id).is_some_and(|t| t.failure.is_some())
-                || facts.changes.values().any(|c| c.failure.is_some() && moves(&c.spec))
+                || facts.changes.values().any(|c| c.failure.is_some() && moves(&c.spec, id))
         }
         Subject::Change(id) => facts.changes.get(id).is_some_and(|c| c.failure.is_some()),
     }
+}
+
+/// Whether trying again makes anything come out otherwise: it failed, or its change was closed by somebody or thrown out by the forge's queue.
+fn can_be_retried(facts: &Facts, subject: &Subject) -> bool {
+    let waits = |fact: &ChangeFact| fact.closed || fact.open.as_ref().is_some_and(|open| open.thrown_out);
+    has_failed(facts, subject)
+        || match subject {
+            Subject::Source(_) => false,
+            Subject::Target(id) => facts.changes.values().any(|fact| waits(fact) && moves(&fact.spec, id)),
+            Subject::Change(id) => facts.changes.get(id).is_some_and(waits),
+        }
+}
+
+/// Whether a change sets the ref of this target.
+fn moves(spec: &ChangeSpec, target: &TargetId) -> bool {
+    spec.edits.iter().any(|edit| matches!(edit, ConfigEdit::SetRef { target: moved, .. } if moved == target))
 }
 
 /// Who and why are not optional: somebody will read them at night.

@@ -318,6 +318,9 @@ pub struct PlanLine {
     pub title: String,
     /// `source`, `target` or `change`.
     pub kind: String,
+    /// The target's id, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetId>,
     /// What the engine says.
     pub verdict: VerdictView,
     /// What runs there now.

@@ -219,17 +219,30 @@ impl RepoUrl {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// The same place without whatever credentials the URL holds: for what is kept, and sent to others.
+    #[must_use]
+    pub fn without_credentials(&self) -> Self {
+        match self.userinfo() {
+            Some((scheme, rest)) => Self(Arc::from(format!("{scheme}://{rest}"))),
+            None => self.clone(),
+        }
+    }
+
+    /// The scheme, and what stands behind the userinfo, where there is one.
+    fn userinfo(&self) -> Option<(&str, &str)> {
+        let (scheme, rest) = self.0.split_once("://")?;
+        let end = rest.find('/').unwrap_or(rest.len());
+        rest[..end].rfind('@').map(|at| (scheme, &rest[at + 1..]))
+    }
 }
 
 impl fmt::Display for RepoUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((scheme, rest)) = self.0.split_once("://") {
-            let end = rest.find('/').unwrap_or(rest.len());
-            if let Some(at) = rest[..end].rfind('@') {
-                return write!(f, "{scheme}://…@{}", &rest[at + 1..]);
-            }
+        match self.userinfo() {
+            Some((scheme, rest)) => write!(f, "{scheme}://…@{rest}"),
+            None => f.write_str(&self.0),
         }
-        f.write_str(&self.0)
     }
 }
 
@@ -258,6 +271,8 @@ mod tests {
         let url = RepoUrl::new("https://user:hunter2@git.example.com/a/b").unwrap();
         assert_eq!(url.to_string(), "https://…@git.example.com/a/b");
         assert_eq!(format!("{url:?}"), "https://…@git.example.com/a/b");
+        assert_eq!(url.without_credentials().expose(), "https://git.example.com/a/b");
+        assert_eq!(RepoUrl::new("/srv/a@b/c").unwrap().without_credentials().expose(), "/srv/a@b/c");
         assert_eq!(RepoUrl::new("git@example.com:a/b").unwrap().to_string(), "git@example.com:a/b");
         assert!(RepoUrl::new("--upload-pack=touch /tmp/x").is_err());
     }

@@ -9,6 +9,7 @@ mod duration;
 mod failure;
 mod git;
 mod name;
+mod pages;
 mod time;
 
 pub use causes::with_causes;
@@ -20,4 +21,5 @@ pub use name::{
     AppName, BranchName, ChangeId, Channel, ClusterName, EnvironmentName, NameError, NamespaceName, RunId, SaasFileName, SourceName,
     TargetId,
 };
+pub use pages::Pages;
 pub use time::Timestamp;

@@ -210,7 +210,11 @@ impl Facts {
                             fact.failure = None;
                             let (number, head, waits) = (*number, *head, vec![waits.clone()]);
                             match &mut fact.open {
-                                Some(open) => open.waits = waits,
+                                Some(open) => {
+                                    open.waits = waits;
+                                    // What was asked for is done.
+                                    (open.rebase, open.again) = (false, false);
+                                }
                                 none => {
                                     let (url, stamp) = (url.clone(), String::new());
                                     *none = Some(OpenChange {
@@ -221,6 +225,8 @@ impl Facts {
                                         waits,
                                         head_since: at,
                                         rebase: false,
+                                        thrown_out: false,
+                                        again: false,
                                         labels: Vec::new(),
                                         failed: Vec::new(),
                                         order: None,

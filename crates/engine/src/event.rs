@@ -10,6 +10,7 @@ use towpath_domain::{
     BranchName, ChangeId, Channel, CommitId, Digest, FailureClass, GitRef, ImageRef, RepoUrl, RunId, SourceName, TargetId, Timestamp,
 };
 
+use crate::moved::Moved;
 use crate::review::MergeOrder;
 
 /// One thing that happened.
@@ -330,6 +331,9 @@ pub struct ChangeSpec {
     /// Empty when there is nothing to split.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Vec<TargetId>>,
+    /// What a promotion tells people. Nothing is decided by it, and no name derives from it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moved: Vec<Moved>,
 }
 
 /// A change on a forge, as it was looked at.
@@ -356,9 +360,16 @@ pub struct OpenChange {
     pub waits: Vec<String>,
     /// Since when `head` is its newest commit, as far as Towpath saw.
     pub head_since: Timestamp,
-    /// Somebody who may asked that its branch be made anew from where the config repository is.
+    /// Its branch is to be made anew from where the config repository is: somebody who may asked for that, or it conflicts. True until a run has
+    /// seen to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rebase: bool,
+    /// The forge's own queue threw it out, with this very commit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub thrown_out: bool,
+    /// It is to be put into that queue once more: somebody asked for that. True until a run has seen to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
     /// Labels that Towpath gave it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,

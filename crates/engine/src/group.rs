@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use towpath_domain::{ChangeId, GitRef, TargetId};
+use towpath_domain::{ChangeId, TargetId};
 
 use crate::change::ChangeIndex;
 use crate::event::{ChangeKind, ChangeSpec, ConfigEdit, RunSpec};
 use crate::ids;
+use crate::moved;
 use crate::promotion::Note;
 use crate::split::Company;
 use crate::verdict::Action;
@@ -62,8 +63,9 @@ pub(crate) fn change(members: &[Member<'_>]) -> Option<ChangeSpec> {
         1 => (format!("Promote {files} to {to} in {environments}"), format!("{}-{to}", first.saas_file)),
         more => (format!("Promote {files} in {environments}"), format!("{}-and-{}-more", first.saas_file, more - 1)),
     };
-    let described: Vec<String> = parts.iter().map(|part| description(part)).collect();
-    let mut change = ids::change_spec(ChangeKind::Promotion, &readable, edits, title, described.join("\n"), "towpath".to_owned());
+    let moved = moved::moved(&parts.iter().flatten().copied().collect::<Vec<_>>());
+    let mut change = ids::change_spec(ChangeKind::Promotion, &readable, edits, title, moved::text(&moved), "towpath".to_owned());
+    change.moved = moved;
     if parts.len() > 1 {
         change.parts = parts.iter().map(|part| part.iter().map(|member| member.target.clone()).collect()).collect();
     }
@@ -90,29 +92,4 @@ fn list(names: &[&str]) -> String {
         0 => names.join(", "),
         more => format!("{} and {more} more", names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ")),
     }
-}
-
-fn description(group: &[Member<'_>]) -> String {
-    let mut text = String::from("Targets:\n");
-    for member in group {
-        let from = match &member.note.from {
-            GitRef::Commit(commit) => ids::short(*commit),
-            GitRef::Branch(branch) => branch.to_string(),
-        };
-        text.push_str(&format!("- {}: {from} to {}\n", member.note.title, ids::short(member.note.to)));
-    }
-    let mut section = |heading: &str, lines: BTreeSet<&String>| {
-        if !lines.is_empty() {
-            text.push_str(&format!("\n{heading}:\n"));
-            lines.into_iter().for_each(|line| text.push_str(&format!("- {line}\n")));
-        }
-    };
-    section("Vouched for by", group.iter().flat_map(|member| &member.note.vouchers).collect());
-    // Targets of one group may come from different commits; the longest list holds all the others.
-    let longest = group.iter().map(|member| &member.note.commits).max_by_key(|commits| commits.len());
-    let commits = longest.into_iter().flatten().map(|line| format!("- {line}\n")).collect::<String>();
-    if !commits.is_empty() {
-        text.push_str(&format!("\nCommits, newest first:\n{commits}"));
-    }
-    text
 }

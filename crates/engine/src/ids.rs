@@ -149,6 +149,7 @@ pub fn change_spec(kind: ChangeKind, readable: &str, edits: Vec<ConfigEdit>, tit
         pull: None,
         replaces: Vec::new(),
         parts: Vec::new(),
+        moved: Vec::new(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The promotion side of a target: which commit its ref should be moved to.
 
 use towpath_catalog::QueuePolicy;
-use towpath_domain::{CommitId, GitRef};
+use towpath_domain::{ClusterName, CommitId, GitRef, NamespaceName, RepoUrl};
 
 use crate::batch::Waiting;
 use crate::build::{self, Image, image};
@@ -10,13 +10,12 @@ use crate::change::{Standing, standing};
 use crate::event::{CommitInfo, RenderOutcome};
 use crate::facts::{ChangeFact, TargetFact};
 use crate::gate;
-use crate::ids;
 use crate::images::{self, Images};
 use crate::index::TargetView;
+use crate::moved::{COMMITS_TOLD_MAX, Vouched};
 use crate::order::Order;
 use crate::policy::Urgency;
 use crate::retry::is_final;
-use crate::review::text::code;
 use crate::split::{self, Company};
 use crate::under_test;
 use crate::verdict::{Action, Hold};
@@ -63,10 +62,16 @@ pub(crate) struct Note {
     pub(crate) saas_file: String,
     pub(crate) environment: String,
     pub(crate) from: GitRef,
-    /// The commits it gets, newest first: short id, subject and author. What people wrote stands as code: it mentions nobody, and commands nothing.
-    pub(crate) commits: Vec<String>,
+    pub(crate) cluster: ClusterName,
+    pub(crate) namespace: NamespaceName,
+    /// Without credentials.
+    pub(crate) repository: RepoUrl,
+    /// The commits it gets, newest first; the first of them.
+    pub(crate) commits: Vec<CommitInfo>,
+    /// How many more there are.
+    pub(crate) more: usize,
     /// Who vouches, by which run, since when.
-    pub(crate) vouchers: Vec<String>,
+    pub(crate) vouchers: Vec<Vouched>,
     /// Where to.
     pub(crate) to: CommitId,
     /// What those share that must move together with it.
@@ -74,9 +79,6 @@ pub(crate) struct Note {
     /// With whom it goes.
     pub(crate) company: Company,
 }
-
-/// Commits that a description lists per change.
-const COMMITS_LISTED_MAX: usize = 50;
 
 /// Decides on promoting `view`; candidates that were passed over go to `passed_over`.
 pub(crate) fn plan(world: &World<'_>, view: &TargetView, fact: &TargetFact, passed_over: &mut Vec<(CommitId, Vec<Hold>)>) -> Promotion {
@@ -274,19 +276,24 @@ fn going(world: &World<'_>, view: &TargetView, order: Order<'_>, pinned: CommitI
     let channels: Vec<&str> = target.promotion.subscribe.iter().map(|channel| channel.as_str()).collect();
     let together = format!("{} {} {to}", target.url, channels.join(" "));
     let newer = order.newer_than(pinned);
-    let gained = newer.iter().skip_while(|info| info.id != to).take(COMMITS_LISTED_MAX);
-    let commits = gained.map(|info| format!("{} {} by {}", ids::short(info.id), code(&info.subject), code(&info.author))).collect();
+    let gained = newer.iter().skip_while(|info| info.id != to);
+    let more = gained.clone().count().saturating_sub(COMMITS_TOLD_MAX);
+    let commits = gained.take(COMMITS_TOLD_MAX).cloned().collect();
     let vouchers = view.rules.publishers().filter_map(|publisher| {
         let evidence = world.facts.evidence.get(&publisher.key)?.get(&to).filter(|evidence| evidence.success)?;
-        let (title, channel) = (publisher.target.title(), &publisher.key.0);
-        Some(format!("{title} for channel {channel}, run {}, well since {}", evidence.run, evidence.since))
+        let (channel, target) = publisher.key.clone();
+        Some(Vouched { title: publisher.target.title(), target, channel, run: evidence.run.clone(), since: evidence.since })
     });
     let note = Note {
         title: target.title(),
         saas_file: target.saas_file.name.to_string(),
         environment: target.environment.to_string(),
         from: target.git_ref.clone(),
+        cluster: target.cluster.clone(),
+        namespace: target.namespace.clone(),
+        repository: target.url.without_credentials(),
         commits,
+        more,
         vouchers: vouchers.collect(),
         to,
         together: together.clone(),

@@ -146,6 +146,7 @@ fn change(view: &TargetView, test: &TargetView, bad: CommitId, good: CommitId, m
         pull: None,
         replaces: Vec::new(),
         parts: Vec::new(),
+        moved: Vec::new(),
     }
 }
 

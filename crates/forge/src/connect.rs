@@ -225,16 +225,17 @@ fn unclear(kind: Kind, why: &str) -> ForgeError {
 }
 
 /// A URL of Git's, taken apart.
-struct Parts {
+pub(crate) struct Parts {
     /// Where web pages of the same host are: by http only where Git goes by http.
-    origin: String,
-    path: String,
-    by_http: bool,
+    pub(crate) origin: String,
+    /// Without `.git`.
+    pub(crate) path: String,
+    pub(crate) by_http: bool,
 }
 
 impl Parts {
     /// `https://host:port/path.git`, `ssh://user@host:port/path`, `user@host:path`; `None` for a path on this machine.
-    fn of(url: &str) -> Option<Self> {
+    pub(crate) fn of(url: &str) -> Option<Self> {
         let (scheme, rest) = match url.split_once("://") {
             Some((scheme, rest)) => (scheme, rest.to_owned()),
             // What stands before the colon must be a host: a path with a colon begins with a slash, or a dot.
@@ -258,6 +259,12 @@ impl Parts {
 
     fn host(&self) -> &str {
         self.origin.split_once("://").map_or("", |(_, host)| host)
+    }
+
+    /// The host without its port.
+    pub(crate) fn hostname(&self) -> &str {
+        let host = self.host();
+        host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit())).map_or(host, |(name, _)| name)
     }
 }
 

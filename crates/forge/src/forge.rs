@@ -7,7 +7,7 @@ use towpath_domain::{ChangeId, CommitId};
 
 use crate::{
     Abilities, Budget, Change, CloseOutcome, Comment, ForgeError, FoundStatus, MergeOrder, MergeOutcome, MergeResult, Number, Proposal,
-    Proposed, Protection, Pull, Review, Status,
+    Proposed, Protection, Pull, Queued, Reruns, Review, Status,
 };
 
 /// A forge's answer, boxed so that forges can be exchanged while Towpath runs.
@@ -194,6 +194,31 @@ pub trait Forge: Send + Sync {
     /// As [`account`](Self::account).
     fn protection(&self) -> Answer<'_, Protection> {
         unable(self.name(), "to say what a branch demands")
+    }
+
+    /// Where a change at `head` stands with the forge's own queue. What became of it otherwise, its [`pull`](Self::pull) tells.
+    ///
+    /// # Errors
+    /// As [`account`](Self::account).
+    fn queued(&self, _number: Number, _head: CommitId) -> Answer<'_, Queued> {
+        unable(self.name(), "a queue of its own")
+    }
+
+    /// Puts a change at `head` once more into the queue that threw it out. One that is there is left as it is.
+    ///
+    /// # Errors
+    /// As [`account`](Self::account); with whose fault it is when the queue does not take it.
+    fn queue_again(&self, _number: Number, _head: CommitId) -> Answer<'_, ()> {
+        unable(self.name(), "a queue of its own")
+    }
+
+    /// Runs the checks of others again that failed at `head`, the newest commit of this change. What runs already is left to it, so that asking
+    /// twice does no harm.
+    ///
+    /// # Errors
+    /// As [`account`](Self::account).
+    fn rerun_failed(&self, _number: Number, _head: CommitId) -> Answer<'_, Reruns> {
+        unable(self.name(), "to run checks of others again")
     }
 
     /// How many requests it allows, as it last said; `None` before it said anything, and where there is no limit.

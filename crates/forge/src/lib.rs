@@ -18,6 +18,7 @@ mod hosted;
 mod http;
 mod model;
 mod moment;
+mod pages;
 mod plain;
 mod review;
 
@@ -28,7 +29,10 @@ pub use github::{App, AppKey};
 pub use hosted::{escape, marker_of};
 pub use http::{Token, TokenSource};
 pub use model::{Change, CloseOutcome, MergeOrder, MergeOutcome, MergeResult, Proposal, Proposed};
+pub use pages::CommitPages;
 pub use plain::PlainGit;
-pub use review::{Abilities, Budget, Comment, FoundStatus, Number, Opinion, Protection, Pull, PullState, Review, Status, StatusState};
+pub use review::{
+    Abilities, Budget, Comment, FoundStatus, Number, Opinion, Protection, Pull, PullState, Queued, Reruns, Review, Status, StatusState,
+};
 // What a proposal is made of.
 pub use towpath_git::{Edit, Identity};

@@ -14,8 +14,11 @@ pub struct Proposal {
     pub edits: Vec<Edit>,
     /// One line that says what it is.
     pub title: String,
-    /// The rest, for people, as Markdown. May be empty.
+    /// The rest of its commit's message. May be empty.
     pub description: String,
+    /// What people read on its page, as Markdown, where the forge has pages; none: the description. Other than that, it is no part of what
+    /// the change is: another one does not make another commit.
+    pub page: Option<String>,
     /// Labels that it has from the start, where the forge has labels.
     pub labels: Vec<String>,
     /// Who is named as its author.

@@ -24,6 +24,8 @@ pub struct Abilities {
     pub queue: bool,
     /// It sends webhooks.
     pub webhooks: bool,
+    /// It lets checks of others that failed be run again.
+    pub reruns: bool,
 }
 
 /// A change as people see it: theirs, or Towpath's own.
@@ -164,6 +166,32 @@ pub struct Protection {
     pub queue: bool,
     /// Nobody pushes to it directly, Towpath's account included.
     pub no_direct_push: bool,
+}
+
+/// Where a change stands with the forge's own queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Queued {
+    /// It is not there, or never was with this commit.
+    Outside,
+    /// It is there.
+    Waits {
+        /// For what, for people.
+        why: String,
+    },
+    /// It was thrown out, with this very commit.
+    ThrownOut {
+        /// Why, in the forge's words.
+        why: String,
+    },
+}
+
+/// What came of running checks of others again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reruns {
+    /// What runs again, by name.
+    pub begun: Vec<String>,
+    /// What failed and does not run again: its name, and why, in the forge's words.
+    pub not: Vec<(String, String)>,
 }
 
 /// How many requests the forge allows, as it last said.

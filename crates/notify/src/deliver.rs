@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use towpath_domain::{Span, Timestamp};
+use towpath_domain::{Pages, Span, Timestamp};
 use towpath_engine::Event;
 use towpath_ledger::{Error, EventId, Ledger, Recorded};
 
@@ -24,8 +24,8 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub struct Settings {
     /// How people call things.
     pub names: Arc<dyn Names>,
-    /// Where this Towpath's pages are, without a slash at the end; none means no links.
-    pub base_url: Option<String>,
+    /// Where this Towpath's pages are; none means no links.
+    pub pages: Option<Pages>,
     /// Attempts at one message before it is given up and kept as a dead letter.
     pub attempts: u32,
     /// The wait after the first failed attempt; each further one is twice as long.
@@ -54,9 +54,9 @@ impl Settings {
     /// Twelve attempts over about eighteen minutes: long enough for a restart at the other end, short enough that what
     /// comes after is still news.
     #[must_use]
-    pub fn new(names: Arc<dyn Names>, base_url: Option<String>, clock: Clock) -> Self {
+    pub fn new(names: Arc<dyn Names>, pages: Option<Pages>, clock: Clock) -> Self {
         let hidden = Hidden::default();
-        Self { names, base_url, attempts: 12, first_wait: Span::from_secs(1), longest_wait: Span::from_secs(300), clock, hidden }
+        Self { names, pages, attempts: 12, first_wait: Span::from_secs(1), longest_wait: Span::from_secs(300), clock, hidden }
     }
 
     fn now(&self) -> Timestamp {
@@ -239,7 +239,7 @@ impl Post {
             return Ok(None);
         }
         let run = self.ledger.run(run).await?;
-        let writer = Writer { names: &*self.settings.names, base_url: self.settings.base_url.as_deref() };
+        let writer = Writer { names: &*self.settings.names, pages: self.settings.pages.as_ref() };
         let message = writer.write(recorded, &run).filter(|message| progress || message.kind.weight() > Weight::Progress);
         Ok(message.filter(|message| self.listener.route.concerns(message)).map(|message| self.settings.hidden.mask_message(message)))
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use towpath_domain::{CommitId, FailureClass, Span, Timestamp};
+use towpath_domain::{CommitId, FailureClass, Pages, Span, Timestamp};
 use towpath_engine::{ChangeKind, ChangeSpec, DeployWork, Event, Outcome, Subject, Work};
 use towpath_ledger::{Recorded, Run};
 
@@ -125,8 +125,8 @@ pub struct Link {
 pub struct Writer<'a> {
     /// How people call things.
     pub names: &'a dyn Names,
-    /// Where this Towpath's pages are, without a slash at the end; none means no links.
-    pub base_url: Option<&'a str>,
+    /// Where this Towpath's pages are; none means no links.
+    pub pages: Option<&'a Pages>,
 }
 
 impl Writer<'_> {
@@ -289,7 +289,7 @@ impl Writer<'_> {
     }
 
     fn run_link(&self, run: &Run) -> Option<String> {
-        self.base_url.map(|base| format!("{base}/runs/{}", path_segment(run.spec.id.as_str())))
+        self.pages.map(|pages| pages.run(&run.spec.id))
     }
 
     fn payload(&self, recorded: &Recorded, run: &Run) -> serde_json::Value {
@@ -352,12 +352,6 @@ pub(crate) fn cut(text: &str, chars: usize) -> String {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// A name as one segment of a URL's path.
-fn path_segment(name: &str) -> String {
-    let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    name.bytes().map(|byte| if keep(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 /// How long something took, as exact as people say it.

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use towpath_catalog::{Account, ForgeKind, InputFile, Target};
 use towpath_domain::{ChangeId, CommitId};
 use towpath_engine::review::{self, Check, CheckState, Kind, Touched, UnderReview};
-use towpath_engine::{ChangeKind, ChangeSpec, Event, PullRef, is_urgent};
-use towpath_forge::{MergeResult, Pull, Status, StatusState};
+use towpath_engine::{ChangeKind, ChangeSpec, Event, OpenChange, PullRef, is_urgent};
+use towpath_forge::{MergeResult, Pull, Queued, Status, StatusState};
 use towpath_git::Mirror;
 use towpath_runs::World;
 use towpath_runs::checks as found;
@@ -17,6 +17,7 @@ use towpath_runs::world::Snapshot;
 
 use super::checks::{self, GATE, PLAN, VALIDATION};
 use super::plan::{self, Difference};
+use super::said::Stands;
 use super::{PLAN_IS_GOOD_FOR, ReviewError, Reviews, Shown, said};
 use crate::view::PlanLine;
 
@@ -31,6 +32,8 @@ pub(super) struct Look {
     own: Account,
     kind: ForgeKind,
     required: BTreeSet<String>,
+    /// Everything goes through the forge's own queue.
+    queue: bool,
     /// The plan without any of the changes; made when the first change needs it.
     plan: OnceCell<Vec<PlanLine>>,
 }
@@ -48,10 +51,13 @@ impl Look {
         let kind = config.kind.unwrap_or(ForgeKind::GitHub);
         // What Towpath checks is demanded in any case; the branch may demand more.
         let mut required: BTreeSet<String> = [VALIDATION, GATE, PLAN].map(str::to_owned).into();
+        let mut queue = false;
         if config.forge.abilities().protection {
-            required.extend(config.forge.protection().await?.required_statuses);
+            let demanded = config.forge.protection().await?;
+            queue = demanded.queue;
+            required.extend(demanded.required_statuses);
         }
-        Ok(Self { mirror: (*mirror).clone(), base, before, own, kind, required, plan: OnceCell::new() })
+        Ok(Self { mirror: (*mirror).clone(), base, before, own, kind, required, queue, plan: OnceCell::new() })
     }
 
     /// What the change is: Towpath's own as the ledger knows it, else its author's.
@@ -77,6 +83,7 @@ impl Look {
             pull: Some(PullRef { number: pull.number.0, head: pull.head }),
             replaces: Vec::new(),
             parts: Vec::new(),
+            moved: Vec::new(),
         };
         Ok((spec, Kind::Person))
     }
@@ -97,25 +104,36 @@ impl Reviews {
         let (world, forge) = (&control.world, &control.world.config.forge);
         let (spec, kind) = around.spec(world, pull).await?;
         let merged = self.merged(around, pull, kind).await?;
-        let statuses = match &merged {
+        let page = world.pages.as_ref().map(|pages| pages.change(&spec.id));
+        let mut statuses = match &merged {
             Some(merged) => merged.statuses.clone(),
             None => [VALIDATION, GATE, PLAN].map(checks::conflict).into(),
         };
+        statuses.iter_mut().for_each(|status| status.url.clone_from(&page));
         for status in &statuses {
             forge.set_status(pull.head, status).await?;
         }
         if let Some(merged) = &merged {
-            forge.comment(pull.number, "plan", &said::plan(&merged.plan, around.base, &merged.statuses)).await?;
+            forge.comment(pull.number, "plan", &said::plan(&merged.plan, around.base, &statuses, page)).await?;
         }
         let under = self.under_review(around, pull, &spec, kind, merged.as_ref(), &statuses).await?;
         let verdict = review::judge(&around.before.catalog, world.clock.now(), &under);
         let known = world.ledger.facts().changes.get(&spec.id).and_then(|fact| fact.open.clone());
         let labels = said::label(world, pull, &verdict, known.as_ref()).await?;
-        let asked = said::answer(world, pull, &verdict, kind).await?;
+        // What is neither there nor may go there need not be looked for, unless it was thrown out and may be asked for again meanwhile.
+        let was_out = known.as_ref().is_some_and(|known| known.thrown_out && known.head == pull.head);
+        let queued = match around.queue && (verdict.may_merge() || was_out) {
+            true => forge.queued(pull.number, pull.head).await?,
+            false => Queued::Outside,
+        };
+        let asked = said::answer(world, pull, &verdict, (&spec.id, kind), &queued).await?;
+        said::thrown_out(world, pull, &spec.id, &queued).await?;
+        let asked = asked.or_before(known.as_ref(), pull.head);
         let rebase = asked.rebase || (merged.is_none() && matches!(kind, Kind::Own(_)));
-        let open = said::open(pull, &verdict, &under, labels, rebase, (around.base, merged.as_ref().map(|merged| merged.commit)));
-        let news = known.as_ref().is_none_or(|known| known.stamp != open.stamp);
-        if news {
+        let stands = Stands { labels, rebase, again: asked.retest, queued, base: around.base };
+        let open = said::open(pull, &verdict, &under, &spec.id, stands);
+        let moved_on = |known: &OpenChange| known.stamp != open.stamp || (!open.ready && known.waits != open.waits);
+        if known.as_ref().is_none_or(moved_on) {
             let seen = Event::ChangeSeen { spec, open };
             world.ledger.append(None, "towpath", world.clock.now(), vec![seen]).await?;
         }
@@ -153,7 +171,7 @@ impl Reviews {
             return shown.plan.clone();
         }
         let before = around.plan.get_or_init(|| self.control.plan_of(&around.before)).await;
-        let plan = plan::difference(before, &self.control.plan_of(after).await);
+        let plan = plan::difference(before, &self.control.plan_of(after).await, self.control.world.pages.as_ref());
         self.plans.insert(pull.number, Shown { of, since: Instant::now(), plan: plan.clone() });
         plan
     }

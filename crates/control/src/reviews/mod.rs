@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use towpath_domain::{CommitId, Span};
-use towpath_engine::{ChangeFact, Event};
+use towpath_engine::{ChangeFact, Event, OpenChange};
 use towpath_forge::{ForgeError, Number, Pull, PullState};
 use towpath_runs::World;
 
@@ -65,7 +65,9 @@ type Interest = (Option<CommitId>, BTreeSet<String>);
 
 fn interest(world: &World) -> Interest {
     let facts = world.ledger.facts();
-    let fresh = |fact: &&ChangeFact| fact.active.is_none() && fact.open.as_ref().is_some_and(|open| open.stamp.is_empty());
+    // A retry that somebody asked for, too, is seen to where the forge's queue is looked at.
+    let news = |open: &OpenChange| open.stamp.is_empty() || (open.again && !open.ready);
+    let fresh = |fact: &&ChangeFact| fact.active.is_none() && fact.open.as_ref().is_some_and(news);
     (facts.config, facts.changes.values().filter(fresh).map(|fact| fact.spec.id.to_string()).collect())
 }
 

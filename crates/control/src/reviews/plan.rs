@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use towpath_domain::Pages;
+
 use super::checks::code;
 use crate::view::{CommitView, PlanLine};
 
@@ -19,7 +21,7 @@ pub(super) struct Difference {
 }
 
 /// Compares the plan as it is with the plan as it would be.
-pub(super) fn difference(before: &[PlanLine], after: &[PlanLine]) -> Difference {
+pub(super) fn difference(before: &[PlanLine], after: &[PlanLine], pages: Option<&Pages>) -> Difference {
     let known: BTreeMap<(&str, &str), &PlanLine> = before.iter().map(|line| ((line.kind.as_str(), line.title.as_str()), line)).collect();
     let says =
         |line: &PlanLine| (line.verdict.state.clone(), line.verdict.summary.clone(), line.verdict.wanted.clone(), line.deletes.clone());
@@ -36,9 +38,11 @@ pub(super) fn difference(before: &[PlanLine], after: &[PlanLine]) -> Difference 
     section(&mut text, "When this is merged", &acts, |line| {
         let deletes = line.deletes.iter().take(20).map(|object| code(object)).collect::<Vec<_>>().join(", ");
         let deletes = if deletes.is_empty() { deletes } else { format!(" **Deletes** {deletes}.") };
-        format!("{}: {}{}.{deletes}", code(&line.title), moves(line), code(&line.verdict.summary))
+        format!("{}: {}{}.{deletes}", title(line, pages), moves(line, pages), code(&line.verdict.summary))
     });
-    section(&mut text, "What waits then", &rest, |line| format!("{}: {}{}", code(&line.title), moves(line), code(&line.verdict.summary)));
+    section(&mut text, "What waits then", &rest, |line| {
+        format!("{}: {}{}", title(line, pages), moves(line, pages), code(&line.verdict.summary))
+    });
     section(&mut text, "No longer there", &gone, |line| {
         format!("{}: what it deployed stays where it is, unless the file says `delete: true` first", code(&line.title))
     });
@@ -72,12 +76,25 @@ fn section(text: &mut String, title: &str, lines: &[&PlanLine], says: impl Fn(&P
     text.push('\n');
 }
 
+/// What it is about, with its page.
+fn title(line: &PlanLine, pages: Option<&Pages>) -> String {
+    linked(code(&line.title), line.target.as_ref().zip(pages).map(|(target, pages)| pages.target(target)))
+}
+
 /// From what runs to what would run, where that is another commit.
-fn moves(line: &PlanLine) -> String {
-    let name = |commit: &CommitView| commit.id.short(7);
+fn moves(line: &PlanLine, pages: Option<&Pages>) -> String {
+    let name = |commit: &CommitView| linked(format!("`{}`", commit.id.short(7)), pages.map(|pages| pages.commit(commit.id)));
     match (&line.current, &line.verdict.wanted) {
-        (Some(now), Some(then)) if now.id != then.id => format!("`{}` → `{}`, ", name(now), name(then)),
-        (None, Some(then)) => format!("→ `{}`, ", name(then)),
+        (Some(now), Some(then)) if now.id != then.id => format!("{} → {}, ", name(now), name(then)),
+        (None, Some(then)) => format!("→ {}, ", name(then)),
         _ => String::new(),
+    }
+}
+
+/// A text that leads to an address, where there is one.
+pub(super) fn linked(text: String, address: Option<String>) -> String {
+    match address {
+        Some(address) => format!("[{text}]({address})"),
+        None => text,
     }
 }

@@ -55,5 +55,7 @@ fn renew(fact: &mut ChangeFact) -> bool {
     let (failure, superseded) = (fact.failure.take(), fact.superseded.take());
     let closed = std::mem::take(&mut fact.closed);
     let refused = fact.refused.take();
-    failure.is_some() || superseded.is_some() || closed || refused.is_some()
+    let again = fact.open.as_mut().filter(|open| open.thrown_out && !open.again);
+    let thrown_out = again.map(|open| open.again = true).is_some();
+    failure.is_some() || superseded.is_some() || closed || refused.is_some() || thrown_out
 }

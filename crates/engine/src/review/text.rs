@@ -108,7 +108,8 @@ pub fn told_text(told: &Told) -> String {
 }
 
 /// A text as code in Markdown: on one line, bounded, with nothing in it that ends the code.
-pub(crate) fn code(text: &str) -> String {
+#[must_use]
+pub fn code(text: &str) -> String {
     let mut plain: String = text
         .chars()
         .map(|c| {

@@ -54,8 +54,8 @@ fn targets_of_the_same_channels_move_in_one_change_that_tells_the_story() {
     Promote web to 0000003 in prod, prod-b
 
     Targets:
-    - web/web/prod/web-prod: 0000001 to 0000003
-    - web/web/prod-b/web-prod-b: 0000001 to 0000003
+    - web/web/prod/web-prod: 0000001 to 0000003, in namespace web-prod of cluster local
+    - web/web/prod-b/web-prod-b: 0000001 to 0000003, in namespace web-prod-b of cluster local
 
     Vouched for by:
     - web/web/test/web-test for channel test-ok, run [run], well since [time]
@@ -64,6 +64,11 @@ fn targets_of_the_same_channels_move_in_one_change_that_tells_the_story() {
     - 0000003 `Change 0000003` by `Ann`
     - 0000002 `Change 0000002` by `Ann`
     ");
+    let [moved] = change.moved.as_slice() else { panic!("one commit of one repository: {:?}", change.moved) };
+    let told = (moved.to, moved.targets.len(), moved.commits.len(), moved.more);
+    assert_eq!((told, &moved.vouchers[0].run), ((commit(3), 2, 2, 0), &evidence.run));
+    // What it is called follows from what it edits, whatever it tells.
+    assert_eq!(change.id, towpath_engine::change_id(change.kind, "web-0000003", &change.edits));
     assert!(matches!(sim.holds("prod-b").as_slice(), [Hold::ChangeOpen { change: open, .. }] if *open == change.id));
 }
 

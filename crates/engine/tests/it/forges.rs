@@ -1,6 +1,7 @@
 //! Changes that people see on a forge: open until they have said what they have to say.
 
 use towpath_catalog::QueuePolicy;
+use towpath_domain::FailureClass;
 use towpath_engine::*;
 
 use crate::changes::until_promoted;
@@ -26,6 +27,8 @@ fn seen(change: &ChangeSpec, ready: bool, stamp: &str) -> Event {
         waits,
         head_since: towpath_domain::Timestamp::from_millis(0),
         rebase: false,
+        thrown_out: false,
+        again: false,
         labels: Vec::new(),
         failed: Vec::new(),
         order: None,
@@ -177,4 +180,59 @@ fn a_persons_own_change_is_merged_once_it_is_ready_and_is_nobodys_business_befor
     sim.event(seen(&edit, true, "three"));
     sim.settle();
     assert_eq!(sim.facts.changes[&edit.id].runs, 1);
+}
+
+/// It is looked at with these marks.
+fn marked(change: &ChangeSpec, stamp: &str, mark: impl Fn(&mut OpenChange)) -> Event {
+    let Event::ChangeSeen { spec, mut open } = seen(change, false, stamp) else { panic!("it is looked at") };
+    mark(&mut open);
+    Event::ChangeSeen { spec, open }
+}
+
+#[test]
+fn a_new_branch_that_was_asked_for_stays_asked_for_until_it_is_made() {
+    let (mut sim, change) = open();
+    sim.event(marked(&change, "one", |open| open.rebase = true));
+    sim.act();
+    let fact = &sim.facts.changes[&change.id];
+    assert!(fact.active.is_some() && fact.open.as_ref().unwrap().rebase, "a run is at it: {fact:?}");
+    // It fails by the environment's fault: that is not done.
+    let run = fact.active.clone().unwrap();
+    sim.end(&run, Outcome::Failed { class: FailureClass::Environment, step: "propose".to_owned(), message: "no route".to_owned() });
+    assert!(sim.facts.changes[&change.id].open.as_ref().unwrap().rebase);
+
+    let (mut sim, change) = open();
+    sim.event(marked(&change, "one", |open| open.rebase = true));
+    sim.act();
+    opens(&mut sim, &change);
+    assert!(!sim.facts.changes[&change.id].open.as_ref().unwrap().rebase, "it is made");
+    sim.settle();
+    assert_eq!(sim.facts.changes[&change.id].runs, 2, "once");
+}
+
+#[test]
+fn what_the_forges_queue_threw_out_waits_until_somebody_asks_and_is_then_put_there_once_more() {
+    let (mut sim, change) = open();
+    let out = |open: &mut OpenChange| {
+        open.thrown_out = true;
+        open.waits = vec!["the merge queue threw it out: lint".to_owned()];
+    };
+    sim.event(marked(&change, "one", out));
+    sim.config_seen();
+    sim.settle();
+    assert_eq!(sim.facts.changes[&change.id].runs, 1, "nobody asked");
+    let holds = sim.holds("prod");
+    assert!(hold_text(&holds[0], &sim.install.catalog()).contains("threw it out: lint"), "{holds:?}");
+    for subject in [Subject::Change(change.id.clone()), Subject::Target(target_id("prod"))] {
+        sim.event(Event::RetryRequested { subject, by: "ada".to_owned(), why: "lint is mended".to_owned() });
+        assert!(sim.facts.changes[&change.id].open.as_ref().unwrap().again);
+    }
+    // The next look finds that it may go there, and the run puts it there.
+    sim.event(marked(&change, "two", |open| (open.thrown_out, open.again, open.ready) = (true, true, true)));
+    sim.act();
+    opens(&mut sim, &change);
+    let fact = &sim.facts.changes[&change.id];
+    assert!(!fact.open.as_ref().unwrap().again && fact.runs == 2, "once: {fact:?}");
+    sim.settle();
+    assert_eq!(sim.facts.changes[&change.id].runs, 2);
 }

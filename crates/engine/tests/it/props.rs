@@ -335,8 +335,21 @@ fn seen(spec: ChangeSpec, ready: bool, stamp: u8) -> Event {
     let (url, stamp) = ("https://forge.example.com/1".to_owned(), format!("{ready} {stamp}"));
     let head_since = Timestamp::from_millis(0);
     let failed = if ready || stamp.starts_with("false 2") { Vec::new() } else { vec!["ci".to_owned()] };
-    let (head, labels) = (commit(0xaa), Vec::new());
-    let open = OpenChange { number: 1, url, head, ready, waits, head_since, rebase: false, labels, failed, order: None, stamp };
+    let open = OpenChange {
+        number: 1,
+        url,
+        head: commit(0xaa),
+        ready,
+        waits,
+        head_since,
+        rebase: false,
+        thrown_out: false,
+        again: false,
+        labels: Vec::new(),
+        failed,
+        order: None,
+        stamp,
+    };
     Event::ChangeSeen { spec, open }
 }
 

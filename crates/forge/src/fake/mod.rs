@@ -5,6 +5,7 @@ pub mod forgejo;
 pub mod github;
 pub mod gitlab;
 mod mishaps;
+pub mod others;
 mod repository;
 mod server;
 mod world;

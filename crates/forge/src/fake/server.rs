@@ -244,6 +244,10 @@ fn cut() -> Response {
 
 /// Cuts a list to the page that was asked for; the address of the next one.
 fn page(shared: &Shared, asked: &Asked, told: &mut Told) -> Option<String> {
+    if let (Some(Value::Object(told)), "GET", "limit") = (&mut told.body, asked.method.as_str(), shared.page_size) {
+        combined_page(shared, asked, told);
+        return None;
+    }
     let all = match (&mut told.body, asked.method.as_str()) {
         (Some(Value::Array(all)), "GET") => all,
         // GitHub's lists that say how long they are.
@@ -252,9 +256,7 @@ fn page(shared: &Shared, asked: &Asked, told: &mut Told) -> Option<String> {
         }
         _ => return None,
     };
-    let number = |name: &str, default: usize| asked.query.get(name).and_then(|text| text.parse().ok()).unwrap_or(default).max(1);
-    let size = number(shared.page_size, 20).min(shared.mishaps.page_limit());
-    let page = number("page", 1);
+    let (page, size) = wanted(shared, asked);
     let more = all.len() > page.saturating_mul(size);
     *all = all.drain(..).skip((page - 1).saturating_mul(size)).take(size).collect();
     more.then(|| {
@@ -264,6 +266,21 @@ fn page(shared: &Shared, asked: &Asked, told: &mut Told) -> Option<String> {
         let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
         format!("{path}?{}", query.join("&"))
     })
+}
+
+/// The page that was asked for, and how much it holds.
+fn wanted(shared: &Shared, asked: &Asked) -> (usize, usize) {
+    let number = |name: &str, default: usize| asked.query.get(name).and_then(|text| text.parse().ok()).unwrap_or(default).max(1);
+    (number("page", 1), number(shared.page_size, 20).min(shared.mishaps.page_limit()))
+}
+
+/// Forgejo's statuses of a commit, all in one: a page of them, of which it counts only what it holds, without a word of where it goes on.
+fn combined_page(shared: &Shared, asked: &Asked, told: &mut serde_json::Map<String, Value>) {
+    let (page, size) = wanted(shared, asked);
+    let Some(statuses) = told.get_mut("statuses").and_then(Value::as_array_mut) else { return };
+    *statuses = statuses.drain(..).skip((page - 1).saturating_mul(size)).take(size).collect();
+    let count = statuses.len();
+    told.insert("total_count".to_owned(), count.into());
 }
 
 fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Asked {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::others::{Ends, OtherCheck, Runs};
 use super::repository::Repository;
 
 /// What a fake demands and does, for tests to set.
@@ -170,6 +171,8 @@ pub struct World {
     pub labels: Vec<(u64, String)>,
     /// When its time began, in seconds since 1970.
     pub epoch: i64,
+    /// What others check.
+    pub others: Vec<OtherCheck>,
     /// What only a GitHub knows.
     pub github: super::github::State,
     ids: u64,
@@ -190,6 +193,7 @@ impl World {
             statuses: vec![],
             labels: vec![],
             epoch: 1_700_001_000,
+            others: vec![],
             github: super::github::State::default(),
             ids: 0,
         }
@@ -333,6 +337,16 @@ impl World {
         self.statuses.retain(|status| status.commit != commit || status.context != context);
         self.statuses.push(FakeStatus { id, commit, context, state, summary, url: url.map(str::to_owned) });
         &self.statuses[self.statuses.len() - 1]
+    }
+
+    /// Somebody else's check of a commit ends so; one of that name is the same one.
+    pub fn others_check(&mut self, commit: &str, name: &str, runs: Runs, ends: Ends) {
+        if let Some(known) = self.others.iter_mut().find(|check| check.commit == commit && check.name == name) {
+            known.ends = ends;
+            return;
+        }
+        let (id, commit, name) = (self.next_id(), commit.to_owned(), name.to_owned());
+        self.others.push(OtherCheck { id, commit, name, runs, ends, again: 0, refuses: None });
     }
 
     /// What keeps a change from being merged, in words; none when nothing does.

@@ -8,11 +8,14 @@ use towpath_domain::{CommitId, FailureClass};
 
 use crate::hosted::api::{Api, ApiMerge, ApiMerged, NewPull};
 use crate::http::{Client, Reply};
-use crate::{Abilities, Budget, Comment, ForgeError, FoundStatus, Number, Protection, Pull, PullState, Review, Status};
+use crate::{Abilities, Budget, Comment, ForgeError, FoundStatus, Number, Protection, Pull, PullState, Queued, Reruns, Review, Status};
 use answers::{Branch, Combined, Created, Label, Protected, User};
 
 /// How much a page is asked to hold. A server may give less: then there is another one.
 const PAGE: usize = 50;
+
+/// How many pages of a commit's statuses are read.
+const PAGES_MAX: usize = 100;
 
 /// The colour of labels that Towpath makes; people may change it.
 const LABEL_COLOUR: &str = "#70a24e";
@@ -56,6 +59,10 @@ impl Forgejo {
         self.client.error(what, &why, FailureClass::Own)
     }
 
+    fn unable(&self, what: &'static str) -> ForgeError {
+        ForgeError::Unable { forge: self.name.clone(), what }
+    }
+
     /// The ids of labels by name; those that are not there are made.
     async fn label_ids(&self, names: &[String], make: bool) -> Result<Vec<u64>, ForgeError> {
         let mut known: Vec<Label> = self.client.get_all(&self.at(&format!("/labels?limit={PAGE}"))).await?;
@@ -87,7 +94,16 @@ impl Api for Forgejo {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { comments: true, labels: true, reviews: true, statuses: true, protection: true, queue: false, webhooks: true }
+        Abilities {
+            comments: true,
+            labels: true,
+            reviews: true,
+            statuses: true,
+            protection: true,
+            queue: false,
+            webhooks: true,
+            reruns: false,
+        }
     }
 
     async fn account(&self) -> Result<String, ForgeError> {
@@ -219,15 +235,19 @@ impl Api for Forgejo {
             let Some(Combined { statuses }) = reply.body else { return Err(self.refused("reading statuses", &reply)) };
             let all = statuses.unwrap_or_default();
             let before = found.len();
-            let more = all.len() >= PAGE;
             for status in all {
                 if !found.iter().any(|known| known.context == status.context) {
                     found.push(status.shown());
                 }
             }
-            // A server without pages here answers with the same again.
-            if !more || found.len() == before {
+            // It does not say how many there are, and a page may be as short as its administrator likes. The end is where nothing new comes;
+            // a server without pages here answers with the same again.
+            if found.len() == before {
                 break;
+            }
+            if page == PAGES_MAX {
+                let why = format!("{commit} has statuses on more than {PAGES_MAX} pages");
+                return Err(self.client.error("reading statuses", &why, FailureClass::Unknown));
             }
         }
         Ok(found)
@@ -264,6 +284,19 @@ impl Api for Forgejo {
 
     async fn merge(&self, order: &ApiMerge) -> Result<ApiMerged, ForgeError> {
         merging::merge(self, order).await
+    }
+
+    async fn queued(&self, _number: Number, _head: CommitId) -> Result<Queued, ForgeError> {
+        Err(self.unable("a queue of its own"))
+    }
+
+    async fn queue_again(&self, _number: Number, _head: CommitId) -> Result<(), ForgeError> {
+        Err(self.unable("a queue of its own"))
+    }
+
+    async fn rerun_failed(&self, _number: Number, _head: CommitId) -> Result<Reruns, ForgeError> {
+        // Its description has runs of Actions to be listed, and none to be started again.
+        Err(self.unable("to run checks of others again"))
     }
 
     async fn mark_merged(&self, number: Number, commit: CommitId) -> Result<(), ForgeError> {

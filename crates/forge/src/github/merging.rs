@@ -1,13 +1,13 @@
 //! Merging through GitHub: at once, by its queue, or by itself once all is there.
 
 use serde_json::json;
-use towpath_domain::FailureClass;
+use towpath_domain::{CommitId, FailureClass};
 
 use super::answers::MergeResult;
 use super::graphql::{Said, Standing};
 use super::{GitHub, words};
 use crate::hosted::api::{ApiMerge, ApiMerged};
-use crate::{ForgeError, PullState};
+use crate::{ForgeError, Number, PullState, Queued};
 
 /// What it says of statuses and checks that may still come; of those that failed it says so, too.
 const MAY_COME: [&str; 6] = ["expected", "pending", "in progress", "queued", "waiting", "not completed"];
@@ -90,6 +90,33 @@ pub(super) async fn by_queue(github: &GitHub, order: &ApiMerge) -> Result<ApiMer
         return Ok(ended);
     }
     Ok(if may_come(&why) { ApiMerged::Waits { why } } else { ApiMerged::Refused { why } })
+}
+
+/// Where a change at this head stands with the queue.
+pub(super) async fn in_queue(github: &GitHub, number: Number, head: CommitId) -> Result<Queued, ForgeError> {
+    let standing = github.standing(number).await?;
+    if standing.state != "OPEN" || standing.head_ref_oid != head.to_string() {
+        return Ok(Queued::Outside);
+    }
+    Ok(match (&standing.merge_queue_entry, standing.thrown_out()) {
+        (Some(entry), _) => Queued::Waits { why: entry.waits() },
+        (None, Some(why)) => Queued::ThrownOut { why },
+        (None, None) => Queued::Outside,
+    })
+}
+
+/// Puts a change at this head into the queue whether or not it was thrown out.
+pub(super) async fn enqueue_again(github: &GitHub, number: Number, head: CommitId) -> Result<(), ForgeError> {
+    let standing = github.standing(number).await?;
+    if standing.merge_queue_entry.is_some() {
+        return Ok(());
+    }
+    match github.enqueue(&standing.id, head).await? {
+        Said::Yes(_) => Ok(()),
+        // Somebody else was faster.
+        Said::No(_) if github.standing(number).await?.merge_queue_entry.is_some() => Ok(()),
+        Said::No(why) => Err(github.client.error("adding a change to the merge queue", &why, FailureClass::Own)),
+    }
 }
 
 /// What became of a change already; `None` when it is open at the ordered head and not in the queue.

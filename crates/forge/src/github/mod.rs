@@ -7,6 +7,7 @@ mod examples;
 mod graphql;
 mod merging;
 mod protection;
+mod reruns;
 mod statuses;
 
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use towpath_domain::{CommitId, FailureClass};
 
 use crate::hosted::api::{Api, ApiMerge, ApiMerged, NewPull};
 use crate::http::{Client, Reply};
-use crate::{Abilities, Budget, Comment, ForgeError, FoundStatus, Number, Protection, Pull, Review, Status};
+use crate::{Abilities, Budget, Comment, ForgeError, FoundStatus, Number, Protection, Pull, Queued, Reruns, Review, Status};
 use answers::User;
 pub use app::{App, AppKey};
 
@@ -138,7 +139,16 @@ impl Api for GitHub {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { comments: true, labels: true, reviews: true, statuses: true, protection: true, queue: true, webhooks: true }
+        Abilities {
+            comments: true,
+            labels: true,
+            reviews: true,
+            statuses: true,
+            protection: true,
+            queue: true,
+            webhooks: true,
+            reruns: true,
+        }
     }
 
     async fn account(&self) -> Result<String, ForgeError> {
@@ -250,6 +260,18 @@ impl Api for GitHub {
 
     async fn merge(&self, order: &ApiMerge) -> Result<ApiMerged, ForgeError> {
         if order.queue { merging::by_queue(self, order).await } else { merging::at_once(self, order).await }
+    }
+
+    async fn queued(&self, number: Number, head: CommitId) -> Result<Queued, ForgeError> {
+        merging::in_queue(self, number, head).await
+    }
+
+    async fn queue_again(&self, number: Number, head: CommitId) -> Result<(), ForgeError> {
+        merging::enqueue_again(self, number, head).await
+    }
+
+    async fn rerun_failed(&self, _number: Number, head: CommitId) -> Result<Reruns, ForgeError> {
+        reruns::failed(self, head).await
     }
 
     async fn mark_merged(&self, _number: Number, _commit: CommitId) -> Result<(), ForgeError> {

@@ -100,18 +100,7 @@ impl CheckRun {
 
 /// What everybody says of a commit; of several under one name, whatever their kind, the newest.
 pub(super) async fn read(github: &GitHub, commit: CommitId) -> Result<Vec<FoundStatus>, ForgeError> {
-    let mut all = Vec::new();
-    for page in 1.. {
-        let reply = github.client.get::<Combined>(&github.at(&format!("/commits/{commit}/status?per_page={PAGE}&page={page}"))).await?;
-        let Some(Combined { statuses, total_count }) = reply.body else { return Err(github.refused("reading statuses", &reply)) };
-        let last = statuses.is_empty();
-        for status in statuses {
-            all.push(status.found(github)?);
-        }
-        if last || all.len() >= total_count {
-            break;
-        }
-    }
+    let mut all = combined(github, commit).await?;
     for run in check_runs(github, commit, "").await? {
         all.push(run.found(github)?);
     }
@@ -124,6 +113,28 @@ pub(super) async fn read(github: &GitHub, commit: CommitId) -> Result<Vec<FoundS
     }
     newest.sort_by(|a, b| a.context.cmp(&b.context));
     Ok(newest)
+}
+
+/// What is said of a commit by statuses, without check runs.
+pub(super) async fn set_by_status(github: &GitHub, commit: CommitId) -> Result<Vec<FoundStatus>, ForgeError> {
+    Ok(combined(github, commit).await?.into_iter().map(|found| found.status).collect())
+}
+
+/// The newest statuses by name.
+async fn combined(github: &GitHub, commit: CommitId) -> Result<Vec<Found>, ForgeError> {
+    let mut all = Vec::new();
+    for page in 1.. {
+        let reply = github.client.get::<Combined>(&github.at(&format!("/commits/{commit}/status?per_page={PAGE}&page={page}"))).await?;
+        let Some(Combined { statuses, total_count }) = reply.body else { return Err(github.refused("reading statuses", &reply)) };
+        let last = statuses.is_empty();
+        for status in statuses {
+            all.push(status.found(github)?);
+        }
+        if last || all.len() >= total_count {
+            break;
+        }
+    }
+    Ok(all)
 }
 
 /// The newest check runs of a commit by name and App, narrowed by `filter`.

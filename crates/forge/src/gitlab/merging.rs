@@ -1,12 +1,13 @@
 //! Merging through GitLab, at once or by its merge train.
 
 use serde_json::{Value, json};
-use towpath_domain::FailureClass;
+use towpath_domain::{CommitId, FailureClass};
 
 use super::answers::MergeRequest;
 use super::{GitLab, words};
 use crate::hosted::api::{ApiMerge, ApiMerged};
-use crate::{ForgeError, Number};
+use crate::http::Reply;
+use crate::{ForgeError, Number, Queued};
 
 /// What it says of a change that it may merge in a moment, or that somebody else may make ready: with what it waits for, for people.
 const WAITS: &[(&str, &str)] = &[
@@ -33,6 +34,9 @@ const REFUSES: &[(&str, &str)] = &[
     ("merge_request_blocked", "another change blocks it"),
     ("not_open", "it is not open"),
 ];
+
+/// How a change waits that is on the train.
+const ON_TRAIN: &str = "it is on the merge train";
 
 pub(super) async fn at_once(gitlab: &GitLab, order: &ApiMerge) -> Result<ApiMerged, ForgeError> {
     let request = match look(gitlab, order).await? {
@@ -72,28 +76,19 @@ pub(super) async fn by_train(gitlab: &GitLab, order: &ApiMerge) -> Result<ApiMer
     if let Looked::Ended(merged) = look(gitlab, order).await? {
         return Ok(merged);
     }
-    let waits = || ApiMerged::Waits { why: "it is on the merge train".to_owned() };
-    let path = gitlab.at(&format!("/merge_trains/merge_requests/{}", order.number.0));
-    let reply = gitlab.client.get::<Value>(&path).await?;
-    match reply.status {
-        200 => return Ok(waits()),
-        404 => {}
-        _ => return Err(gitlab.refused("looking at the merge train", &reply)),
+    match on_train(gitlab, order.number).await? {
+        Queued::Waits { why } => return Ok(ApiMerged::Waits { why }),
+        Queued::ThrownOut { why } => return Ok(ApiMerged::Refused { why }),
+        Queued::Outside => {}
     }
-    match told_by_notes(gitlab, order.number).await? {
-        Told::ThrownOut(why) => return Ok(ApiMerged::Refused { why }),
-        // It is not there before its pipeline is well, nor for a moment before it leaves.
-        Told::OnItsWay => return Ok(waits()),
-        Told::Nothing => {}
-    }
-    let body = json!({"sha": order.head.to_string(), "squash": false, "auto_merge": true, "when_pipeline_succeeds": true});
-    let reply = gitlab.client.send::<_, Value>("POST", &path, &body).await?;
+    let reply = board(gitlab, order.number, order.head).await?;
+    let waits = || ApiMerged::Waits { why: ON_TRAIN.to_owned() };
     match reply.status {
         200..=202 => Ok(waits()),
         // It has another head, or is on the train by an earlier try, or merged by now.
         400 | 409 => match look(gitlab, order).await? {
             Looked::Ended(merged) => Ok(merged),
-            Looked::Open(_) if gitlab.client.get::<Value>(&path).await?.status == 200 => Ok(waits()),
+            Looked::Open(_) if is_on_train(gitlab, order.number).await? => Ok(waits()),
             Looked::Open(_) => Ok(ApiMerged::Refused { why: words(&reply.text) }),
         },
         401 | 403 => {
@@ -101,6 +96,52 @@ pub(super) async fn by_train(gitlab: &GitLab, order: &ApiMerge) -> Result<ApiMer
         }
         _ => Err(gitlab.refused("adding a change to the merge train", &reply)),
     }
+}
+
+/// Where a change stands with the train since its newest commit came.
+pub(super) async fn on_train(gitlab: &GitLab, number: Number) -> Result<Queued, ForgeError> {
+    let waits = || Queued::Waits { why: ON_TRAIN.to_owned() };
+    if is_on_train(gitlab, number).await? {
+        return Ok(waits());
+    }
+    Ok(match told_by_notes(gitlab, number).await? {
+        Told::ThrownOut(why) => Queued::ThrownOut { why },
+        // It is not there before its pipeline is well, nor for a moment before it leaves.
+        Told::OnItsWay => waits(),
+        Told::Nothing => Queued::Outside,
+    })
+}
+
+/// Puts a change on the train whether or not it was taken off it.
+pub(super) async fn board_again(gitlab: &GitLab, number: Number, head: CommitId) -> Result<(), ForgeError> {
+    if is_on_train(gitlab, number).await? {
+        return Ok(());
+    }
+    let reply = board(gitlab, number, head).await?;
+    match reply.status {
+        200..=202 => Ok(()),
+        400 | 409 if is_on_train(gitlab, number).await? => Ok(()),
+        _ => Err(gitlab.refused("adding a change to the merge train", &reply)),
+    }
+}
+
+fn train(gitlab: &GitLab, number: Number) -> String {
+    gitlab.at(&format!("/merge_trains/merge_requests/{}", number.0))
+}
+
+async fn is_on_train(gitlab: &GitLab, number: Number) -> Result<bool, ForgeError> {
+    let reply = gitlab.client.get::<Value>(&train(gitlab, number)).await?;
+    match reply.status {
+        200 => Ok(true),
+        // It is not there, or there are no trains, of which whoever boards is told.
+        403 | 404 => Ok(false),
+        _ => Err(gitlab.refused("looking at the merge train", &reply)),
+    }
+}
+
+async fn board(gitlab: &GitLab, number: Number, head: CommitId) -> Result<Reply<Value>, ForgeError> {
+    let body = json!({"sha": head.to_string(), "squash": false, "auto_merge": true, "when_pipeline_succeeds": true});
+    gitlab.client.send::<_, Value>("POST", &train(gitlab, number), &body).await
 }
 
 /// A change as it is.

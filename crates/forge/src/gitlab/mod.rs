@@ -2,13 +2,14 @@
 
 mod answers;
 mod merging;
+mod pipelines;
 
 use serde_json::{Value, json};
 use towpath_domain::{CommitId, FailureClass};
 
 use crate::hosted::api::{Api, ApiMerge, ApiMerged, NewPull};
 use crate::http::{Client, Reply};
-use crate::{Abilities, Budget, Comment, ForgeError, FoundStatus, Number, Opinion, Protection, Pull, Review, Status};
+use crate::{Abilities, Budget, Comment, ForgeError, FoundStatus, Number, Opinion, Protection, Pull, Queued, Reruns, Review, Status};
 use answers::{Approvals, Branch, MergeRequest, Note, OneStatus, Project, Reviewer, Rule, User};
 
 /// The most that a page holds.
@@ -64,7 +65,16 @@ impl Api for GitLab {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { comments: true, labels: true, reviews: true, statuses: true, protection: true, queue: true, webhooks: true }
+        Abilities {
+            comments: true,
+            labels: true,
+            reviews: true,
+            statuses: true,
+            protection: true,
+            queue: true,
+            webhooks: true,
+            reruns: true,
+        }
     }
 
     async fn account(&self) -> Result<String, ForgeError> {
@@ -213,6 +223,18 @@ impl Api for GitLab {
 
     async fn merge(&self, order: &ApiMerge) -> Result<ApiMerged, ForgeError> {
         if order.queue { merging::by_train(self, order).await } else { merging::at_once(self, order).await }
+    }
+
+    async fn queued(&self, number: Number, _head: CommitId) -> Result<Queued, ForgeError> {
+        merging::on_train(self, number).await
+    }
+
+    async fn queue_again(&self, number: Number, head: CommitId) -> Result<(), ForgeError> {
+        merging::board_again(self, number, head).await
+    }
+
+    async fn rerun_failed(&self, number: Number, head: CommitId) -> Result<Reruns, ForgeError> {
+        pipelines::retry(self, number, head).await
     }
 
     async fn mark_merged(&self, _number: Number, _commit: CommitId) -> Result<(), ForgeError> {

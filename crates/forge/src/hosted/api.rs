@@ -4,7 +4,7 @@ use std::future::Future;
 
 use towpath_domain::CommitId;
 
-use crate::{Abilities, Budget, Comment, ForgeError, FoundStatus, Number, Protection, Pull, Review, Status};
+use crate::{Abilities, Budget, Comment, ForgeError, FoundStatus, Number, Protection, Pull, Queued, Reruns, Review, Status};
 
 /// A change to open on a hosted forge; its branch is there already.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +118,15 @@ pub(crate) trait Api: Send + Sync + 'static {
 
     /// Merges through the forge, or puts into its queue, or asks how it went there.
     fn merge(&self, order: &ApiMerge) -> impl Future<Output = Result<ApiMerged, ForgeError>> + Send;
+
+    /// Where a change at this head stands with the forge's queue.
+    fn queued(&self, number: Number, head: CommitId) -> impl Future<Output = Result<Queued, ForgeError>> + Send;
+
+    /// Puts a change at this head into the queue, whether or not that threw it out before.
+    fn queue_again(&self, number: Number, head: CommitId) -> impl Future<Output = Result<(), ForgeError>> + Send;
+
+    /// Runs checks of others again that failed at this head.
+    fn rerun_failed(&self, number: Number, head: CommitId) -> impl Future<Output = Result<Reruns, ForgeError>> + Send;
 
     /// Tells the forge that a change was merged by a push of this commit, where it does not see that by itself.
     fn mark_merged(&self, number: Number, commit: CommitId) -> impl Future<Output = Result<(), ForgeError>> + Send;

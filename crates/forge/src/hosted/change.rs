@@ -32,7 +32,7 @@ impl<A: Api> Hosted<A> {
             branch: prepared.branch.as_str().to_owned(),
             into: self.plain.branch().as_str().to_owned(),
             title: one_line(&proposal.title),
-            body: markdown::fitting(proposal.description.trim()),
+            body: markdown::fitting(proposal.page.as_ref().unwrap_or(&proposal.description).trim()),
         };
         let pull = self.open(&proposal.id, known, &new).await?;
         if pull.title != new.title || !markdown::same(&pull.body, &new.body) {

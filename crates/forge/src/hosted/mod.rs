@@ -19,7 +19,7 @@ use towpath_domain::{ChangeId, CommitId, Span};
 use crate::plain::change_branch;
 use crate::{
     Abilities, Answer, Budget, Change, CloseOutcome, Comment, Forge, ForgeError, FoundStatus, MergeOrder, MergeOutcome, MergeResult,
-    Number, PlainGit, Proposal, Proposed, Protection, Pull, PullState, Review, Status,
+    Number, PlainGit, Proposal, Proposed, Protection, Pull, PullState, Queued, Reruns, Review, Status,
 };
 use api::Api;
 pub use markdown::{escape, marker_of};
@@ -92,6 +92,11 @@ impl<A: Api> Hosted<A> {
         pulls.retain(|pull| !pull.from_fork);
         let open = pulls.iter().position(|pull| pull.state == PullState::Open);
         Ok(if pulls.is_empty() { None } else { Some(pulls.swap_remove(open.unwrap_or(0))) })
+    }
+
+    /// Refuses what this forge does not declare.
+    fn able(&self, declared: fn(&Abilities) -> bool, what: &'static str) -> Result<(), ForgeError> {
+        if declared(&self.api.abilities()) { Ok(()) } else { Err(ForgeError::Unable { forge: self.api.name().to_owned(), what }) }
     }
 
     /// An error for people about this forge.
@@ -187,6 +192,27 @@ impl<A: Api> Forge for Hosted<A> {
 
     fn protection(&self) -> Answer<'_, Protection> {
         Box::pin(self.protection())
+    }
+
+    fn queued(&self, number: Number, head: CommitId) -> Answer<'_, Queued> {
+        match self.able(|can| can.queue, "a queue of its own") {
+            Ok(()) => Box::pin(self.api.queued(number, head)),
+            Err(unable) => Box::pin(std::future::ready(Err(unable))),
+        }
+    }
+
+    fn queue_again(&self, number: Number, head: CommitId) -> Answer<'_, ()> {
+        match self.able(|can| can.queue, "a queue of its own") {
+            Ok(()) => Box::pin(self.api.queue_again(number, head)),
+            Err(unable) => Box::pin(std::future::ready(Err(unable))),
+        }
+    }
+
+    fn rerun_failed(&self, number: Number, head: CommitId) -> Answer<'_, Reruns> {
+        match self.able(|can| can.reruns, "to run checks of others again") {
+            Ok(()) => Box::pin(self.api.rerun_failed(number, head)),
+            Err(unable) => Box::pin(std::future::ready(Err(unable))),
+        }
     }
 
     fn budget(&self) -> Option<Budget> {

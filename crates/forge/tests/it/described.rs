@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::Value;
+use towpath_forge::fake::others::Ends;
 use towpath_forge::fake::{Asked, Rules, Told};
-use towpath_forge::{MergeOutcome, Number, Opinion, Status, StatusState};
+use towpath_forge::{MergeOutcome, Number, Opinion, Queued, Status, StatusState};
 use towpath_testbed::npm_package;
 
 use crate::stage::{Forgejo, GitLab, Hosted, Stage};
@@ -33,6 +34,10 @@ async fn everything<S: Stage>(stage: S, hosted: impl Fn(&S) -> &Hosted) -> Vec<(
         let (summary, url) = ("so".to_owned(), Some("https://towpath.example.com".to_owned()));
         forge.set_status(head, &Status { context: "towpath/plan".to_owned(), state, summary, details: String::new(), url }).await.unwrap();
     }
+    if forge.abilities().reruns {
+        stage.others_check(head, Ends::Badly);
+        assert!(!forge.rerun_failed(one, head).await.unwrap().begun.is_empty());
+    }
     assert_eq!(forge.open_pulls().await.unwrap().len(), 1);
     let _closed = forge.close(&id("web-1"), head, "why").await.unwrap();
     let head = open(&*forge, &change).await;
@@ -56,6 +61,12 @@ async fn everything<S: Stage>(stage: S, hosted: impl Fn(&S) -> &Hosted) -> Vec<(
     let by_queue = order(&*forge, "web-3", head).await;
     for _ in 0..2 {
         let _waits = forge.merge(&by_queue).await.unwrap();
+    }
+    if forge.abilities().queue {
+        let three = Number(u64::try_from(stage.seen().len()).unwrap());
+        stage.queue(Some("lint"));
+        assert!(matches!(forge.queued(three, head).await.unwrap(), Queued::ThrownOut { .. }));
+        forge.queue_again(three, head).await.unwrap();
     }
     hosted(&stage).fake.take_asked()
 }
@@ -144,6 +155,8 @@ const GITLAB: &[Called] = &[
     ("GET", "/projects/{id}/merge_requests/{iid}/notes", &[], &["sort", "order_by", "per_page"], "MergeRequestNoteSchema[]"),
     ("POST", "/projects/{id}/merge_requests/{iid}/notes", &[], &["body"], "MergeRequestNoteSchema"),
     ("PUT", "/projects/{id}/merge_requests/{iid}/notes/{note}", &[], &["body"], "MergeRequestNoteSchema"),
+    ("GET", "/projects/{id}/merge_requests/{iid}/pipelines", &[], &["per_page"], "PipelineSchema[]"),
+    ("POST", "/projects/{id}/pipelines/{pipeline}/retry", &[], &[], "ExpandedPipelineSchema"),
     ("GET", "/projects/{id}/merge_requests/{iid}/approvals", &[], &[], "MergeRequestLevelMergeRequestApprovalSchema"),
     ("GET", "/projects/{id}/merge_requests/{iid}/reviewers", &[], &[], "MergeRequestReviewerSchema[]"),
     ("GET", "/projects/{id}/merge_trains/merge_requests/{iid}", &[], &[], "MergeTrainSchema"),

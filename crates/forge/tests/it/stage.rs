@@ -4,6 +4,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use towpath_domain::{CommitId, Span};
+use towpath_forge::fake::others::{Ends, Runs};
 use towpath_forge::fake::{self, FakeForge, FakeReview, Fate, Mishap, Rules};
 use towpath_forge::{Forge, ForgeError, Number, PlainGit, Settings};
 
@@ -41,6 +42,12 @@ pub trait Stage: Sized {
     fn people_review(&self, number: Number, author: &str, approves: bool);
     /// The queue merges what is first in it, or throws it out for this reason.
     fn queue(&self, thrown_out: Option<&str>);
+    /// Checks of others end so at a commit; what the forge cannot be asked to run again is among them where it has such.
+    fn others_check(&self, commit: CommitId, ends: Ends);
+    /// Others do not let their checks be run again, for this reason.
+    fn others_refuse(&self, why: &str);
+    /// How often checks of others were run again.
+    fn run_again(&self) -> usize;
     fn limit_pages(&self, most: usize);
     /// People move a branch to a commit while it is asked what the config branch demands.
     fn meanwhile(&self, branch: &'static str, to: CommitId);
@@ -74,6 +81,11 @@ impl Stage for Plain {
     fn people_comment(&self, _number: Number, _author: &str, _body: &str) {}
     fn people_review(&self, _number: Number, _author: &str, _approves: bool) {}
     fn queue(&self, _thrown_out: Option<&str>) {}
+    fn others_check(&self, _commit: CommitId, _ends: Ends) {}
+    fn others_refuse(&self, _why: &str) {}
+    fn run_again(&self) -> usize {
+        0
+    }
     fn limit_pages(&self, _most: usize) {}
     fn meanwhile(&self, _branch: &'static str, _to: CommitId) {}
     fn plan(&self, _call: usize, _mishap: Mishap) {}
@@ -189,9 +201,23 @@ macro_rules! hosted {
             fn queue(&self, thrown_out: Option<&str>) {
                 let mut world = self.0.fake.world();
                 match thrown_out {
-                    Some(why) => world.throw_out(0, why),
+                    Some(why) => {
+                        let first = world.pulls.iter().position(|pull| pull.place == fake::Place::Queued);
+                        world.throw_out(first.expect("one is in the queue"), why);
+                    }
                     None => world.run_queue(),
                 }
+            }
+            fn others_check(&self, commit: CommitId, ends: Ends) {
+                let mut world = self.0.fake.world();
+                world.others_check(&commit.to_string(), "build", Runs::Itself, ends);
+                world.others_check(&commit.to_string(), "scan", Runs::App, ends);
+            }
+            fn others_refuse(&self, why: &str) {
+                self.0.fake.world().others.iter_mut().for_each(|check| check.refuses = Some(why.to_owned()));
+            }
+            fn run_again(&self) -> usize {
+                self.0.fake.world().others.iter().map(|check| check.again).sum()
             }
             fn limit_pages(&self, most: usize) {
                 self.0.fake.mishaps().limit_pages(most);

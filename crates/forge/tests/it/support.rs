@@ -103,6 +103,7 @@ pub fn proposal(name: &str, base: CommitId, path: &str, content: &str) -> Propos
         edits: vec![Edit { path: path.to_owned(), content: Some(content.as_bytes().to_vec()) }],
         title: "Promote web to production".to_owned(),
         description: "Every channel vouches for it.".to_owned(),
+        page: None,
         labels: Vec::new(),
         author: Identity::new("Ann Author", "author@example.com").unwrap(),
         at: Timestamp::from_millis(1_700_000_500_000),

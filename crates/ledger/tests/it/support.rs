@@ -72,6 +72,7 @@ pub(crate) fn change(name: &str, id: &str) -> RunSpec {
         pull: None,
         replaces: Vec::new(),
         parts: Vec::new(),
+        moved: Vec::new(),
     };
     RunSpec { id: run_id(name), attempt: 1, work: Work::Change(spec), why: "its channels vouch".into() }
 }

@@ -61,6 +61,7 @@ fn change(kind: ChangeKind) -> Work {
         pull: None,
         replaces: Vec::new(),
         parts: Vec::new(),
+        moved: Vec::new(),
     })
 }
 
@@ -89,7 +90,7 @@ fn told(work: Work, outcome: Outcome, attempt: u32) -> Option<Message> {
     };
     let event = Event::RunFinished { run: id, outcome };
     let recorded = Recorded { id: EventId::new(7), cause: Some(EventId::new(6)), at, actor: "w1".into(), event };
-    Writer { names: &Town, base_url: Some("https://towpath.example.com") }.write(&recorded, &run)
+    Writer { names: &Town, pages: Some(&Pages::new("https://towpath.example.com")) }.write(&recorded, &run)
 }
 
 fn text(message: Option<Message>) -> String {

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use secrecy::SecretString;
-use towpath_domain::{ChangeId, CommitId, Digest, FailureClass, GitRef, ImageRef, RunId, SourceName, Span, TargetId};
+use towpath_domain::{ChangeId, CommitId, Digest, FailureClass, GitRef, ImageRef, Pages, RunId, SourceName, Span, TargetId};
 use towpath_engine::{ChangeKind, ChangeSpec, ConfigEdit, DeployWork, Event, Outcome, RunSpec, Subject, Voucher, Work};
 use towpath_ledger::Ledger;
 use towpath_notify::sinks::Http;
@@ -93,7 +93,7 @@ pub(crate) fn town(hidden: &Hidden, channels: &[&str]) -> Settings {
 pub(crate) fn town_of(hidden: &Hidden, rooms: Vec<Room>) -> Settings {
     Settings {
         names: Arc::new(Town { rooms }),
-        base_url: Some("https://towpath.example.com".into()),
+        pages: Some(Pages::new("https://towpath.example.com")),
         hidden: hidden.clone(),
         longest_wait: Span::from_millis(2),
         ..settings(5)
@@ -158,6 +158,7 @@ pub(crate) async fn merge(ledger: &Ledger, number: u32) {
         pull: None,
         replaces: Vec::new(),
         parts: Vec::new(),
+        moved: Vec::new(),
     });
     run(ledger, format!("change-{number}"), 1, work, Outcome::Merged { commit: commit() }).await;
 }

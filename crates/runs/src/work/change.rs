@@ -5,7 +5,7 @@ use towpath_domain::{CommitId, FailureClass};
 use towpath_engine::{ChangeSpec, Outcome};
 use towpath_forge::{MergeOrder, MergeOutcome, Number, Proposal, Proposed as Answer};
 
-use super::edits;
+use super::{edits, page};
 use crate::journal::{Journal, Stop};
 use crate::train::{Checked, Passenger, Seat};
 use crate::world::World;
@@ -109,6 +109,7 @@ pub(super) async fn propose(world: &World, journal: &Journal, spec: &ChangeSpec)
         edits,
         title: spec.title.clone(),
         description: spec.description.clone(),
+        page: Some(page::of(spec, world.pages.as_ref(), &world.config.commits)),
         labels: Vec::new(),
         author: edits::author(world, spec),
         at: world.queued_at(journal.run()).await?,

@@ -6,5 +6,6 @@ pub(crate) mod delete;
 pub(crate) mod deploy;
 pub(crate) mod edits;
 mod memory;
+mod page;
 mod process;
 mod reviewed;

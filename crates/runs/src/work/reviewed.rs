@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use towpath_domain::{CommitId, FailureClass};
 use towpath_engine::{ChangeSpec, OpenChange, Outcome};
-use towpath_forge::{CloseOutcome, MergeOrder, Number};
+use towpath_forge::{CloseOutcome, MergeOrder, Number, PullState};
 
 use super::change::{Ended, Found, Proposed, ROUNDS, check, git, land, propose, restless, taken_over};
 use super::edits;
@@ -55,6 +55,9 @@ pub(super) async fn run(world: &World, journal: &Journal, spec: &ChangeSpec) -> 
                 continue;
             }
         };
+        if open.again {
+            journal.step(&name("queue-again"), || queue_again(world, journal, Number(open.number), head)).await?;
+        }
         let order = MergeOrder { id: spec.id.clone(), base, head, commit: merge };
         let number = spec.pull.as_ref().map(|pull| Number(pull.number));
         match journal.step(&name("merge"), || land(world, journal, &order, number, seat)).await? {
@@ -66,6 +69,13 @@ pub(super) async fn run(world: &World, journal: &Journal, spec: &ChangeSpec) -> 
     Err(restless())
 }
 
+/// Puts what the forge's queue threw out there once more, for somebody asked for that.
+async fn queue_again(world: &World, journal: &Journal, number: Number, head: CommitId) -> Result<(), Stop> {
+    world.config.forge.queue_again(number, head).await.map_err(git)?;
+    journal.note("put into the forge's queue once more");
+    Ok(())
+}
+
 /// The open change as it is, where it is Towpath's own and still says what is wanted; else a new one.
 async fn found_or_opened(world: &World, journal: &Journal, spec: &ChangeSpec, anew: bool) -> Result<Proposed, Stop> {
     let forge = &world.config.forge;
@@ -75,7 +85,7 @@ async fn found_or_opened(world: &World, journal: &Journal, spec: &ChangeSpec, an
         return Err(taken_over(Some(there.head)));
     }
     match still_wanted(world, spec).await {
-        Ok(true) if anew => propose(world, journal, spec).await,
+        Ok(true) if anew || !is_open(world, spec).await? => propose(world, journal, spec).await,
         Ok(true) => Ok(Proposed::Open(there.head)),
         Ok(false) => {
             close(world, journal, spec, there.head, "the config repository says so already").await?;
@@ -87,6 +97,12 @@ async fn found_or_opened(world: &World, journal: &Journal, spec: &ChangeSpec, an
         }
         Err(other) => Err(other),
     }
+}
+
+/// Whether people see it as open: its branch stays where somebody closes it.
+async fn is_open(world: &World, spec: &ChangeSpec) -> Result<bool, Stop> {
+    let pull = world.config.forge.pull_of(&spec.id).await.map_err(git)?;
+    Ok(pull.is_some_and(|pull| pull.state == PullState::Open))
 }
 
 /// Whether the config repository does not say already what the change wants.

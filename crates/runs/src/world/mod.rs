@@ -14,8 +14,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use towpath_catalog::ForgeKind;
 use towpath_cluster::{Cluster, UnnamedCluster};
-use towpath_domain::{BranchName, ClusterName, FailureClass, RepoUrl, RunId, Timestamp};
-use towpath_forge::Forge;
+use towpath_domain::{BranchName, ClusterName, FailureClass, Pages, RepoUrl, RunId, Timestamp};
+use towpath_forge::{CommitPages, Forge};
 use towpath_ledger::Ledger;
 use towpath_ledger::logs::Logs;
 use towpath_registry::Registries;
@@ -65,6 +65,8 @@ pub struct World {
     pub builds: PathBuf,
     /// Where logs of runs are kept.
     pub logs: Logs,
+    /// Where people find all this; none where no address was given: then nothing has links to it.
+    pub pages: Option<Pages>,
     /// The environment that commands of builds get, beside what Towpath and the source set: `PATH`, `HOME` and their like.
     pub host_env: Vec<(String, String)>,
 }
@@ -79,6 +81,8 @@ pub struct ConfigRepository {
     pub forge: Arc<dyn Forge>,
     /// Which hosted forge that is, for the accounts of people; none on plain Git.
     pub kind: Option<ForgeKind>,
+    /// Where people see commits of sources.
+    pub commits: CommitPages,
 }
 
 /// Clusters by the catalog's names.

@@ -133,7 +133,7 @@ fn app(shape: Shape, number: usize, releases: usize, present: Timestamp) -> App 
         branch: BranchName::new("main").expect("main is a branch"),
         fate: Fate::of(number, shape.apps),
         commits: commits.collect(),
-        twice: number % 3 == 0,
+        twice: number.is_multiple_of(3),
         name,
         dice,
     }

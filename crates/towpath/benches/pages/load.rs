@@ -50,7 +50,7 @@ pub async fn page(base: &str, address: &str, within: Duration, happening: Option
     let mut number = 0_u32;
     while begun.elapsed() < within {
         let at = due.tick().await;
-        if let Some(what) = happening.filter(|_| number % RATE == 0) {
+        if let Some(what) = happening.filter(|_| number.is_multiple_of(RATE)) {
             let (asking, base, what) = (asking.clone(), base.to_owned(), what.to_owned());
             under_way.spawn(async move { see_to(&asking, &base, &what).await });
         }

@@ -81,5 +81,9 @@ pub async fn measure(server: &Server, pid: u32) {
     }
     tokio::time::sleep(FOR).await;
     let after = process::memory_mib(pid, "VmRSS");
-    println!("\n{IDLE} streams that stand open for {} s: {before} MiB before, {after} MiB then, {} MiB more", FOR.as_secs(), after.saturating_sub(before));
+    println!(
+        "\n{IDLE} streams that stand open for {} s: {before} MiB before, {after} MiB then, {} MiB more",
+        FOR.as_secs(),
+        after.saturating_sub(before)
+    );
 }

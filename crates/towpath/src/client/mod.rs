@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use towpath_control::request::{
     AckRequest, CancelRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest,
 };
-use towpath_control::view::{Accepted, ExplainView, Finding, HistoryLine, PageView, PlanView, RunView, StatusView};
+use towpath_control::view::{Accepted, ExplainView, Finding, HistoryLine, PageView, PlanView, RunDetail, RunView, StatusView};
 use towpath_web::{Endpoint, HistoryFilter, LogPage, RunFilter};
 
 pub use error::ClientError;
@@ -79,7 +79,8 @@ impl Client {
 
     /// One run with its steps.
     pub async fn run(&self, id: &str) -> Result<RunView, ClientError> {
-        self.get(&Path::new("runs").segment(id)).await
+        let detail: RunDetail = self.get(&Path::new("runs").segment(id)).await?;
+        Ok(detail.run)
     }
 
     /// A page of a run's logs; an empty one of a run that goes on takes up to `wait_ms` to come.

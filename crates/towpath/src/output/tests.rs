@@ -172,6 +172,7 @@ fn a_plan_tells_what_would_be_done_what_is_held_and_what_would_go() {
     let line = |title: &str, verdict: VerdictView, deletes: &[&str]| PlanLine {
         title: title.into(),
         kind: "target".into(),
+        target: None,
         verdict,
         current: Some(commit("a", "First page")),
         deletes: deletes.iter().map(|object| (*object).to_owned()).collect(),
@@ -202,6 +203,7 @@ fn differences_are_told_object_by_object_and_colour_only_repeats_their_signs() {
     let line = |title: &str, objects: Vec<ObjectDiffView>, error: Option<&str>| PlanLine {
         title: title.into(),
         kind: "target".into(),
+        target: None,
         verdict: verdict("act", "deploy bbbbbbb", Vec::new()),
         current: None,
         deletes: Vec::new(),

@@ -7,7 +7,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use towpath_catalog::ForgeKind;
 use towpath_domain::RepoUrl;
 use towpath_forge::{
-    App, AppKey, Forge, Kind, PlainGit, Settings, Token, forgejo, git_credential, git_credential_to_come, github, github_app, gitlab,
+    App, AppKey, CommitPages, Forge, Kind, PlainGit, Settings, Token, forgejo, git_credential, git_credential_to_come, github, github_app,
+    gitlab,
 };
 use towpath_git::Credential;
 
@@ -83,6 +84,12 @@ impl SignedIn {
             (Who::Token(token), Kind::Forgejo) => forgejo(&settings(token), plain),
         };
         Ok((forge.context("[forge]")?, None))
+    }
+
+    /// Where people see commits, on this forge and on others; `url` is the config repository's.
+    pub fn commit_pages(&self, url: &RepoUrl) -> CommitPages {
+        let address = self.configured.base_url.as_deref().unwrap_or(url.expose());
+        CommitPages::new(Some((kind(self.configured.kind), address)))
     }
 
     /// Where people's accounts are.

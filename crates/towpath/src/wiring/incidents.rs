@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use towpath_catalog::EscalationLevel;
 use towpath_control::Control;
+use towpath_domain::Pages;
 use towpath_engine::Subject;
 use towpath_ledger::subject_key;
 use towpath_notify::escalation::{Climber, Incident, MailTo, Opsgenie, Pager, PagerDuty, UserGroup};
@@ -61,7 +62,7 @@ pub struct Climb {
     pub world: Arc<World>,
     pub calls: Calls,
     pub escalation: Escalation,
-    pub base_url: Option<String>,
+    pub pages: Option<Pages>,
 }
 
 impl Climb {
@@ -118,13 +119,13 @@ impl Climber for Climb {
         };
         let incident = |stuck: towpath_control::Stuck| {
             let environment = names.environment(&stuck.subject);
-            let link = |base: &String| Link { text: "Run".to_owned(), url: format!("{base}/runs/{}", stuck.run) };
+            let link = |pages: &Pages| Link { text: "Run".to_owned(), url: pages.run(&stuck.run) };
             wanted(&environment).then(|| Incident {
                 app: self.app(&stuck.subject),
                 environment,
                 title: format!("{} is held by a failure", stuck.title),
                 detail: stuck.message.chars().take(2_000).collect(),
-                links: self.base_url.iter().map(link).collect(),
+                links: self.pages.iter().map(link).collect(),
                 run: stuck.run.to_string(),
                 subject: stuck.subject,
             })

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::watch;
 use towpath_cluster::{Cluster, LocalCluster, Settings as LocalSettings};
 use towpath_control::{Control, Pace};
+use towpath_domain::Pages;
 use towpath_forge::{Forge, PlainGit};
 use towpath_git::{Credential, Git, Identity, Settings};
 use towpath_ledger::Ledger;
@@ -75,6 +76,7 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
     let forge_mirror = mirrors.get(&config.repository.url).await?;
     let plain = PlainGit::new((*forge_mirror).clone(), config.repository.branch.clone());
     let kind = forge.as_ref().map(SignedIn::accounts);
+    let commits = forge.as_ref().map(|forge| forge.commit_pages(&config.repository.url)).unwrap_or_default();
     let (forge, app): (Arc<dyn Forge>, _) = match forge {
         Some(forge) => forge.forge(plain)?,
         None => (Arc::new(plain), None),
@@ -89,7 +91,7 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         current: Current::default(),
         ledger: ledger.clone(),
         mirrors,
-        config: ConfigRepository { url: config.repository.url.clone(), branch: config.repository.branch.clone(), forge, kind },
+        config: ConfigRepository { url: config.repository.url.clone(), branch: config.repository.branch.clone(), forge, kind, commits },
         train: Train::new(config.together),
         catalogs: Catalogs::default(),
         registry,
@@ -102,6 +104,7 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         builds: config.state.join("builds"),
         logs: logs(&config.state),
         host_env: around.host_env,
+        pages: config.base_url.as_deref().map(Pages::new),
     });
     let control = Control::new(Arc::clone(&world), Pace { local: config.poll.local, remote: config.poll.remote });
     let listener = Listener::bind(&config.listen).await?;
@@ -123,12 +126,12 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
     let hidden = Hidden::default();
     let (listeners, calls) = listeners(&config.notify, &world.host_env, &outside, &hidden, &clock)?;
     let names = Arc::new(CatalogNames(Arc::clone(&world)));
-    let tell = TellSettings { hidden, ..TellSettings::new(names, config.base_url.clone(), clock) };
+    let tell = TellSettings { hidden, ..TellSettings::new(names, world.pages.clone(), clock) };
     let climbing = match config.notify.escalation.clone() {
         Some(escalation) => {
-            let (control, world, base_url) = (Arc::clone(&control), Arc::clone(&world), config.base_url.clone());
+            let (control, world, pages) = (Arc::clone(&control), Arc::clone(&world), world.pages.clone());
             let step = escalation.step;
-            let climb = Arc::new(Climb { control, world, calls, escalation, base_url });
+            let climb = Arc::new(Climb { control, world, calls, escalation, pages });
             tokio::spawn(towpath_notify::escalation::climb(ledger.clone(), climb, step, tell.clone(), shutdown.clone()))
         }
         None => tokio::spawn(std::future::ready(())),

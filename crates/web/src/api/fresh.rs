@@ -22,7 +22,7 @@ pub(super) async fn fresh(request: Request, next: Next) -> Response {
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
     }
     let is_whole = response.headers().get(header::CONTENT_TYPE).is_some_and(|media| media == "application/json");
-    let is_kept = !response.headers().get(header::CACHE_CONTROL).is_some_and(|keep| keep == "no-store");
+    let is_kept = response.headers().get(header::CACHE_CONTROL).is_none_or(|keep| keep != "no-store");
     if !is_get || response.status() != StatusCode::OK || !is_whole || !is_kept {
         return response;
     }

@@ -48,9 +48,9 @@ impl Follower {
         tokio::time::timeout(Duration::from_secs(20), reading).await.unwrap_or_else(|_| panic!("no {text:?} came"));
     }
 
-    async fn to_its_end(&mut self) {
+    async fn until_its_end(&mut self) {
         let mut rest = Vec::new();
-        tokio::time::timeout(Duration::from_secs(20), self.stream.read_to_end(&mut rest)).await.expect("it does not end").unwrap();
+        tokio::time::timeout(Duration::from_secs(20), self.stream.read_to_end(&mut rest)).await.unwrap().unwrap();
         self.got.push_str(std::str::from_utf8(&rest).unwrap());
     }
 
@@ -115,7 +115,7 @@ async fn a_stopped_server_ends_its_streams() {
     let server = server(ANY, Shown::default()).await;
     let mut follower = Follower::new(&server, "/api/v1/events", "").await;
     server.stop.send(true).unwrap();
-    follower.to_its_end().await;
+    follower.until_its_end().await;
     server.ended.await.unwrap();
 }
 

@@ -101,7 +101,9 @@ pub(super) fn list(world: &World, asked: &Asked, sha: &str) -> Told {
             found.push(run);
         }
     }
-    let runs: Vec<Value> = found.into_iter().map(|run| shown(world, run)).collect();
+    let mut runs: Vec<Value> = found.into_iter().map(|run| shown(world, run)).collect();
+    let of_others = world.others.iter().filter(|check| check.commit == sha && query("check_name").is_none_or(|name| *name == check.name));
+    runs.extend(of_others.filter(|_| query("app_id").is_none()).map(super::others::check_run));
     Told::json(200, json!({"total_count": runs.len(), "check_runs": runs}))
 }
 

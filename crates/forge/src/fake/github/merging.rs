@@ -25,7 +25,8 @@ fn missing(world: &World, index: usize) -> Option<(String, &'static str)> {
             .iter()
             .filter(|run| run.commit == *head && run.name == *name)
             .map(|run| run.conclusion.clone().unwrap_or_else(|| "pending".to_owned()));
-        match said.chain(run).last().as_deref() {
+        let others = world.others.iter().filter(|check| check.commit == *head && check.name == *name).map(super::others::conclusion);
+        match said.chain(run).chain(others).last().as_deref() {
             Some("success" | "neutral" | "skipped") => None,
             None => Some((name.clone(), "expected")),
             Some("pending") => Some((name.clone(), "in progress")),

@@ -4,6 +4,7 @@ mod apps;
 mod checks;
 mod graph;
 mod merging;
+mod others;
 mod protection;
 mod pulls;
 
@@ -13,6 +14,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::others::Runs;
 use super::server::{Asked, FakeForge, Told, moment};
 use super::world::World;
 pub use apps::FakeApp;
@@ -111,6 +113,10 @@ fn in_repository(world: &mut World, asked: &Asked, method: &str, path: &[&str]) 
         ("POST", ["statuses", sha]) => checks::status(world, asked, sha),
         ("GET", ["commits", sha, "status"]) => checks::combined(world, sha),
         ("GET", ["commits", sha, "check-runs"]) => checks::list(world, asked, sha),
+        ("GET", ["actions", "runs"]) => others::runs(world, asked),
+        ("POST", ["actions", "runs", id, "rerun-failed-jobs" | "rerun"]) => others::again(world, id, Runs::Itself),
+        ("GET", ["commits", sha, "check-suites"]) => others::suites(world, sha),
+        ("POST", ["check-suites", id, "rerequest"]) => others::again(world, id, Runs::App),
         ("POST", ["check-runs"]) => checks::create(world, asked),
         ("PATCH", ["check-runs", id]) => checks::update(world, asked, id),
         (_, ["pulls" | "issues", number, rest @ ..]) => match number.parse().ok().and_then(|number| world.index(number)) {

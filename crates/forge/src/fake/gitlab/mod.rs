@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::others::{Ends, OtherCheck, Runs, rerun};
 use super::server::{Asked, FakeForge, Told, moment};
 use super::world::{FakeComment, Fate, OpenError, World};
 
@@ -61,6 +62,14 @@ fn in_project(world: &mut World, asked: &Asked, method: &str, path: &[&str]) -> 
         ("POST", ["merge_requests"]) => create(world, asked),
         ("GET", ["repository", "commits", sha, "statuses"]) => statuses(world, sha),
         ("POST", ["statuses", sha]) => status(world, asked, sha),
+        ("POST", ["pipelines", id, "retry"]) => match rerun(&mut world.others, id, Runs::Itself) {
+            None => Told::no(404, "404 Pipeline Not Found"),
+            Some(Err(why)) => Told::no(403, &why),
+            Some(Ok(())) => {
+                let found = world.others.iter().find(|check| check.id.to_string() == *id).map(pipeline);
+                Told::json(201, found.unwrap_or_default())
+            }
+        },
         (_, ["merge_trains", "merge_requests", number]) => match number.parse().ok().and_then(|number| world.index(number)) {
             Some(index) => merging::train(world, asked, method, index),
             None => Told::no(404, "404 Not found"),
@@ -77,6 +86,11 @@ fn one(world: &mut World, asked: &Asked, method: &str, index: usize, path: &[&st
     match (method, path) {
         ("GET", []) => Told::json(200, shown(world, index)),
         ("PUT", []) => edit(world, asked, index),
+        ("GET", ["pipelines"]) => {
+            let head = world.pulls[index].head.clone();
+            let of = |check: &&OtherCheck| check.runs == Runs::Itself && check.commit == head;
+            Told::json(200, world.others.iter().rev().filter(of).map(pipeline).collect())
+        }
         ("PUT", ["merge"]) => merging::merge(world, asked, index),
         ("GET", ["notes"]) => {
             let mut notes: Vec<Value> = world.pulls[index].comments.iter().map(note).collect();
@@ -206,6 +220,18 @@ fn one_status(status: &crate::fake::FakeStatus) -> Value {
     json!({
         "id": status.id, "sha": status.commit, "status": status.state, "name": status.context, "description": status.summary,
         "target_url": status.url, "allow_failure": false,
+    })
+}
+
+fn pipeline(check: &OtherCheck) -> Value {
+    let status = match check.ends {
+        Ends::NotYet => "running",
+        Ends::Well => "success",
+        Ends::Badly => "failed",
+    };
+    json!({
+        "id": check.id, "iid": check.id, "project_id": 7, "sha": check.commit, "ref": "refs/merge-requests/1/head", "status": status,
+        "source": "merge_request_event", "web_url": format!("https://gitlab.example.com/{PROJECT}/-/pipelines/{}", check.id),
     })
 }
 

@@ -72,19 +72,37 @@ pub async fn the_queue_merges_or_tells_why_not<S: Stage>() {
         return;
     }
     let checked = order(&*forge, "web-1", head).await;
+    let one = Number(1);
+    assert_eq!(forge.queued(one, head).await.unwrap(), Queued::Outside);
     for process in ["m2", "m3", "m2"] {
         let waits = stage.forge(process).await.merge(&checked).await.unwrap();
         assert!(matches!(waits, MergeOutcome::Waits { .. }), "{waits:?}");
     }
-    assert_eq!(forge.comments(Number(1)).await.unwrap(), [], "what the forge itself writes is no comment");
+    assert_eq!(forge.comments(one).await.unwrap(), [], "what the forge itself writes is no comment");
+    assert!(matches!(forge.queued(one, head).await.unwrap(), Queued::Waits { .. }));
     stage.queue(Some("its pipeline failed: lint"));
     for process in ["m2", "m3"] {
         let MergeOutcome::Refused { why } = stage.forge(process).await.merge(&checked).await.unwrap() else { panic!("thrown out") };
         assert!(why.contains("its pipeline failed: lint"), "{why}");
     }
+    // It is put there once more only where that is asked for, and then once.
+    for process in ["m2", "m3"] {
+        let Queued::ThrownOut { why } = stage.forge(process).await.queued(one, head).await.unwrap() else { panic!("thrown out") };
+        assert!(why.contains("its pipeline failed: lint"), "{why}");
+    }
+    for process in ["m2", "m3"] {
+        stage.forge(process).await.queue_again(one, head).await.unwrap();
+        assert!(matches!(forge.queued(one, head).await.unwrap(), Queued::Waits { .. }));
+        assert!(matches!(forge.merge(&checked).await.unwrap(), MergeOutcome::Waits { .. }));
+    }
+    stage.queue(Some("it takes too long"));
+    let Queued::ThrownOut { why } = forge.queued(one, head).await.unwrap() else { panic!("thrown out again") };
+    assert!(why.contains("too long"), "the newest reason counts: {why}");
+    assert!(forge.queue_again(one, checked.base).await.is_err(), "not with another commit than what is there");
     // A new proposal is a new try, and the branch may move meanwhile.
     let moved = stage.lab().people_bring("main", "other", "x\n");
     let head = open(&*forge, &proposal("web-1", moved, "ref", "2\n")).await;
+    assert_eq!(forge.queued(one, head).await.unwrap(), Queued::Outside);
     let checked = order(&*forge, "web-1", head).await;
     assert!(matches!(forge.merge(&checked).await.unwrap(), MergeOutcome::Waits { .. }));
     let moved = stage.lab().people_bring("main", "another", "y\n");
@@ -192,4 +210,42 @@ pub async fn a_forge_that_merges_something_else_is_told_of_loudly<S: Stage>() {
     }
     let comments = &stage.seen()[0].comments;
     assert!(comments.len() == 1 && comments[0].1.contains("not what was checked") && comments[0].1.contains("ref"), "{comments:?}");
+}
+
+pub async fn checks_of_others_that_failed_are_run_again_once_and_what_cannot_be_is_told<S: Stage>() {
+    let (stage, forge, _, head) = with_change::<S>().await;
+    if !forge.abilities().reruns {
+        return;
+    }
+    let one = Number(1);
+    assert_eq!(forge.rerun_failed(one, head).await.unwrap(), Reruns::default(), "nothing is there");
+    stage.others_check(head, Ends::Well);
+    assert_eq!(forge.rerun_failed(one, head).await.unwrap(), Reruns::default(), "nothing failed");
+    stage.others_check(head, Ends::Badly);
+    let reruns = forge.rerun_failed(one, head).await.unwrap();
+    assert!(!reruns.begun.is_empty() && reruns.not.is_empty(), "{reruns:?}");
+    assert_eq!(stage.run_again(), reruns.begun.len());
+    for process in ["m", "m2"] {
+        assert_eq!(stage.forge(process).await.rerun_failed(one, head).await.unwrap(), Reruns::default(), "it runs");
+    }
+    // Whatever goes wrong on the way: asked until there is an answer, each runs once.
+    for mishap in [Mishap::CutsAfter, Mishap::Says(500)] {
+        for call in 0.. {
+            stage.others_check(head, Ends::Badly);
+            let before = stage.run_again();
+            stage.plan(call, mishap);
+            while forge.rerun_failed(one, head).await.is_err() {}
+            assert_eq!(stage.run_again() - before, reruns.begun.len(), "{mishap:?} at call {call}");
+            if stage.is_planned() {
+                assert!(call > 1, "all calls had their mishap: {call}");
+                break;
+            }
+        }
+        stage.plan(usize::MAX, mishap);
+    }
+    stage.others_check(head, Ends::Badly);
+    stage.others_refuse("it was created over a month ago");
+    let refused = forge.rerun_failed(one, head).await.unwrap();
+    assert_eq!((refused.begun.len(), refused.not.len()), (0, reruns.begun.len()), "{refused:?}");
+    assert!(refused.not.iter().all(|(_, why)| why.contains("over a month")), "{refused:?}");
 }

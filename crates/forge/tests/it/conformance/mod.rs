@@ -7,9 +7,10 @@ mod talk;
 use std::sync::Arc;
 
 use towpath_domain::CommitId;
-use towpath_forge::fake::Rules;
+use towpath_forge::fake::others::Ends;
+use towpath_forge::fake::{Mishap, Rules};
 use towpath_forge::{
-    CloseOutcome, Forge, ForgeError, MergeOutcome, MergeResult, Number, Opinion, Proposed, PullState, Status, StatusState,
+    CloseOutcome, Forge, ForgeError, MergeOutcome, MergeResult, Number, Opinion, Proposed, PullState, Queued, Reruns, Status, StatusState,
 };
 
 use crate::stage::{Forgejo, GitHub, GitLab, Plain, Stage};
@@ -57,6 +58,7 @@ for_each! {{
     a_branch_that_takes_no_push_is_merged_into_by_the_forge_only_where_that_is_safe,
     a_refused_push_that_nobody_foretold_goes_the_same_way,
     the_queue_merges_or_tells_why_not,
+    checks_of_others_that_failed_are_run_again_once_and_what_cannot_be_is_told,
     what_people_open_is_merged_as_it_was_checked_and_their_branch_is_left_to_them,
     a_forge_that_merges_something_else_is_told_of_loudly,
     a_fork_with_a_branch_of_towpaths_name_is_no_change_of_towpaths,

@@ -179,5 +179,9 @@ pub async fn what_is_declared_is_there_and_what_is_not_declared_is_refused<S: St
     assert_eq!(unable(forge.set_status(head, &status).await), !can.statuses);
     assert_eq!(unable(forge.statuses(head).await.map(drop)), !can.statuses);
     assert_eq!(unable(forge.protection().await.map(drop)), !can.protection);
+    assert_eq!(unable(forge.queued(number, head).await.map(drop)), !can.queue);
+    assert_eq!(unable(forge.rerun_failed(number, head).await.map(drop)), !can.reruns);
+    // Without a queue of the branch's, nothing is put there either way.
+    assert!(forge.queue_again(number, head).await.is_err());
     assert!(!forge.name().is_empty());
 }

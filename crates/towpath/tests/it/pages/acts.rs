@@ -99,7 +99,10 @@ fn a_person_holds_releases_takes_back_and_promotes_by_buttons_and_sees_it_happen
     for kind in ["hold", "release", "rollback", "promotion"] {
         assert!(by.iter().any(|made| made == kind), "{kind} is not Cleo's in {by:?}");
     }
-    assert_eq!(faults(&browser, &server.base, "target").iter().filter(|fault| !fault.contains("status of 4")).collect::<Vec<_>>(), Vec::<&String>::new());
+    assert_eq!(
+        faults(&browser, &server.base, "target").iter().filter(|fault| !fault.contains("status of 4")).collect::<Vec<_>>(),
+        Vec::<&String>::new()
+    );
 }
 
 #[test]
@@ -118,7 +121,8 @@ fn a_person_sees_to_a_failure_tries_again_and_stops_what_hangs() {
 
     let of_bad = |state: &'static str, bad: String| {
         move |runs: &Value| {
-            let found = items(runs).into_iter().filter(|run| run["kind"] == "deploy" && run["state"] == state && run["commit"]["id"] == *bad);
+            let found =
+                items(runs).into_iter().filter(|run| run["kind"] == "deploy" && run["state"] == state && run["commit"]["id"] == *bad);
             let ids: Vec<String> = found.map(|run| run["id"].as_str().unwrap().to_owned()).collect();
             (!ids.is_empty()).then_some(ids)
         }
@@ -127,10 +131,14 @@ fn a_person_sees_to_a_failure_tries_again_and_stops_what_hangs() {
     browser.go(&format!("{}/runs/{}", server.base, failed[0]));
     browser.until("its log", "document.querySelector('#log').innerText.includes('does not greet')");
     act(&browser, "retry", None);
-    server.until("a second attempt that fails", "/api/v1/runs?limit=50", |runs| of_bad("failed", bad.clone())(runs).filter(|ids| ids.len() > 1));
+    server.until("a second attempt that fails", "/api/v1/runs?limit=50", |runs| {
+        of_bad("failed", bad.clone())(runs).filter(|ids| ids.len() > 1)
+    });
     arrives(&browser, "attempt 2");
 
-    let smoke = server.git("web", &["show", "HEAD:smoke.c"]).replace("int main(void)\n{", "int main(void)\n{\n    printf(\"waiting\\n\");\n    fflush(stdout);\n    sleep(3000);");
+    let smoke = server
+        .git("web", &["show", "HEAD:smoke.c"])
+        .replace("int main(void)\n{", "int main(void)\n{\n    printf(\"waiting\\n\");\n    fflush(stdout);\n    sleep(3000);");
     let hangs = server.push("smoke.c", &smoke, "Wait for better times");
     let is_test = |run: &Value| run["subject"].as_str().is_some_and(|subject| subject.contains("web-test"));
     let run = server.until("the test that hangs", "/api/v1/runs?limit=50", |runs| {

@@ -7,8 +7,12 @@ use towpath_testbed::browser::Browser;
 use super::story::{pages, told};
 
 /// A picture, the page it is of, whether it is dark, and how tall it may be.
-const PICTURES: [(&str, &str, bool, u64); 4] =
-    [("board", "board", false, 620), ("release", "release-held", false, 860), ("run", "run-failed", true, 860), ("graph", "graph", false, 620)];
+const PICTURES: [(&str, &str, bool, u64); 4] = [
+    ("board", "board", false, 620),
+    ("release", "release-held", false, 860),
+    ("run", "run-failed", true, 860),
+    ("graph", "graph", false, 620),
+];
 
 /// The largest that a picture may be, in bytes: everybody who reads the README fetches it.
 const BYTES_MAX: u64 = 150_000;

@@ -138,4 +138,3 @@ pub fn get(base: &str, path: &str) -> (u16, String) {
     let _read = answer.read_to_string(&mut body);
     (head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0), body)
 }
-
