@@ -67,7 +67,8 @@ impl Server {
         (Self { base: base(&published), folder: made.folder.clone(), _keeper: keeper }, made)
     }
 
-    /// Its process.
+    /// Its process; the bench looks at its memory.
+    #[allow(dead_code, reason = "the tests do not ask")]
     pub fn pid(&self) -> u32 {
         published(&self.folder).unwrap()["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).unwrap()
     }
