@@ -198,7 +198,10 @@ fn a_new_branch_that_was_asked_for_stays_asked_for_until_it_is_made() {
     assert!(fact.active.is_some() && fact.open.as_ref().unwrap().rebase, "a run is at it: {fact:?}");
     // It fails by the environment's fault: that is not done.
     let run = fact.active.clone().unwrap();
-    sim.end(&run, Outcome::Failed { class: FailureClass::Environment, step: "propose".to_owned(), message: "no route".to_owned() });
+    sim.end(
+        &run,
+        Outcome::Failed { class: FailureClass::Environment, step: "propose".to_owned(), message: "no route".to_owned(), refused: false },
+    );
     assert!(sim.facts.changes[&change.id].open.as_ref().unwrap().rebase);
 
     let (mut sim, change) = open();

@@ -18,7 +18,21 @@ fn seen(sim: &mut Sim, name: &str, priority: u8, opened: Timestamp) -> ChangeSpe
     let (url, waits, stamp) = (String::new(), Vec::new(), priority.to_string());
     let order = Some(MergeOrder { ordinary: true, priority, opened, number: 7 });
     let (head, labels, failed) = (commit(0xaa), Vec::new(), Vec::new());
-    let open = OpenChange { number: 7, url, head, ready: false, waits, head_since: opened, rebase: false, labels, failed, order, stamp };
+    let open = OpenChange {
+        number: 7,
+        url,
+        head,
+        ready: false,
+        waits,
+        head_since: opened,
+        rebase: false,
+        thrown_out: false,
+        again: false,
+        labels,
+        failed,
+        order,
+        stamp,
+    };
     let spec = edit(name);
     sim.event(Event::ChangeSeen { spec: spec.clone(), open });
     spec

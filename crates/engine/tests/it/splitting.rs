@@ -142,7 +142,21 @@ fn opened(sim: &mut Sim, change: &ChangeSpec, ready: bool, failed: &[&str]) {
     let (url, waits) = ("https://forge.example.com/17".to_owned(), if ready { Vec::new() } else { vec!["an approval".to_owned()] });
     let stamp = format!("{ready} {failed:?}");
     let (head, head_since, labels) = (commit(0xaa), Timestamp::from_millis(0), Vec::new());
-    let open = OpenChange { number: 17, url, head, ready, waits, head_since, rebase: false, labels, failed, order: None, stamp };
+    let open = OpenChange {
+        number: 17,
+        url,
+        head,
+        ready,
+        waits,
+        head_since,
+        rebase: false,
+        thrown_out: false,
+        again: false,
+        labels,
+        failed,
+        order: None,
+        stamp,
+    };
     sim.event(Event::ChangeSeen { spec: change.clone(), open });
     sim.act();
 }
