@@ -19,9 +19,10 @@ struct ReleasePage<'a> {
 }
 
 impl ReleasePage<'_> {
-    /// How long a station took.
+    /// How long a station took; what happens in an instant, such as a merge, takes no time that anybody asks for.
     fn took(&self, station: &StationView) -> Option<String> {
-        Some(words::between(&station.started_at?, &station.finished_at?))
+        let (from, to) = (station.started_at?, station.finished_at?);
+        (from != to).then(|| words::between(&from, &to))
     }
 
     /// How many of its stations the commit has behind it.

@@ -103,7 +103,7 @@ pub(crate) async fn page(
         Ok(part) => part,
         Err(problem) => return Err(Failed::new(frame, problem)),
     };
-    let frame = frame.on(Nav::Runs, format!("{} {}", detail.run.kind, detail.run.subject));
+    let frame = frame.on(Nav::Runs, words::run_name(&detail.run));
     let find = asked.find.as_deref().unwrap_or_default();
     Ok(show(&RunPage { frame: &frame, id, detail: &detail, part, find }))
 }

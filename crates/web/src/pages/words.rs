@@ -109,6 +109,12 @@ pub(crate) fn counted(count: impl Borrow<u64>, one: &str) -> String {
     }
 }
 
+/// What a run is called: its kind and what it is about, whose own kind is not said twice.
+pub(crate) fn run_name(run: &RunView) -> String {
+    let subject = ["source ", "change ", "target "].iter().find_map(|kind| run.subject.strip_prefix(kind)).unwrap_or(&run.subject);
+    format!("{} {subject}", run.kind)
+}
+
 /// How long a run took.
 pub(crate) fn run_took(run: &RunView) -> String {
     match (&run.started_at, &run.finished_at) {
@@ -168,6 +174,28 @@ pub(crate) fn outside(url: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_is_called_by_its_kind_once() {
+        let run = |kind: &str, subject: &str| RunView {
+            id: towpath_domain::RunId::new("r").unwrap(),
+            kind: kind.into(),
+            subject: subject.into(),
+            commit: None,
+            attempt: 1,
+            state: "queued".into(),
+            why: String::new(),
+            queued_at: Timestamp::from_millis(0),
+            started_at: None,
+            finished_at: None,
+            class: None,
+            message: None,
+            steps: Vec::new(),
+        };
+        assert_eq!(run_name(&run("build", "source web")), "build web");
+        assert_eq!(run_name(&run("change", "change promote-web-65bb500")), "change promote-web-65bb500");
+        assert_eq!(run_name(&run("deploy", "web/stage")), "deploy web/stage");
+    }
 
     #[test]
     fn spans_of_time_are_told_in_two_units_at_most() {
