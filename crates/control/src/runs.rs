@@ -28,7 +28,7 @@ pub(crate) fn before(cursor: &str) -> Result<EventId, Problem> {
 
 impl Control {
     /// Runs that may be seen, newest first, without their steps. `cursor` is the page before's [`PageView::next`]. A page may have fewer than
-    /// `limit` rows although there are more: so that one question costs no more than [`ROWS_MAX`] rows of the ledger.
+    /// `limit` rows although there are more: so that one question costs no more than 5,000 rows of the ledger.
     ///
     /// # Errors
     /// [`Problem`] when `subject` names nothing, `state` is none, or `cursor` is no page's.
