@@ -385,13 +385,17 @@ impl Sim {
                 assert!(asked.is_ok(), "{} was decided on and may not go: {asked:?}", spec.id);
             }
             Work::Change(change) => {
-                for edit in &change.edits {
-                    // One that is moot is only closed.
-                    if let ConfigEdit::SetRef { target, from, to } = edit
-                        && self.install.targets.get(target).is_some_and(|known| known.git_ref == *from)
-                    {
-                        self.check_vouched(target, *to);
-                    }
+                let moves: Vec<_> = change
+                    .edits
+                    .iter()
+                    .filter_map(|edit| if let ConfigEdit::SetRef { target, from, to } = edit { Some((target, from, *to)) } else { None })
+                    .collect();
+                let is_moot = |(target, from, _): &(&TargetId, &GitRef, CommitId)| {
+                    self.install.targets.get(*target).is_none_or(|known| known.git_ref != **from)
+                };
+                // One that is moot, if only for one of its targets, is only closed.
+                if !moves.iter().any(is_moot) {
+                    moves.into_iter().for_each(|(target, _, to)| self.check_vouched(target, to));
                 }
             }
             Work::Build { .. } | Work::Delete { .. } => {}
