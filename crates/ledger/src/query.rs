@@ -84,8 +84,10 @@ impl Ledger {
         let mut sql = Where::new("SELECT id, cause, at, actor, body FROM events");
         sql.eq("subject", filter.subject.as_ref().map(subject_key));
         sql.eq("run", filter.run.as_ref().map(|run| run.as_str().to_owned()));
-        // Of a commit there are few events, of a kind many: the index over kinds must not be taken for the better one.
-        sql.eq(if filter.commit.is_some() { "+kind" } else { "kind" }, filter.kind.clone());
+        // Of one thing there are few events, of a kind very many. SQLite cannot know, and must not take the index over kinds for the better one:
+        // a column with a plus before it is looked at, but not searched by.
+        let narrow = filter.commit.is_some() || filter.run.is_some() || filter.subject.is_some() || filter.cause.is_some();
+        sql.eq(if narrow { "+kind" } else { "kind" }, filter.kind.clone());
         if let Some(commit) = filter.commit {
             sql.and().push("id IN (SELECT event FROM commits WHERE commit_id = ").push_bind(commit.to_string()).push(")");
         }
@@ -151,9 +153,11 @@ impl Ledger {
     pub async fn runs(&self, filter: &RunFilter, limit: u32) -> Result<Page<Run>> {
         let mut sql = Where::new("SELECT * FROM runs");
         sql.eq("subject", filter.subject.as_ref().map(subject_key));
-        sql.eq("state", filter.state.map(|state| state.as_str().to_owned()));
+        // As with events: of one subject there are few runs, of a state or an outcome many.
+        let (state, outcome) = if filter.subject.is_some() { ("+state", "+outcome_kind") } else { ("state", "outcome_kind") };
+        sql.eq(state, filter.state.map(|state| state.as_str().to_owned()));
         sql.eq("kind", filter.kind.map(|kind| kind.as_str().to_owned()));
-        sql.eq("outcome_kind", filter.outcome.clone());
+        sql.eq(outcome, filter.outcome.clone());
         sql.number("queued < ", filter.before.map(EventId::get));
         self.page(sql, " ORDER BY queued DESC, id", limit, rows::run_of).await
     }

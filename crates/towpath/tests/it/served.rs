@@ -93,7 +93,7 @@ fn every_listing_is_shown_to_people_and_to_programs() {
 fn filters_reach_the_server() {
     let server = served(Shown::default());
     server.towpath(&["runs", "--about", "web", "--state", "failed", "--limit", "3"]).ok().stdout.clear();
-    assert_eq!(server.asked_last(), "RunFilter { subject: Some(\"web\"), state: Some(\"failed\"), limit: 3 }");
+    assert_eq!(server.asked_last(), "RunFilter { subject: Some(\"web\"), state: Some(\"failed\"), cursor: None, limit: 3 }");
     server.towpath(&["plan", "--branch", "raise/it"]).ok().stdout.clear();
     assert_eq!(server.asked_last(), "PlanRequest { branch: Some(\"raise/it\"), diff: None }");
     server.towpath(&["plan", "--diff"]).ok().stdout.clear();

@@ -115,7 +115,7 @@ fn a_person_sees_to_a_failure_tries_again_and_stops_what_hangs() {
     browser.run("window.here = true;", &[]);
 
     let bad = server.push("greeting.h", &server.git("web", &["show", &format!("{}:greeting.h", story[1])]), "Greet nobody");
-    arrives(&browser, "does not greet");
+    arrives(&browser, "the version page does not");
     act(&browser, "ack", None);
     arrives(&browser, "Cleo");
 
@@ -129,7 +129,7 @@ fn a_person_sees_to_a_failure_tries_again_and_stops_what_hangs() {
     };
     let failed = server.until("the failed run", "/api/v1/runs?limit=50", of_bad("failed", bad.clone()));
     browser.go(&format!("{}/runs/{}", server.base, failed[0]));
-    browser.until("its log", "document.querySelector('#log').innerText.includes('does not greet')");
+    browser.until("its log", "document.querySelector('#log').innerText.includes('the version page does not')");
     act(&browser, "retry", None);
     server.until("a second attempt that fails", "/api/v1/runs?limit=50", |runs| {
         of_bad("failed", bad.clone())(runs).filter(|ids| ids.len() > 1)
