@@ -129,7 +129,7 @@ fn a_person_sees_to_a_failure_tries_again_and_stops_what_hangs() {
     };
     let failed = server.until("the failed run", "/api/v1/runs?limit=50", of_bad("failed", bad.clone()));
     browser.go(&format!("{}/runs/{}", server.base, failed[0]));
-    browser.until("its log", "document.querySelector('#log').innerText.includes('the version page does not')");
+    browser.until("its log", "document.querySelector('#log').textContent.includes('the version page does not')");
     act(&browser, "retry", None);
     server.until("a second attempt that fails", "/api/v1/runs?limit=50", |runs| {
         of_bad("failed", bad.clone())(runs).filter(|ids| ids.len() > 1)
@@ -147,7 +147,7 @@ fn a_person_sees_to_a_failure_tries_again_and_stops_what_hangs() {
     });
     browser.go(&format!("{}/runs/{run}", server.base));
     browser.run("window.here = true;", &[]);
-    browser.until("the log as it is written", "document.querySelector('#log').innerText.includes('waiting')");
+    browser.until("the log as it is written", "document.querySelector('#log').textContent.includes('waiting')");
     act(&browser, "cancel", None);
     arrives(&browser, "cancelled");
     assert_eq!(faults(&browser, &server.base, "runs"), Vec::<String>::new());
