@@ -24,7 +24,7 @@ pub struct Moved {
     pub targets: Vec<MovedTarget>,
     /// Who vouches for it.
     pub vouchers: Vec<Vouched>,
-    /// The commits that the target gets that is furthest behind, newest first; at most [`COMMITS_TOLD_MAX`].
+    /// The commits that the target gets that is furthest behind, newest first; at most 50.
     pub commits: Vec<CommitInfo>,
     /// How many more there are.
     #[serde(default, skip_serializing_if = "is_none")]

@@ -2,8 +2,8 @@
 //!
 //! Each page has a handler in a file of its own, a template in `templates/`, and asks the [`Brain`](crate::Brain) and nothing else.
 //!
-//! - [`frame`]: what every page stands in. - [`words`]: how times, commits, states and links are written. - [`assets`]: style sheets and scripts.
-//! - [`act`]: what forms send. - [`ask`]: reading what pages are asked. - [`sent`]: how pages are sent. - [`ansi`], [`log`]: logs.
+//! - `frame`: what every page stands in. - `words`: how times, commits, states and links are written. - `assets`: style sheets and scripts.
+//! - `act`: what forms send. - `ask`: reading what pages are asked. - `sent`: how pages are sent. - `ansi`, `log`: logs.
 
 mod act;
 mod ansi;

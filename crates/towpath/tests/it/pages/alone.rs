@@ -6,9 +6,10 @@ use towpath_testbed::browser::{Browser, ENTER, TAB};
 use super::story::{commits, pages, told};
 
 /// Where the focus is: its text or label, and the box that shows it.
+/// Of a date, the browser itself marks the part that has the focus.
 const FOCUS: &str = "const e = document.activeElement; const s = getComputedStyle(e); const r = e.getBoundingClientRect();
 return {tag: e.tagName, text: (e.innerText || e.ariaLabel || e.name || '').trim(), seen: r.width > 0 && r.height > 0,
-ring: s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) > 0 || s.boxShadow !== 'none', href: e.getAttribute('href') || ''};";
+ring: s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) > 0 || s.boxShadow !== 'none' || e.type === 'date', href: e.getAttribute('href') || ''};";
 
 #[test]
 fn the_keyboard_alone_reaches_everything_and_shows_where_it_is() {
