@@ -6,6 +6,8 @@ use towpath_engine::{Facts, Subject};
 
 use std::sync::Arc;
 
+use crate::places::{Places, seen, sees_target};
+use crate::sight::Sight;
 use crate::titles::{in_order, is_part};
 use crate::view::Problem;
 
@@ -25,10 +27,16 @@ pub(crate) fn problem(rule: &str, status: u16, title: &str, detail: impl Into<St
 
 /// The one target that `what` names: its id, its title, or a part of its title that no other target has.
 pub(crate) fn target(catalog: &Catalog, what: &str) -> Result<Arc<Target>, Problem> {
-    if let Some(target) = catalog.targets.get(what) {
+    target_seen(catalog, &Sight::Everything, what)
+}
+
+/// As [`target`], among those that may be seen: the others are as if they were not there.
+pub(crate) fn target_seen(catalog: &Catalog, sight: &Sight, what: &str) -> Result<Arc<Target>, Problem> {
+    if let Some(target) = catalog.targets.get(what).filter(|target| sees_target(sight, target)) {
         return Ok(Arc::clone(target));
     }
-    let all = in_order(catalog);
+    let mut all = in_order(catalog);
+    all.retain(|target| sees_target(sight, target));
     if let Some(exact) = all.iter().find(|t| t.title() == what) {
         return Ok(Arc::clone(exact));
     }
@@ -63,32 +71,42 @@ pub(crate) fn list(names: impl Iterator<Item = String>) -> String {
 
 /// Anything that `explain` or `retry` may be asked about.
 pub(crate) fn anything(catalog: &Catalog, facts: &Facts, what: &str) -> Result<Found, Problem> {
+    anything_seen(catalog, facts, &Sight::Everything, what)
+}
+
+/// As [`anything`], among what may be seen. Runs are not looked up here: whoever reads one checks it.
+pub(crate) fn anything_seen(catalog: &Catalog, facts: &Facts, sight: &Sight, what: &str) -> Result<Found, Problem> {
+    let places = Places::new(catalog, facts);
     if let Ok(name) = towpath_domain::SourceName::new(what)
         && catalog.sources.contains_key(&name)
-        && target(catalog, what).is_err()
+        && seen(sight, &places.of_source(&name))
+        && target_seen(catalog, sight, what).is_err()
     {
         return Ok(Found::Subject(Subject::Source(name)));
     }
     if let Ok(id) = ChangeId::new(what.strip_prefix("towpath/").unwrap_or(what))
         && facts.changes.contains_key(&id)
+        && seen(sight, &places.of_subject(&Subject::Change(id.clone())))
     {
         return Ok(Found::Subject(Subject::Change(id)));
     }
-    if catalog.channels.contains_key(what)
+    if let Some(usage) = catalog.channels.get(what)
+        && usage.publishers.iter().chain(&usage.subscribers).any(|id| seen(sight, &places.of_subject(&Subject::Target(id.clone()))))
         && let Ok(channel) = towpath_domain::Channel::new(what)
     {
         return Ok(Found::Channel(channel));
     }
-    if let Some(commit) = commit(facts, what)?.or_else(|| head(catalog, facts, what)) {
+    if let Some(commit) = commit_seen(&places, sight, what)?.or_else(|| head(&places, sight, what)) {
         return Ok(Found::Commit(commit));
     }
-    let missing = match target(catalog, what) {
+    let missing = match target_seen(catalog, sight, what) {
         Ok(target) => return Ok(Found::Subject(Subject::Target(target.id.clone()))),
         Err(problem) if problem.status == 409 => return Err(problem),
         Err(problem) => problem,
     };
     if let Some(name) = what.strip_prefix("source/").and_then(|name| towpath_domain::SourceName::new(name).ok())
         && catalog.sources.contains_key(&name)
+        && seen(sight, &places.of_source(&name))
     {
         return Ok(Found::Subject(Subject::Source(name)));
     }
@@ -106,14 +124,24 @@ pub(crate) fn anything(catalog: &Catalog, facts: &Facts, what: &str) -> Result<F
 }
 
 /// The head of the branch that is called so, where sources follow only one.
-fn head(catalog: &Catalog, facts: &Facts, what: &str) -> Option<CommitId> {
-    let followed = catalog.sources.values().filter(|source| source.branch.as_str() == what);
+fn head(places: &Places<'_>, sight: &Sight, what: &str) -> Option<CommitId> {
+    let followed = places.catalog.sources.values().filter(|source| source.branch.as_str() == what);
     let mut heads: Vec<CommitId> = followed
-        .filter_map(|source| facts.branches.get(&(source.url.clone(), source.branch.clone()))?.commits.first())
+        .filter(|source| seen(sight, &places.of_repository(&source.url)))
+        .filter_map(|source| places.facts.branches.get(&(source.url.clone(), source.branch.clone()))?.commits.first())
         .map(|commit| commit.id)
         .collect();
     heads.dedup();
     if heads.len() == 1 { heads.pop() } else { None }
+}
+
+/// As [`commit`], among those that may be seen.
+fn commit_seen(places: &Places<'_>, sight: &Sight, what: &str) -> Result<Option<CommitId>, Problem> {
+    if *sight == Sight::Everything {
+        return commit(places.facts, what);
+    }
+    // Which others begin so is not told; a full id that is seen nowhere is not known.
+    Ok(commit(places.facts, what).ok().flatten().filter(|found| seen(sight, &places.of_commit(*found))))
 }
 
 /// The commit that a full id or an unambiguous prefix of at least four digits names, among those that are known.

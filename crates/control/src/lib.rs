@@ -17,6 +17,7 @@ mod looks;
 mod messages;
 mod observe;
 mod permit;
+mod places;
 mod plans;
 mod rendering;
 pub mod request;

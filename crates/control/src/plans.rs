@@ -12,9 +12,11 @@ use towpath_runs::render::{self, Secrets, Surroundings};
 use towpath_runs::world::{Mirrors, Snapshot};
 
 use crate::commits::Commits;
-use crate::find::{problem, target};
+use crate::find::{problem, target_seen};
 use crate::observe::DEPTH;
+use crate::places::{Places, seen};
 use crate::request::PlanRequest;
+use crate::sight::Sight;
 use crate::status::{diagnostic_lines, subject_url, verdict_in};
 use crate::steer::Control;
 use crate::titles::in_order;
@@ -29,8 +31,8 @@ impl Control {
     /// What would happen now, or if a branch of the config repository were merged; with what would change in the clusters, if asked for.
     ///
     /// # Errors
-    /// [`Problem`] when the branch is not there, or does not merge, or no target has the name.
-    pub async fn plan(&self, asked: &PlanRequest) -> Result<PlanView, Problem> {
+    /// [`Problem`] when the branch is not there, or does not merge, or no target that may be seen has the name.
+    pub async fn plan(&self, sight: &Sight, asked: &PlanRequest) -> Result<PlanView, Problem> {
         let (of, snapshot) = match &asked.branch {
             None => {
                 let now = self.world.current();
@@ -38,9 +40,15 @@ impl Control {
             }
             Some(branch) => self.merged(branch).await?,
         };
-        let (catalog, diagnostics) = (&snapshot.catalog, diagnostic_lines(&snapshot.diagnostics));
-        let named = asked.diff.as_deref().filter(|name| !name.is_empty()).map(|name| target(catalog, name)).transpose()?;
-        let (facts, verdicts) = self.planned(&snapshot).await;
+        let catalog = &snapshot.catalog;
+        // Which app a file is of, nobody can tell.
+        let diagnostics = if *sight == Sight::Everything { diagnostic_lines(&snapshot.diagnostics) } else { Vec::new() };
+        let named = asked.diff.as_deref().filter(|name| !name.is_empty()).map(|name| target_seen(catalog, sight, name)).transpose()?;
+        let (facts, mut verdicts) = self.planned(&snapshot).await;
+        if *sight != Sight::Everything {
+            let places = Places::new(catalog, &facts);
+            verdicts.retain(|subject, _| seen(sight, &places.of_subject(subject)));
+        }
         let mut lines = lines(catalog, &facts, &verdicts);
         if let Some(named) = &named {
             lines.retain(|line| line.title == named.title());

@@ -9,6 +9,8 @@ use towpath_ledger::{Run, RunFilter, RunState};
 
 use crate::commits::Commits;
 use crate::find::problem;
+use crate::places::{Places, seen, sees_target};
+use crate::sight::Sight;
 use crate::steer::Control;
 use crate::titles::{ShortNames, in_order};
 use crate::view::{
@@ -21,18 +23,20 @@ use crate::words;
 const SHOWN: usize = 50;
 
 impl Control {
-    /// What is where, what is moving, what is stuck and why.
+    /// What is where, what is moving, what is stuck and why, as far as it may be seen. What is wrong in files of the config repository is told
+    /// to those only who may see everything: which app a file is of, nobody can tell.
     ///
     /// # Errors
     /// [`Problem`] when the ledger cannot be read.
-    pub async fn status(&self) -> Result<StatusView, Problem> {
+    pub async fn status(&self, sight: &Sight) -> Result<StatusView, Problem> {
         let endpoints = self.endpoints().await;
-        let runs = self.open_runs().await?;
+        let runs = self.open_runs(sight).await?;
         let snapshot = self.world.current();
         let catalog = &snapshot.catalog;
         let facts = self.world.ledger.facts();
         let planner = self.planner();
         let commits = Commits::new(&facts);
+        let places = Places::new(catalog, &facts);
         let config = ConfigView {
             url: self.world.config.url.to_string(),
             branch: self.world.config.branch.to_string(),
@@ -42,11 +46,12 @@ impl Control {
                 .get(&(self.world.config.url.clone(), self.world.config.branch.clone()))
                 .and_then(|b| b.unreachable.as_ref())
                 .map(|(since, error)| format!("since {since}: {error}")),
-            diagnostics: diagnostic_lines(&snapshot.diagnostics),
+            diagnostics: if *sight == Sight::Everything { diagnostic_lines(&snapshot.diagnostics) } else { Vec::new() },
         };
         let sources = catalog
             .sources
             .values()
+            .filter(|source| seen(sight, &places.of_repository(&source.url)))
             .map(|source| {
                 let at = (source.url.clone(), source.branch.clone());
                 let subject = Subject::Source(source.name.clone());
@@ -65,6 +70,7 @@ impl Control {
         let names = ShortNames::new(catalog);
         let targets: Vec<TargetView> = in_order(catalog)
             .into_iter()
+            .filter(|target| sees_target(sight, target))
             .map(|target| {
                 let verdict = planner.verdict(&Subject::Target(target.id.clone()));
                 let endpoints = endpoints.get(target.id.as_str()).cloned().unwrap_or_default();
@@ -76,6 +82,7 @@ impl Control {
         let mut changes: Vec<ChangeView> = facts
             .changes
             .values()
+            .filter(|change| seen(sight, &places.of_change(&change.spec)))
             .filter(|change| change.merged.is_none_or(|merged| !is_read(&facts, own, snapshot.commit, merged)))
             .map(|change| {
                 let verdict = planner.verdict(&Subject::Change(change.spec.id.clone()));
@@ -101,7 +108,7 @@ impl Control {
         Ok(StatusView { config, sources, targets, changes, runs })
     }
 
-    async fn open_runs(&self) -> Result<Vec<RunView>, Problem> {
+    async fn open_runs(&self, sight: &Sight) -> Result<Vec<RunView>, Problem> {
         let mut open = Vec::new();
         for state in [RunState::Running, RunState::Queued] {
             let filter = RunFilter { state: Some(state), ..RunFilter::default() };
@@ -112,7 +119,8 @@ impl Control {
         let catalog = &self.world.current().catalog;
         let facts = self.world.ledger.facts();
         let commits = Commits::new(&facts);
-        Ok(open.iter().map(|run| run_view(catalog, &commits, run)).collect())
+        let places = Places::new(catalog, &facts);
+        Ok(open.iter().filter(|run| seen(sight, &places.of_work(&run.spec.work))).map(|run| run_view(catalog, &commits, run)).collect())
     }
 
     /// Addresses of services by target, for the embedded runtime, which knows them.

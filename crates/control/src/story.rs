@@ -9,10 +9,13 @@ use towpath_ledger::{EventFilter, Order, Recorded, Run, RunFilter, RunState};
 
 use crate::commits::{Commits, commit_anywhere};
 use crate::find::{self, Found, problem};
+use crate::places::{Places, seen, sees_target};
+use crate::runs::{ROWS_MAX, before};
+use crate::sight::Sight;
 use crate::status::{kind_name, ledger_problem, subject_url, verdict_in};
 use crate::steer::Control;
 use crate::titles::in_order;
-use crate::view::{ExplainView, HistoryLine, Problem, StandView, StoryLine};
+use crate::view::{ExplainView, HistoryLine, PageView, Problem, StandView, StoryLine};
 use crate::words;
 
 /// How many events a story is made of at most.
@@ -22,25 +25,25 @@ const LONGEST: u32 = 500;
 const PAST: u32 = 20;
 
 impl Control {
-    /// The story of a commit, target, channel, run or change.
+    /// The story of a commit, target, channel, run or change, as far as it may be seen.
     ///
     /// # Errors
     /// [`Problem`] when nothing is called so, or several things are.
-    pub async fn explain(&self, what: &str) -> Result<ExplainView, Problem> {
+    pub async fn explain(&self, sight: &Sight, what: &str) -> Result<ExplainView, Problem> {
         let found = {
             let catalog = &self.world.current().catalog;
             let facts = self.world.ledger.facts();
-            find::anything(catalog, &facts, what)?
+            find::anything_seen(catalog, &facts, sight, what)?
         };
         match found {
-            Found::Commit(commit) => self.explain_commit(commit).await,
+            Found::Commit(commit) => self.explain_commit(sight, commit).await,
             Found::Subject(subject) => self.explain_subject(subject).await,
-            Found::Channel(channel) => self.explain_channel(&channel).await,
-            Found::Run(run) => self.explain_run(&run).await,
+            Found::Channel(channel) => self.explain_channel(sight, &channel).await,
+            Found::Run(run) => self.explain_run(sight, &run).await,
         }
     }
 
-    async fn explain_commit(&self, commit: CommitId) -> Result<ExplainView, Problem> {
+    async fn explain_commit(&self, sight: &Sight, commit: CommitId) -> Result<ExplainView, Problem> {
         let text = EventFilter { text: Some(commit.to_string()), order: Order::OldestFirst, ..EventFilter::default() };
         let events = self.ledger_events(&text).await?;
         let mut seen_runs: Vec<RunId> = Vec::new();
@@ -74,6 +77,7 @@ impl Control {
         }
         story.sort_by_key(|recorded| recorded.id);
         story.dedup_by_key(|recorded| recorded.id);
+        let story = self.seen_of(sight, story).await;
         let catalog = &self.world.current().catalog;
         let failures = failures(catalog, &story);
         let lines = self.lines(story).await;
@@ -82,12 +86,14 @@ impl Control {
             let urls: Vec<_> =
                 facts.branches.iter().filter(|(_, b)| b.commits.iter().any(|c| c.id == commit)).map(|((url, _), _)| url.clone()).collect();
             let planner = self.planner();
+            let places = Places::new(catalog, &facts);
             let mut stands: Vec<(String, Subject, Verdict)> = Vec::new();
-            for source in catalog.sources.values().filter(|s| urls.contains(&s.url)) {
+            let sources = catalog.sources.values().filter(|source| urls.contains(&source.url));
+            for source in sources.filter(|source| seen(sight, &places.of_repository(&source.url))) {
                 let subject = Subject::Source(source.name.clone());
                 stands.extend(planner.verdict(&subject).map(|v| (words::subject_title(catalog, &subject), subject, v.clone())));
             }
-            for target in in_order(catalog).into_iter().filter(|target| urls.contains(&target.url)) {
+            for target in in_order(catalog).into_iter().filter(|target| urls.contains(&target.url) && sees_target(sight, target)) {
                 let subject = Subject::Target(target.id.clone());
                 stands.extend(planner.verdict(&subject).map(|v| (target.title(), subject, v.clone())));
             }
@@ -97,7 +103,7 @@ impl Control {
         let facts = self.world.ledger.facts();
         let view = commit_anywhere(&facts, commit);
         let title = format!("{} {}", words::short(commit), view.subject.as_deref().unwrap_or_default());
-        let mut answer = commit_answer(catalog, &facts, commit, &now);
+        let mut answer = commit_answer(catalog, &facts, sight, commit, &now);
         if !failures.is_empty() {
             answer.push_str(&format!(" What failed with it: {}.", failures.join("; ")));
         }
@@ -143,10 +149,13 @@ impl Control {
         }
     }
 
-    async fn explain_channel(&self, channel: &Channel) -> Result<ExplainView, Problem> {
+    async fn explain_channel(&self, sight: &Sight, channel: &Channel) -> Result<ExplainView, Problem> {
         let snapshot = self.world.current();
         let catalog = &snapshot.catalog;
-        let usage = catalog.channels.get(channel).cloned().unwrap_or_default();
+        let mut usage = catalog.channels.get(channel).cloned().unwrap_or_default();
+        let shown = |id: &towpath_domain::TargetId| catalog.targets.get(id).is_none_or(|target| sees_target(sight, target));
+        usage.publishers.retain(shown);
+        usage.subscribers.retain(shown);
         let (answer, stands) = {
             let facts = self.world.ledger.facts();
             let planner = self.planner();
@@ -187,8 +196,9 @@ impl Control {
         Ok(ExplainView { kind: "channel".to_owned(), title: channel.to_string(), answer, story: Vec::new(), now })
     }
 
-    async fn explain_run(&self, id: &RunId) -> Result<ExplainView, Problem> {
-        let run = self.ledger_run(id).await?;
+    async fn explain_run(&self, sight: &Sight, id: &RunId) -> Result<ExplainView, Problem> {
+        let run = self.run_seen(sight, id.as_str()).await?;
+        let id = &run.spec.id;
         let of_run = EventFilter { run: Some(id.clone()), order: Order::OldestFirst, ..EventFilter::default() };
         let events = self.ledger_events(&of_run).await?;
         let done: BTreeSet<String> = events
@@ -298,21 +308,31 @@ impl Control {
         works
     }
 
-    /// Events in words, newest first; those of single steps only when `steps` says so, or when it is about one run.
+    /// Events that may be seen, in words, newest first; those of single steps only when `steps` says so, or when it is about one run. `cursor` is
+    /// the page before's [`PageView::next`]. A page may have fewer than `limit` rows although there are more, as in [`Self::runs`].
     ///
     /// # Errors
-    /// [`Problem`] when `about` names nothing, or the ledger cannot be read.
+    /// [`Problem`] when `about` names nothing, `cursor` is no page's, or the ledger cannot be read.
     pub async fn history(
         &self,
+        sight: &Sight,
         about: Option<&str>,
         mut filter: EventFilter,
+        cursor: Option<&str>,
         limit: u32,
         steps: bool,
-    ) -> Result<Vec<HistoryLine>, Problem> {
+    ) -> Result<PageView<HistoryLine>, Problem> {
+        filter.before = cursor.map(before).transpose()?;
         if let Some(about) = about {
-            let catalog = &self.world.current().catalog;
-            let facts = self.world.ledger.facts();
-            match find::anything(catalog, &facts, about)? {
+            let found = {
+                let catalog = &self.world.current().catalog;
+                let facts = self.world.ledger.facts();
+                find::anything_seen(catalog, &facts, sight, about)?
+            };
+            if let Found::Run(run) = &found {
+                self.run_seen(sight, run.as_str()).await?;
+            }
+            match found {
                 Found::Subject(subject) => filter.subject = Some(subject),
                 Found::Run(run) => filter.run = Some(run),
                 Found::Commit(commit) => filter.text = Some(commit.to_string()),
@@ -322,33 +342,57 @@ impl Control {
         filter.order = Order::NewestFirst;
         let wanted = |event: &Event| steps || !matches!(event, Event::StepStarted { .. } | Event::StepDone { .. });
         let all = filter.run.is_some();
-        let mut events = Vec::new();
-        loop {
-            let page = self.world.ledger.events(&filter, limit).await.map_err(ledger_problem)?;
+        let (mut events, mut looked_at, limit) = (Vec::new(), 0, limit as usize);
+        let next = loop {
+            let page = self.world.ledger.events(&filter, u32::try_from(limit + 1).unwrap_or(200)).await.map_err(ledger_problem)?;
             filter.before = page.rows.last().map(|recorded| recorded.id);
-            events.extend(page.rows.into_iter().filter(|recorded| all || wanted(&recorded.event)));
-            if !page.more || events.len() >= limit as usize {
-                break;
+            looked_at += page.rows.len();
+            let rows = page.rows.into_iter().filter(|recorded| all || wanted(&recorded.event)).collect();
+            events.extend(self.seen_of(sight, rows).await);
+            if events.len() > limit {
+                events.truncate(limit);
+                break events.last().map(|recorded: &Recorded| recorded.id);
             }
+            if !page.more {
+                break None;
+            }
+            if looked_at >= ROWS_MAX {
+                break filter.before;
+            }
+        };
+        Ok(PageView { items: self.history_lines(events).await, next: next.map(|event| event.get().to_string()) })
+    }
+
+    /// Those of the events that may be seen.
+    async fn seen_of(&self, sight: &Sight, events: Vec<Recorded>) -> Vec<Recorded> {
+        if *sight == Sight::Everything {
+            return events;
         }
-        events.truncate(limit as usize);
         let works = self.works(&events).await;
-        let catalog = &self.world.current().catalog;
-        Ok(events
-            .into_iter()
-            .map(|recorded| HistoryLine {
+        let (catalog, facts) = (&self.world.current().catalog, self.world.ledger.facts());
+        let places = Places::new(catalog, &facts);
+        let work = |event: &Event| works.get(towpath_ledger::event_run(event)?);
+        events.into_iter().filter(|recorded| seen(sight, &places.of_event(&recorded.event, work(&recorded.event)))).collect()
+    }
+
+    /// Events in words, each with where it is.
+    pub(crate) async fn history_lines(&self, events: Vec<Recorded>) -> Vec<HistoryLine> {
+        let works = self.works(&events).await;
+        let (catalog, facts) = (&self.world.current().catalog, self.world.ledger.facts());
+        let places = Places::new(catalog, &facts);
+        let line = |recorded: Recorded| {
+            let work = towpath_ledger::event_run(&recorded.event).and_then(|run| works.get(run));
+            HistoryLine {
                 id: recorded.id.get(),
                 at: recorded.at,
                 cause: recorded.cause.map(|cause| cause.get()),
-                text: words::event_text(
-                    catalog,
-                    &recorded.event,
-                    towpath_ledger::event_run(&recorded.event).and_then(|run| works.get(run)),
-                ),
+                text: words::event_text(catalog, &recorded.event, work),
                 actor: recorded.actor,
+                scopes: places.of_event(&recorded.event, work),
                 event: serde_json::to_value(&recorded.event).unwrap_or_default(),
-            })
-            .collect())
+            }
+        };
+        events.into_iter().map(line).collect()
     }
 }
 
@@ -384,10 +428,10 @@ fn failures(catalog: &Catalog, story: &[Recorded]) -> Vec<String> {
 }
 
 /// Where a commit is, in one paragraph.
-fn commit_answer(catalog: &Catalog, facts: &Facts, commit: CommitId, now: &[StandView]) -> String {
+fn commit_answer(catalog: &Catalog, facts: &Facts, sight: &Sight, commit: CommitId, now: &[StandView]) -> String {
     let mut runs_in: Vec<String> = Vec::new();
     let mut was_in: Vec<String> = Vec::new();
-    for target in in_order(catalog) {
+    for target in in_order(catalog).into_iter().filter(|target| sees_target(sight, target)) {
         let Some(fact) = facts.targets.get(&target.id) else { continue };
         if fact.current.as_ref().is_some_and(|d| d.commit == commit) {
             runs_in.push(target.title());

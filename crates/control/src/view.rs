@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use towpath_domain::{ChangeId, CommitId, FailureClass, RunId, TargetId, Timestamp};
 
+use crate::sight::Scope;
+
 pub use board::{BoardFilter, BoardRow, BoardView, CellView, Totals, WaitingCommit};
 pub use change::{ChangeDetail, ChangeFilter, CheckView, MoveView};
 pub use graph::{GraphFilter, GraphView, NodeView};
@@ -365,6 +367,9 @@ pub struct HistoryLine {
     pub actor: String,
     /// What, in words.
     pub text: String,
+    /// The apps and environments that it is about. Whoever may see one of them sees it; where there is none, those who may see everything.
+    #[serde(default)]
+    pub scopes: Vec<Scope>,
     /// The event itself.
     pub event: serde_json::Value,
 }

@@ -154,7 +154,7 @@ mod tests {
         let mut grants = Grants::default();
         grants.allow(Verb::Hold, Some("web".into()), Some("stage".into()));
         grants.allow(Verb::Look, Some("web".into()), None);
-        Caller { name: Some("ada".into()), grants }
+        Caller { name: Some("ada".into()), grants, until: None }
     }
 
     fn hold_by(by: &str) -> HoldRequest {

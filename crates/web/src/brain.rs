@@ -54,29 +54,51 @@ impl RepositoryName {
     }
 }
 
+/// A write that is to be done once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Once {
+    /// Its key: of this caller only.
+    pub key: String,
+    /// What tells its request from others.
+    pub request: String,
+}
+
+/// What is known of a write that is to be done once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    /// Nothing: do it.
+    New,
+    /// Another request had this key.
+    Other,
+    /// It is being done, or was, and how it ended is not known.
+    Unended,
+    /// It was done, with this answer.
+    Done(String),
+}
+
 /// The loop as the API sees it. Every answer is made from the ledger's facts and the engine's verdicts, and is given at once:
 /// waiting for something to change is the API's business.
 pub trait Brain: Send + Sync + 'static {
     /// What is where, what is moving, what is stuck and why.
-    fn status(&self) -> Answer<'_, StatusView>;
+    fn status(&self, sight: Sight) -> Answer<'_, StatusView>;
 
     /// What would happen now, or if a branch of the config repository were merged.
-    fn plan(&self, request: PlanRequest) -> Answer<'_, PlanView>;
+    fn plan(&self, sight: Sight, request: PlanRequest) -> Answer<'_, PlanView>;
 
     /// The story of a commit, target, channel, run or change, named by its id, its title or an unambiguous part of either.
-    fn explain(&self, what: String) -> Answer<'_, ExplainView>;
+    fn explain(&self, sight: Sight, what: String) -> Answer<'_, ExplainView>;
 
     /// Runs, newest first, without their steps.
-    fn runs(&self, filter: RunFilter) -> Answer<'_, Vec<RunView>>;
+    fn runs(&self, sight: Sight, filter: RunFilter) -> Answer<'_, PageView<RunView>>;
 
     /// One run with its steps, by its id or an unambiguous beginning of it.
-    fn run(&self, id: String) -> Answer<'_, RunView>;
+    fn run(&self, sight: Sight, id: String) -> Answer<'_, RunView>;
 
     /// A page of a run's logs, from where the query says to what is written by now; bounded.
-    fn logs(&self, query: LogQuery) -> Answer<'_, LogPage>;
+    fn logs(&self, sight: Sight, query: LogQuery) -> Answer<'_, LogPage>;
 
     /// Events of the ledger in words, newest first.
-    fn history(&self, filter: HistoryFilter) -> Answer<'_, Vec<HistoryLine>>;
+    fn history(&self, sight: Sight, filter: HistoryFilter) -> Answer<'_, PageView<HistoryLine>>;
 
     /// Apps × environments: what runs where, what is on its way, what is stuck and on what.
     fn board(&self, sight: Sight, filter: BoardFilter) -> Answer<'_, BoardView>;
@@ -122,6 +144,13 @@ pub trait Brain: Send + Sync + 'static {
 
     /// All the apps and environments that a write on `what` would touch: what its asker needs a permission for.
     fn scopes(&self, what: String) -> Answer<'_, Vec<Scope>>;
+
+    /// A write with this key begins: nothing is done twice for one key. Whoever was told [`Begun::New`] says how it ends by
+    /// [`Brain::end_once`]; until then, and after a stop in between, the key is taken.
+    fn begin_once(&self, once: Once) -> Answer<'_, Begun>;
+
+    /// The write with this key came to this answer; with none, nothing was done, and the key is free again.
+    fn end_once(&self, key: String, answer: Option<String>) -> Answer<'_, ()>;
 
     /// What is well and what is not.
     fn doctor(&self) -> Answer<'_, Vec<Finding>>;

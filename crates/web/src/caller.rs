@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use futures_util::future::BoxFuture;
 use towpath_control::{Grants, Scope, Sight, Verb};
 
 use crate::problem::Refusal;
@@ -16,13 +17,37 @@ pub struct Caller {
     pub name: Option<Arc<str>>,
     /// All that they may do.
     pub grants: Grants,
+    /// Until when that counts; none for the single user. What lasts, such as a stream of events, ends with it.
+    pub until: Option<Until>,
+}
+
+/// Tells when what is known of a caller no longer counts: they signed out, their session or token ended, or a role was taken away.
+#[derive(Clone)]
+pub struct Until(Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>);
+
+impl Until {
+    /// `over` makes a future that resolves then; it is asked for once by each who waits.
+    pub fn new(over: impl Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(over))
+    }
+
+    /// Resolves when what was known of the caller no longer counts.
+    pub fn over(&self) -> BoxFuture<'static, ()> {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for Until {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Until")
+    }
 }
 
 impl Caller {
     /// The single user of this machine: whoever can connect.
     #[must_use]
     pub fn local() -> Self {
-        Self { name: None, grants: Grants::everything() }
+        Self { name: None, grants: Grants::everything(), until: None }
     }
 
     /// What they may see.

@@ -1,5 +1,6 @@
 //! A brain for tests: plain data that is shown, and a record of what was asked. It decides nothing.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
@@ -15,7 +16,7 @@ use towpath_control::view::{
 use towpath_control::{Scope, Sight};
 use towpath_domain::Timestamp;
 
-use crate::brain::{Answer, Brain, Wake};
+use crate::brain::{Answer, Begun, Brain, Once, Wake};
 use crate::query::{HistoryFilter, LogLine, LogPage, LogQuery, RunFilter};
 
 /// What the fake shows.
@@ -35,6 +36,8 @@ pub struct Shown {
     pub log_done: bool,
     /// For `history`.
     pub history: Vec<HistoryLine>,
+    /// Where `runs` and `history` go on.
+    pub next: Option<String>,
     /// For `board`.
     pub board: BoardView,
     /// For `release_of`.
@@ -87,6 +90,7 @@ impl Default for Shown {
             log: Vec::new(),
             log_done: false,
             history: Vec::new(),
+            next: None,
             board: BoardView::default(),
             release: None,
             why: None,
@@ -114,6 +118,7 @@ pub struct FakeBrain {
     asked: Mutex<Vec<String>>,
     grown: Notify,
     newest: watch::Sender<i64>,
+    once: Mutex<BTreeMap<String, (String, Option<String>)>>,
 }
 
 impl FakeBrain {
@@ -169,23 +174,23 @@ fn missing() -> Problem {
 }
 
 impl Brain for FakeBrain {
-    fn status(&self) -> Answer<'_, StatusView> {
+    fn status(&self, _sight: Sight) -> Answer<'_, StatusView> {
         self.answer("status".into(), |shown| Ok(shown.status.clone()))
     }
 
-    fn plan(&self, request: PlanRequest) -> Answer<'_, PlanView> {
+    fn plan(&self, _sight: Sight, request: PlanRequest) -> Answer<'_, PlanView> {
         self.answer(format!("{request:?}"), |shown| Ok(shown.plan.clone()))
     }
 
-    fn explain(&self, what: String) -> Answer<'_, ExplainView> {
+    fn explain(&self, _sight: Sight, what: String) -> Answer<'_, ExplainView> {
         self.answer(format!("explain {what:?}"), |shown| Ok(shown.explain.clone()))
     }
 
-    fn runs(&self, filter: RunFilter) -> Answer<'_, Vec<RunView>> {
-        self.answer(format!("{filter:?}"), |shown| Ok(shown.runs.clone()))
+    fn runs(&self, _sight: Sight, filter: RunFilter) -> Answer<'_, PageView<RunView>> {
+        self.answer(format!("{filter:?}"), |shown| Ok(PageView { items: shown.runs.clone(), next: shown.next.clone() }))
     }
 
-    fn run(&self, id: String) -> Answer<'_, RunView> {
+    fn run(&self, _sight: Sight, id: String) -> Answer<'_, RunView> {
         self.answer(format!("run {id:?}"), |shown| {
             let found = shown.runs.iter().find(|run| run.id.as_str().starts_with(&id)).cloned();
             found.ok_or_else(|| Problem {
@@ -198,7 +203,7 @@ impl Brain for FakeBrain {
         })
     }
 
-    fn logs(&self, query: LogQuery) -> Answer<'_, LogPage> {
+    fn logs(&self, _sight: Sight, query: LogQuery) -> Answer<'_, LogPage> {
         self.answer(format!("{query:?}"), |shown| {
             let from = usize::try_from(query.from).unwrap_or(usize::MAX);
             let found = |line: &&LogLine| query.search.as_ref().is_none_or(|text| line.text.contains(text));
@@ -207,8 +212,8 @@ impl Brain for FakeBrain {
         })
     }
 
-    fn history(&self, filter: HistoryFilter) -> Answer<'_, Vec<HistoryLine>> {
-        self.answer(format!("{filter:?}"), |shown| Ok(shown.history.clone()))
+    fn history(&self, _sight: Sight, filter: HistoryFilter) -> Answer<'_, PageView<HistoryLine>> {
+        self.answer(format!("{filter:?}"), |shown| Ok(PageView { items: shown.history.clone(), next: shown.next.clone() }))
     }
 
     fn board(&self, sight: Sight, asked: BoardFilter) -> Answer<'_, BoardView> {
@@ -261,7 +266,8 @@ impl Brain for FakeBrain {
 
     fn events(&self, sight: Sight, after: i64, limit: u32) -> Answer<'_, Vec<HistoryLine>> {
         self.answer(format!("events after {after} {sight:?}"), |shown| {
-            let later = shown.history.iter().filter(|line| line.id > after);
+            let seen = |line: &&HistoryLine| sight == Sight::Everything || line.scopes.iter().any(|scope| sight.sees_scope(scope));
+            let later = shown.history.iter().filter(|line| line.id > after).filter(seen);
             Ok(later.take(limit as usize).cloned().collect())
         })
     }
@@ -273,6 +279,28 @@ impl Brain for FakeBrain {
 
     fn scopes(&self, what: String) -> Answer<'_, Vec<Scope>> {
         self.answer(format!("scopes {what:?}"), |shown| Ok(shown.scopes.clone()))
+    }
+
+    fn begin_once(&self, once: Once) -> Answer<'_, Begun> {
+        let mut known = self.once.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = match known.get(&once.key) {
+            Some((request, _)) if *request != once.request => Begun::Other,
+            Some((_, answer)) => answer.clone().map_or(Begun::Unended, Begun::Done),
+            None => {
+                known.insert(once.key, (once.request, None));
+                Begun::New
+            }
+        };
+        Box::pin(std::future::ready(Ok(begun)))
+    }
+
+    fn end_once(&self, key: String, answer: Option<String>) -> Answer<'_, ()> {
+        let mut known = self.once.lock().unwrap_or_else(PoisonError::into_inner);
+        match (answer, known.get_mut(&key)) {
+            (Some(answer), Some((_, ended))) => *ended = Some(answer),
+            _ => drop(known.remove(&key)),
+        }
+        Box::pin(std::future::ready(Ok(())))
     }
 
     fn doctor(&self) -> Answer<'_, Vec<Finding>> {

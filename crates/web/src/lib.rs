@@ -44,8 +44,8 @@ pub mod server;
 
 mod bucket;
 
-pub use brain::{Answer, Brain, RepositoryName, Wake};
-pub use caller::Caller;
+pub use brain::{Answer, Begun, Brain, Once, RepositoryName, Wake};
+pub use caller::{Caller, Until};
 pub use endpoint::{Endpoint, EndpointError};
 pub use query::{BackupRequest, HistoryFilter, LogLine, LogPage, LogQuery, RunFilter};
 pub use server::{ListenError, Listener, serve};

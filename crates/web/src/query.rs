@@ -23,6 +23,9 @@ pub struct RunFilter {
     /// In this state, as in [`RunView::state`](towpath_control::view::RunView::state).
     #[serde(default)]
     pub state: Option<String>,
+    /// Where to go on: the [`PageView::next`](towpath_control::view::PageView::next) of the page before.
+    #[serde(default)]
+    pub cursor: Option<String>,
     /// At most so many, the newest. From 1 to [`MAX_LIMIT`].
     #[serde(default = "default_limit")]
     pub limit: u32,
@@ -30,7 +33,7 @@ pub struct RunFilter {
 
 impl Default for RunFilter {
     fn default() -> Self {
-        Self { subject: None, state: None, limit: DEFAULT_LIMIT }
+        Self { subject: None, state: None, cursor: None, limit: DEFAULT_LIMIT }
     }
 }
 
@@ -50,6 +53,12 @@ pub struct HistoryFilter {
     /// Single steps of runs, too.
     #[serde(default)]
     pub steps: bool,
+    /// Of this kind, as in the event's `event`, such as `run-finished`.
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// Where to go on: the [`PageView::next`](towpath_control::view::PageView::next) of the page before.
+    #[serde(default)]
+    pub cursor: Option<String>,
     /// At most so many, the newest. From 1 to [`MAX_LIMIT`].
     #[serde(default = "default_limit")]
     pub limit: u32,
@@ -57,7 +66,7 @@ pub struct HistoryFilter {
 
 impl Default for HistoryFilter {
     fn default() -> Self {
-        Self { about: None, since: None, until: None, steps: false, limit: DEFAULT_LIMIT }
+        Self { about: None, since: None, until: None, steps: false, kind: None, cursor: None, limit: DEFAULT_LIMIT }
     }
 }
 

@@ -6,6 +6,7 @@
 mod backup;
 mod crash;
 mod events;
+mod once;
 mod outbox;
 mod properties;
 mod queue;

@@ -45,9 +45,23 @@ pub(super) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         until: moment(args.until, "--until")?,
         steps: args.steps,
         limit: args.limit,
+        ..HistoryFilter::default()
     };
-    let client = context.client()?;
-    let lines = block_on(async { Ok(client.history(&filter).await?) })?;
+    let (client, limit) = (context.client()?, args.limit as usize);
+    let (mut filter, mut lines) = (filter, Vec::new());
+    block_on(async {
+        // The server may give fewer at once than were asked for.
+        while lines.len() < limit {
+            let page = client.history(&filter).await?;
+            lines.extend(page.items);
+            filter.cursor = page.next;
+            if filter.cursor.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    })?;
+    lines.truncate(limit);
     context.out.show(args.shown.output, &lines, |lines, look| output::history::render(lines, look))?;
     Ok(Exit::Ok)
 }

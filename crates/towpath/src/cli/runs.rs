@@ -31,8 +31,22 @@ pub(crate) struct Args {
 
 pub(super) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let client = context.client()?;
-    let filter = RunFilter { subject: args.about, state: args.state, limit: args.limit };
-    let runs = block_on(async { Ok(client.runs(&filter).await?) })?;
+    let limit = args.limit as usize;
+    let mut filter = RunFilter { subject: args.about, state: args.state, cursor: None, limit: args.limit };
+    let mut runs = Vec::new();
+    block_on(async {
+        // The server may give fewer at once than were asked for.
+        while runs.len() < limit {
+            let page = client.runs(&filter).await?;
+            runs.extend(page.items);
+            filter.cursor = page.next;
+            if filter.cursor.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    })?;
+    runs.truncate(limit);
     context.out.show(args.shown.output, &runs, |runs, look| output::runs::render(runs, look))?;
     Ok(Exit::Ok)
 }

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use towpath_control::request::{
     AckRequest, CancelRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest,
 };
-use towpath_control::view::{Accepted, ExplainView, Finding, HistoryLine, PlanView, RunView, StatusView};
+use towpath_control::view::{Accepted, ExplainView, Finding, HistoryLine, PageView, PlanView, RunView, StatusView};
 use towpath_web::{Endpoint, HistoryFilter, LogPage, RunFilter};
 
 pub use error::ClientError;
@@ -70,9 +70,10 @@ impl Client {
         self.get(&Path::new("explain").query("what", Some(what))).await
     }
 
-    /// Runs, newest first.
-    pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunView>, ClientError> {
+    /// A page of runs, newest first.
+    pub async fn runs(&self, filter: &RunFilter) -> Result<PageView<RunView>, ClientError> {
         let path = Path::new("runs").query("subject", filter.subject.as_deref()).query("state", filter.state.as_deref());
+        let path = path.query("cursor", filter.cursor.as_deref());
         self.get(&path.query("limit", Some(&filter.limit.to_string()))).await
     }
 
@@ -87,12 +88,13 @@ impl Client {
         self.get(&path.query("waitMs", Some(&wait_ms.to_string())).query("search", search)).await
     }
 
-    /// Events of the ledger, newest first.
-    pub async fn history(&self, filter: &HistoryFilter) -> Result<Vec<HistoryLine>, ClientError> {
+    /// A page of the ledger's events, newest first.
+    pub async fn history(&self, filter: &HistoryFilter) -> Result<PageView<HistoryLine>, ClientError> {
         let ms = |at: towpath_domain::Timestamp| at.as_millis().to_string();
         let path = Path::new("history").query("about", filter.about.as_deref());
         let path = path.query("since", filter.since.map(ms).as_deref()).query("until", filter.until.map(ms).as_deref());
-        let path = path.query("steps", filter.steps.then_some("true"));
+        let path = path.query("steps", filter.steps.then_some("true")).query("kind", filter.kind.as_deref());
+        let path = path.query("cursor", filter.cursor.as_deref());
         self.get(&path.query("limit", Some(&filter.limit.to_string()))).await
     }
 

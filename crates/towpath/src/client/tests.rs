@@ -27,7 +27,7 @@ async fn ask_everything(at: &str) {
     assert_eq!(client.status().await.unwrap().config.branch, "main");
     client.plan(&PlanRequest { branch: Some("a/b".into()), diff: None }).await.unwrap();
     client.explain("web & co").await.unwrap();
-    client.runs(&RunFilter { subject: Some("web".into()), state: None, limit: 3 }).await.unwrap();
+    client.runs(&RunFilter { subject: Some("web".into()), limit: 3, ..RunFilter::default() }).await.unwrap();
     client.history(&HistoryFilter { since: Some(Timestamp::from_millis(5)), steps: true, ..HistoryFilter::default() }).await.unwrap();
     client.doctor().await.unwrap();
     client.retry(&RetryRequest { what: "web".into(), asked: asked.clone() }).await.unwrap();
@@ -39,8 +39,8 @@ async fn ask_everything(at: &str) {
             "status",
             "PlanRequest { branch: Some(\"a/b\"), diff: None }",
             "explain \"web & co\"",
-            "RunFilter { subject: Some(\"web\"), state: None, limit: 3 }",
-            "HistoryFilter { about: None, since: Some(1970-01-01T00:00:00.005Z), until: None, steps: true, limit: 50 }",
+            "RunFilter { subject: Some(\"web\"), state: None, cursor: None, limit: 3 }",
+            "HistoryFilter { about: None, since: Some(1970-01-01T00:00:00.005Z), until: None, steps: true, kind: None, cursor: None, limit: 50 }",
             "doctor",
             "retry RetryRequest { what: \"web\", asked: Asked { by: \"Ada\", why: \"it is time\" } }",
             "PromoteRequest { target: \"web\", to: None, asked: Asked { by: \"Ada\", why: \"it is time\" } }",

@@ -242,6 +242,7 @@ fn runs_history_findings_and_logs_are_one_line_each() {
         cause,
         actor: "towpath".into(),
         text: text.into(),
+        scopes: Vec::new(),
         event: serde_json::Value::Null,
     };
     insta::assert_snapshot!(

@@ -16,7 +16,7 @@ use towpath_control::view::{
 use towpath_control::{Scope, Sight};
 use towpath_ledger::EventFilter;
 use towpath_runs::World;
-use towpath_web::{Answer, Brain, HistoryFilter, LogLine, LogPage, LogQuery, RunFilter, Wake};
+use towpath_web::{Answer, Begun, Brain, HistoryFilter, LogLine, LogPage, LogQuery, Once, RunFilter, Wake};
 
 /// Lines on one page of a log.
 const PAGE: usize = 2000;
@@ -28,8 +28,8 @@ pub struct Wired {
 }
 
 impl Wired {
-    async fn page(&self, query: LogQuery) -> Result<LogPage, Problem> {
-        let run = self.control.run(&query.run).await?;
+    async fn page(&self, sight: Sight, query: LogQuery) -> Result<LogPage, Problem> {
+        let run = self.control.run(&sight, &query.run).await?;
         let done = run.finished_at.is_some();
         let id = run.id.clone();
         let steps = self.world.logs.steps(&id).map_err(|e| problem(&e))?;
@@ -80,34 +80,37 @@ fn problem(error: &towpath_ledger::Error) -> Problem {
 }
 
 impl Brain for Wired {
-    fn status(&self) -> Answer<'_, StatusView> {
-        Box::pin(self.control.status())
+    fn status(&self, sight: Sight) -> Answer<'_, StatusView> {
+        Box::pin(async move { self.control.status(&sight).await })
     }
 
-    fn plan(&self, request: PlanRequest) -> Answer<'_, PlanView> {
-        Box::pin(async move { self.control.plan(&request).await })
+    fn plan(&self, sight: Sight, request: PlanRequest) -> Answer<'_, PlanView> {
+        Box::pin(async move { self.control.plan(&sight, &request).await })
     }
 
-    fn explain(&self, what: String) -> Answer<'_, ExplainView> {
-        Box::pin(async move { self.control.explain(&what).await })
+    fn explain(&self, sight: Sight, what: String) -> Answer<'_, ExplainView> {
+        Box::pin(async move { self.control.explain(&sight, &what).await })
     }
 
-    fn runs(&self, filter: RunFilter) -> Answer<'_, Vec<RunView>> {
-        Box::pin(async move { self.control.runs(filter.subject.as_deref(), filter.state.as_deref(), filter.limit).await })
-    }
-
-    fn run(&self, id: String) -> Answer<'_, RunView> {
-        Box::pin(async move { self.control.run(&id).await })
-    }
-
-    fn logs(&self, query: LogQuery) -> Answer<'_, LogPage> {
-        Box::pin(self.page(query))
-    }
-
-    fn history(&self, filter: HistoryFilter) -> Answer<'_, Vec<HistoryLine>> {
+    fn runs(&self, sight: Sight, filter: RunFilter) -> Answer<'_, PageView<RunView>> {
         Box::pin(async move {
-            let events = EventFilter { since: filter.since, until: filter.until, ..EventFilter::default() };
-            self.control.history(filter.about.as_deref(), events, filter.limit, filter.steps).await
+            let RunFilter { subject, state, cursor, limit } = &filter;
+            self.control.runs(&sight, subject.as_deref(), state.as_deref(), cursor.as_deref(), *limit).await
+        })
+    }
+
+    fn run(&self, sight: Sight, id: String) -> Answer<'_, RunView> {
+        Box::pin(async move { self.control.run(&sight, &id).await })
+    }
+
+    fn logs(&self, sight: Sight, query: LogQuery) -> Answer<'_, LogPage> {
+        Box::pin(self.page(sight, query))
+    }
+
+    fn history(&self, sight: Sight, filter: HistoryFilter) -> Answer<'_, PageView<HistoryLine>> {
+        Box::pin(async move {
+            let events = EventFilter { since: filter.since, until: filter.until, kind: filter.kind, ..EventFilter::default() };
+            self.control.history(&sight, filter.about.as_deref(), events, filter.cursor.as_deref(), filter.limit, filter.steps).await
         })
     }
 
@@ -177,6 +180,22 @@ impl Brain for Wired {
 
     fn scopes(&self, what: String) -> Answer<'_, Vec<Scope>> {
         Box::pin(async move { self.control.scopes(&what) })
+    }
+
+    fn begin_once(&self, once: Once) -> Answer<'_, Begun> {
+        Box::pin(async move {
+            let begun = self.world.ledger.begin_once(&once.key, &once.request, self.world.clock.now()).await.map_err(|e| problem(&e))?;
+            Ok(match begun {
+                towpath_ledger::Begun::New => Begun::New,
+                towpath_ledger::Begun::Other => Begun::Other,
+                towpath_ledger::Begun::Unended => Begun::Unended,
+                towpath_ledger::Begun::Done(answer) => Begun::Done(answer),
+            })
+        })
+    }
+
+    fn end_once(&self, key: String, answer: Option<String>) -> Answer<'_, ()> {
+        Box::pin(async move { self.world.ledger.end_once(&key, answer.as_deref()).await.map_err(|e| problem(&e)) })
     }
 
     fn doctor(&self) -> Answer<'_, Vec<Finding>> {

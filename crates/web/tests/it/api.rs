@@ -16,12 +16,15 @@ async fn every_question_reaches_the_brain_as_it_was_asked() {
         ("/api/v1/plan?branch=freeze%2Fwinter", "PlanRequest { branch: Some(\"freeze/winter\"), diff: None }"),
         ("/api/v1/plan?diff=", "PlanRequest { branch: None, diff: Some(\"\") }"),
         ("/api/v1/explain?what=web%20stage", "explain \"web stage\""),
-        ("/api/v1/runs", "RunFilter { subject: None, state: None, limit: 50 }"),
-        ("/api/v1/runs?subject=web&state=failed&limit=3", "RunFilter { subject: Some(\"web\"), state: Some(\"failed\"), limit: 3 }"),
+        ("/api/v1/runs", "RunFilter { subject: None, state: None, cursor: None, limit: 50 }"),
+        (
+            "/api/v1/runs?subject=web&state=failed&cursor=9&limit=3",
+            "RunFilter { subject: Some(\"web\"), state: Some(\"failed\"), cursor: Some(\"9\"), limit: 3 }",
+        ),
         ("/api/v1/runs/b-1/logs?from=7&search=panic", "LogQuery { run: \"b-1\", from: 7, search: Some(\"panic\") }"),
         (
             "/api/v1/history?about=web&since=0&until=1000&steps=true&limit=9",
-            "HistoryFilter { about: Some(\"web\"), since: Some(1970-01-01T00:00:00.000Z), until: Some(1970-01-01T00:00:01.000Z), steps: true, limit: 9 }",
+            "HistoryFilter { about: Some(\"web\"), since: Some(1970-01-01T00:00:00.000Z), until: Some(1970-01-01T00:00:01.000Z), steps: true, kind: None, cursor: None, limit: 9 }",
         ),
         ("/api/v1/doctor", "doctor"),
     ] {

@@ -101,7 +101,8 @@ impl<'a> Story<'a> {
     /// Tells what the ledger has that was not told yet.
     async fn catch_up(&mut self) -> anyhow::Result<()> {
         let filter = HistoryFilter { limit: 200, ..HistoryFilter::default() };
-        let mut lines: Vec<HistoryLine> = self.client.history(&filter).await?.into_iter().filter(|l| l.id > self.last_event).collect();
+        let mut lines: Vec<HistoryLine> =
+            self.client.history(&filter).await?.items.into_iter().filter(|l| l.id > self.last_event).collect();
         lines.reverse();
         for line in lines {
             self.last_event = line.id;
