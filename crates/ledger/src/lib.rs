@@ -16,6 +16,7 @@
 //! - What a worker that lost its run writes is refused ([`Error::Fenced`]), whatever its clock says.
 //! - No clock is read here: each call is told the moment.
 
+mod access;
 mod backup;
 mod db;
 mod error;
@@ -32,6 +33,7 @@ mod threads;
 mod verify;
 mod writer;
 
+pub use access::{Identity, Session, Token};
 pub use backup::{Restored, restore};
 pub use error::{Error, Result};
 pub use ledger::{Ledger, Observer};

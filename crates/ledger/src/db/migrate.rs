@@ -16,6 +16,7 @@ struct Migration {
 const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, sql: include_str!("../../migrations/sqlite/0001_events_facts_runs_outbox.sql") },
     Migration { version: 2, sql: include_str!("../../migrations/sqlite/0002_threads.sql") },
+    Migration { version: 4, sql: include_str!("../../migrations/sqlite/0004_access.sql") },
     Migration { version: 5, sql: include_str!("../../migrations/sqlite/0005_once.sql") },
 ];
 
