@@ -1,15 +1,15 @@
-//! Who may approve which files: people, their accounts at forges, and their roles.
+//! Who may do what, and approve which files: people, their accounts, and their roles.
 //!
-//! app-interface's `/access/user-1.yml` and `/access/role-1.yml`, with three fields of Towpath's own: `gitlab_username` and
-//! `forgejo_username` of a user, `approves` of a role.
+//! app-interface's `/access/user-1.yml` and `/access/role-1.yml`, with fields of Towpath's own: `gitlab_username`, `forgejo_username` and
+//! `oidc_subject` of a user, `approves` of a role; and `/towpath/permission-1.yml`, what the roles that refer to it may do.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use towpath_domain::Timestamp;
+use towpath_domain::{Timestamp, Verb};
 
 use crate::diagnostic::Place;
 
@@ -96,6 +96,8 @@ pub struct Access {
     pub roles: BTreeMap<Arc<str>, Arc<Role>>,
     /// People by the path of their file.
     pub people: BTreeMap<Arc<str>, Arc<Person>>,
+    /// Permissions by the path of their file.
+    pub permissions: BTreeMap<Arc<str>, Arc<Permission>>,
     /// The file of the one person of each account.
     pub(crate) accounts: BTreeMap<(ForgeKind, Account), Arc<str>>,
 }
@@ -106,6 +108,45 @@ impl Access {
     pub fn person(&self, forge: ForgeKind, account: &Account) -> Option<&Arc<Person>> {
         self.people.get(self.accounts.get(&(forge, account.clone()))?)
     }
+
+    /// Whom the organisation's identity provider means by `subject`, the one name of its own that never passes to somebody else, and
+    /// `username`. Both are compared as they are, letter by letter.
+    ///
+    /// A person whose file has `oidc_subject` is found by that alone; all others by `org_username`. Where several files fit, nobody is meant.
+    #[must_use]
+    pub fn signed_in(&self, subject: &str, username: &str) -> Option<&Arc<Person>> {
+        let mut by_subject = self.people.values().filter(|person| person.oidc_subject.as_deref() == Some(subject));
+        match (by_subject.next(), by_subject.next()) {
+            (Some(person), None) => Some(person).filter(|person| self.only_file_of(person)),
+            (Some(_), Some(_)) => None,
+            (None, _) => self.named(username).filter(|person| person.oidc_subject.is_none()),
+        }
+    }
+
+    /// The person whom the organisation calls so; nobody, where two files claim it.
+    #[must_use]
+    pub fn named(&self, org_username: &str) -> Option<&Arc<Person>> {
+        self.people.values().find(|person| *person.org_username == *org_username).filter(|person| self.only_file_of(person))
+    }
+
+    fn only_file_of(&self, person: &Person) -> bool {
+        self.people.values().filter(|other| other.org_username == person.org_username).count() == 1
+    }
+}
+
+/// What a role may allow (`/towpath/permission-1.yml`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Permission {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What is allowed.
+    pub may: BTreeSet<Verb>,
+    /// For which apps, by name; none stands for all of them.
+    pub apps: Option<Vec<Arc<str>>>,
+    /// In which environments, by name; none stands for all of them.
+    pub environments: Option<Vec<Arc<str>>>,
+    /// Where it is written.
+    pub place: Place,
 }
 
 /// A person (`/access/user-1.yml`).
@@ -115,6 +156,8 @@ pub struct Person {
     pub name: Arc<str>,
     /// How the organisation calls them.
     pub org_username: Arc<str>,
+    /// What the organisation's identity provider calls them, and nobody else ever: its `sub`.
+    pub oidc_subject: Option<Arc<str>>,
     /// Their account at each forge.
     pub accounts: BTreeMap<ForgeKind, Account>,
     /// Paths of the files of the roles they have; those that are there. Sorted.
@@ -130,6 +173,8 @@ pub struct Role {
     pub name: Arc<str>,
     /// What its members may approve.
     pub approves: Approves,
+    /// Paths of the files of the permissions that it gives; those of Towpath's own type that are there. Sorted.
+    pub permissions: Vec<Arc<str>>,
     /// From when on it gives nothing any more: the beginning of its `expirationDate`, in UTC.
     pub expires: Option<Timestamp>,
     /// Paths of the files of the people who have it. Sorted.

@@ -43,7 +43,7 @@ mod suggest;
 pub mod write;
 mod yaml;
 
-pub use access::{Access, Account, Approvals, Approves, ForgeKind, Person, Role};
+pub use access::{Access, Account, Approvals, Approves, ForgeKind, Permission, Person, Role};
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use input::InputFile;
 pub use load::{Loaded, Loader, load};

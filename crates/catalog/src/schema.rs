@@ -7,5 +7,8 @@ pub const SOURCE: &str = include_str!("../schemas/source-1.json");
 /// Of `/towpath/policy-1.yml`.
 pub const POLICY: &str = include_str!("../schemas/policy-1.json");
 
+/// Of `/towpath/permission-1.yml`.
+pub const PERMISSION: &str = include_str!("../schemas/permission-1.json");
+
 #[cfg(test)]
 mod tests;

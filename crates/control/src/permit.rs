@@ -3,35 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use towpath_catalog::{Access, Person};
+use towpath_domain::Timestamp;
+pub use towpath_domain::Verb;
 
 use crate::sight::{Patterns, Scope, Sight};
-
-/// What can be allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verb {
-    /// To see it.
-    Look,
-    /// To try again what failed, to cancel runs, and to say that one sees to a failure.
-    Retry,
-    /// To hold it, and to lift holds.
-    Hold,
-    /// To promote to it.
-    Promote,
-    /// To take it back.
-    Rollback,
-    /// To approve changes that move it.
-    Approve,
-    /// To look after the installation: backups, tokens of others, health.
-    Administer,
-}
-
-impl Verb {
-    /// All of them.
-    pub const ALL: [Self; 7] = [Self::Look, Self::Retry, Self::Hold, Self::Promote, Self::Rollback, Self::Approve, Self::Administer];
-}
 
 /// What is allowed, for which app, in which environment; none stands for all of them.
 type Allowed = (Verb, Option<Arc<str>>, Option<Arc<str>>);
@@ -53,6 +29,47 @@ impl Grants {
     /// Allows `verb` for `app` in `environment`; none stands for all of them.
     pub fn allow(&mut self, verb: Verb, app: Option<Arc<str>>, environment: Option<Arc<str>>) {
         self.allowed.insert((verb, app, environment));
+    }
+
+    /// What the roles of `person` give them at `now`. A role that has expired gives nothing.
+    ///
+    /// A catch-all role gives everything: whoever has it may approve any change, those included that say who may do what.
+    #[must_use]
+    pub fn of(access: &Access, person: &Person, now: Timestamp) -> Self {
+        let mut grants = Self::default();
+        for role in person.roles.iter().filter_map(|role| access.roles.get(role)) {
+            if role.expires.is_some_and(|expires| expires <= now) {
+                continue;
+            }
+            if role.approves.all {
+                return Self::everything();
+            }
+            for permission in role.permissions.iter().filter_map(|permission| access.permissions.get(permission)) {
+                let all =
+                    |list: &Option<Vec<Arc<str>>>| list.as_ref().map_or(vec![None], |names| names.iter().cloned().map(Some).collect());
+                let (apps, environments) = (all(&permission.apps), all(&permission.environments));
+                for app in &apps {
+                    for environment in &environments {
+                        grants.allowed.extend(permission.may.iter().map(|verb| (*verb, app.clone(), environment.clone())));
+                    }
+                }
+            }
+        }
+        grants
+    }
+
+    /// Whether nothing is allowed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.everything && self.allowed.is_empty()
+    }
+
+    /// The same, and what `other` allows.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.everything |= other.everything;
+        self.allowed.extend(other.allowed);
+        self
     }
 
     /// Whether `verb` is allowed for all of `scope`. What belongs to no app or environment is covered only by what is allowed for all of
@@ -139,5 +156,51 @@ mod tests {
         }
         assert_eq!(both, token.restricted_to(&owner));
         assert_eq!(Grants::everything().restricted_to(&token), token);
+    }
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    /// What Ann may do whose one role is written so, with a permission to hold web in stage and one to look everywhere.
+    fn ann(role: &str) -> Grants {
+        let files = [
+            ("data/app.yml", "$schema: /app-sre/app-1.yml\nname: web\n"),
+            ("data/stage.yml", "$schema: /app-sre/environment-1.yml\nname: stage\n"),
+            (
+                "data/hold.yml",
+                "$schema: /towpath/permission-1.yml\nname: hold\nmay: [hold, retry]\napps: [{$ref: /app.yml}]\nenvironments: [{$ref: /stage.yml}]\n",
+            ),
+            ("data/run.yml", "$schema: /towpath/permission-1.yml\nname: run\nmay: [administer]\n"),
+            ("data/ann.yml", "$schema: /access/user-1.yml\norg_username: ann\nroles: [{$ref: /role.yml}]\n"),
+            ("data/role.yml", &format!("$schema: /access/role-1.yml\nname: r\n{role}")),
+        ];
+        let files = files.map(|(path, text)| towpath_catalog::InputFile::new(path, text.as_bytes())).to_vec();
+        let access = towpath_catalog::load(files).catalog.access;
+        Grants::of(&access, access.named("ann").unwrap(), NOW)
+    }
+
+    #[test]
+    fn a_role_gives_what_its_permissions_say_for_their_apps_in_their_environments() {
+        let grants = ann("permissions: [{$ref: /hold.yml}]\n");
+        assert!(grants.may(Verb::Hold, &scope("web", "stage")) && grants.may(Verb::Retry, &scope("web", "stage")));
+        for (verb, app, environment) in [
+            (Verb::Hold, "web", "production"),
+            (Verb::Hold, "shop", "stage"),
+            (Verb::Promote, "web", "stage"),
+            (Verb::Administer, "web", "stage"),
+        ] {
+            assert!(!grants.may(verb, &scope(app, environment)), "{verb:?} {app} {environment}");
+        }
+        let both = ann("permissions: [{$ref: /hold.yml}, {$ref: /run.yml}]\n");
+        assert!(both.may(Verb::Administer, &Scope::INSTALLATION) && !both.may(Verb::Hold, &scope("shop", "stage")));
+        assert!(ann("permissions: []\n").is_empty() && !ann("permissions: []\n").may(Verb::Look, &Scope::INSTALLATION));
+    }
+
+    #[test]
+    fn a_role_that_has_expired_gives_nothing_and_a_catch_all_role_everything() {
+        assert!(ann("expirationDate: '2027-01-15'\npermissions: [{$ref: /hold.yml}]\n").is_empty(), "it expired at midnight");
+        assert!(!ann("expirationDate: '2027-01-16'\npermissions: [{$ref: /hold.yml}]\n").is_empty());
+        assert_eq!(ann("approves: all\n"), Grants::everything());
+        assert!(ann("approves: all\nexpirationDate: '2020-01-01'\n").is_empty());
+        assert!(ann("approves: [data/]\n").is_empty(), "to approve files is another thing");
     }
 }

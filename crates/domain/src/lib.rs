@@ -11,6 +11,7 @@ mod git;
 mod name;
 mod pages;
 mod time;
+mod verb;
 
 pub use causes::with_causes;
 pub use digest::{Digest, DigestError, ImageRef, ImageRefError};
@@ -23,3 +24,4 @@ pub use name::{
 };
 pub use pages::Pages;
 pub use time::Timestamp;
+pub use verb::Verb;

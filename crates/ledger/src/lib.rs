@@ -16,6 +16,7 @@
 //! - What a worker that lost its run writes is refused ([`Error::Fenced`]), whatever its clock says.
 //! - No clock is read here: each call is told the moment.
 
+mod access;
 mod backup;
 #[cfg(feature = "bulk")]
 mod bulk;
@@ -34,6 +35,7 @@ mod threads;
 mod verify;
 mod writer;
 
+pub use access::{Identity, Session, Token};
 pub use backup::{Restored, restore};
 #[cfg(feature = "bulk")]
 pub use bulk::format;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::findings::Findings;
 use super::index::Index;
-use crate::access::{Access, Account, Approves, ForgeKind, Person, Role};
-use crate::read::{Content, RawChangeType, RawRole, RawUser};
+use crate::access::{Access, Account, Approves, ForgeKind, Permission, Person, Role};
+use crate::read::{Content, RawApp, RawChangeType, RawEnvironment, RawPermission, RawRole, RawUser, schema};
 
 type Users<'a> = Vec<(&'a Arc<str>, &'a RawUser)>;
 
@@ -33,6 +33,7 @@ pub(super) fn link(index: &Index<'_>, findings: &mut Findings) -> Access {
         let person = Person {
             name: raw.name.as_deref().map_or_else(|| Arc::clone(&org_username), Arc::from),
             org_username,
+            oidc_subject: raw.oidc_subject.as_ref().map(|subject| Arc::from(subject.value.as_str())),
             accounts: raw.accounts.iter().map(|(forge, login)| (*forge, Account::new(&login.value))).collect(),
             roles: roles.into_iter().collect(),
             place: raw.org_username.spot.place(path),
@@ -44,13 +45,46 @@ pub(super) fn link(index: &Index<'_>, findings: &mut Findings) -> Access {
         let role = Role {
             name: Arc::from(raw.name.value.as_str()),
             approves: approves(&file.path, raw, index, findings),
+            permissions: permissions(&file.path, raw, index, findings),
             expires: raw.expires,
             members: members.remove(&file.path).unwrap_or_default().into_iter().collect(),
             place: raw.name.spot.place(&file.path),
         };
         access.roles.insert(Arc::clone(&file.path), Arc::new(role));
     }
+    for file in index.files {
+        let Content::Permission(raw) = &file.content else { continue };
+        access.permissions.insert(Arc::clone(&file.path), Arc::new(permission(&file.path, raw, index, findings)));
+    }
     access
+}
+
+/// The permissions that a role gives. app-interface lists those of other services in the same place: of them, nothing is said.
+fn permissions(file: &Arc<str>, raw: &RawRole, index: &Index<'_>, findings: &mut Findings) -> Vec<Arc<str>> {
+    let mut paths = BTreeSet::new();
+    for to in &raw.permissions {
+        let Some(found) = index.get(to) else {
+            findings.missing(file, to, schema::OWN_PERMISSION);
+            continue;
+        };
+        if found.schema.as_deref() == Some(schema::OWN_PERMISSION) && index.find::<RawPermission>(file, to, findings).is_some() {
+            paths.insert(Arc::clone(&found.path));
+        }
+    }
+    paths.into_iter().collect()
+}
+
+/// An app or environment that is not there is told, and left out: what is left is never all of them.
+fn permission(file: &Arc<str>, raw: &RawPermission, index: &Index<'_>, findings: &mut Findings) -> Permission {
+    let apps = raw.apps.as_ref().map(|apps| {
+        let found = apps.iter().filter_map(|app| Some(index.find::<RawApp>(file, app, findings)?.1));
+        found.map(|app| Arc::from(app.name.value.as_str())).collect()
+    });
+    let environments = raw.environments.as_ref().map(|environments| {
+        let found = environments.iter().filter_map(|environment| Some(index.find::<RawEnvironment>(file, environment, findings)?.1));
+        found.map(|environment| Arc::from(environment.name.value.as_str())).collect()
+    });
+    Permission { name: Arc::from(raw.name.value.as_str()), may: raw.may.clone(), apps, environments, place: raw.name.spot.place(file) }
 }
 
 /// Whose each account is. One that two files claim is nobody's; a person with two files has none, or would count twice.

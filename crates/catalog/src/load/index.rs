@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::findings::Findings;
-use crate::read::{Content, Parsed, RawApp, RawChangeType, RawCluster, RawEnvironment, RawNamespace, RawRole, RawTarget, Ref, schema};
+use crate::read::{
+    Content, Parsed, RawApp, RawChangeType, RawCluster, RawEnvironment, RawNamespace, RawPermission, RawRole, RawTarget, Ref, schema,
+};
 
 /// All files, to be found by reference.
 pub(super) struct Index<'a> {
@@ -41,6 +43,7 @@ referable!(RawEnvironment, Environment, schema::ENVIRONMENT, "an environment");
 referable!(RawNamespace, Namespace, schema::NAMESPACE, "a namespace");
 referable!(RawRole, Role, schema::ROLE, "a role");
 referable!(RawChangeType, ChangeType, schema::CHANGE_TYPE, "a change type");
+referable!(RawPermission, Permission, schema::OWN_PERMISSION, "a permission");
 referable!(RawTarget, Target, schema::TARGET, "a target");
 
 impl<'a> Index<'a> {

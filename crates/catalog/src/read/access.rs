@@ -1,5 +1,5 @@
 //! People, roles and change types: app-interface's `/access/user-1.yml`, `/access/role-1.yml`, `/app-interface/change-type-1.yml`.
-//! Read are the fields that say who may approve what; all others are app-interface's own business.
+//! Read are the fields that say who may do and approve what; all others are app-interface's own business.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -15,6 +15,7 @@ use crate::yaml::Node;
 pub(crate) struct RawUser {
     pub name: Option<String>,
     pub org_username: At<String>,
+    pub oidc_subject: Option<At<String>>,
     pub accounts: Vec<(ForgeKind, At<String>)>,
     pub roles: Vec<Ref>,
 }
@@ -27,6 +28,8 @@ pub(crate) struct RawRole {
     pub all: bool,
     /// Paths in the config repository.
     pub paths: Vec<At<Box<str>>>,
+    /// Permissions of whatever type.
+    pub permissions: Vec<Ref>,
     pub self_service: Vec<RawSelfService>,
 }
 
@@ -63,7 +66,12 @@ pub(super) fn read_user(reader: &mut Reader, root: Node<'_, '_>) -> Option<RawUs
         }
     }
     let roles = references(reader, root, "roles");
-    Some(RawUser { name, org_username: org_username?, accounts, roles })
+    let oidc_subject = match root.entries().any(|entry| entry.key == "oidc_subject") {
+        false => None,
+        // Whoever is to be known by it alone must not be known by a name in its place.
+        true => Some(required_text(reader, root, "oidc_subject")?),
+    };
+    Some(RawUser { name, org_username: org_username?, oidc_subject, accounts, roles })
 }
 
 pub(super) fn read_role(reader: &mut Reader, root: Node<'_, '_>) -> Option<RawRole> {
@@ -74,9 +82,10 @@ pub(super) fn read_role(reader: &mut Reader, root: Node<'_, '_>) -> Option<RawRo
         Some(node) => Some(read_date(reader, node)?),
     };
     let (all, paths) = read_approves(reader, root);
+    let permissions = references(reader, root, "permissions");
     let items = reader.list(root, "self_service").unwrap_or_default();
     let self_service = items.into_iter().filter_map(|item| read_self_service(reader, item)).collect();
-    Some(RawRole { name: name?, expires, all, paths, self_service })
+    Some(RawRole { name: name?, expires, all, paths, permissions, self_service })
 }
 
 pub(super) fn read_change_type(root: Node<'_, '_>) -> RawChangeType {
@@ -125,7 +134,7 @@ fn read_self_service(reader: &mut Reader, item: Node<'_, '_>) -> Option<RawSelfS
     Some(RawSelfService { change_type, datafiles })
 }
 
-fn references(reader: &mut Reader, map: Node<'_, '_>, field: &str) -> Vec<Ref> {
+pub(super) fn references(reader: &mut Reader, map: Node<'_, '_>, field: &str) -> Vec<Ref> {
     // app-interface writes `roles:` with nothing behind it, too.
     if map.get(field).is_some_and(|node| node.is_null()) {
         return Vec::new();
@@ -134,7 +143,7 @@ fn references(reader: &mut Reader, map: Node<'_, '_>, field: &str) -> Vec<Ref> {
     items.into_iter().filter_map(|item| reader.reference_at(item, field)).collect()
 }
 
-fn required_text(reader: &mut Reader, map: Node<'_, '_>, field: &str) -> Option<At<String>> {
+pub(super) fn required_text(reader: &mut Reader, map: Node<'_, '_>, field: &str) -> Option<At<String>> {
     let node = reader.required(map, field)?;
     let text = reader.text(node, field)?;
     if text.trim().is_empty() || text.chars().any(char::is_control) {

@@ -5,6 +5,7 @@ mod escalation;
 mod fields;
 mod inventory;
 mod notices;
+mod permission;
 mod policy;
 mod resources;
 mod saas;
@@ -16,6 +17,7 @@ pub(crate) use access::{RawChangeType, RawRole, RawUser};
 pub(crate) use escalation::{RawEscalation, RawUserGroup};
 pub(crate) use fields::{At, Reader};
 pub(crate) use inventory::{RawApp, RawCluster, RawEnvironment, RawNamespace};
+pub(crate) use permission::RawPermission;
 pub(crate) use policy::{RawApprovals, RawPolicy};
 pub(crate) use saas::{RawSaas, RawTargetEntry, RawTemplate};
 pub(crate) use source::RawSource;
@@ -72,6 +74,7 @@ pub(crate) enum Content {
     User(Box<RawUser>),
     Role(Box<RawRole>),
     ChangeType(RawChangeType),
+    Permission(Box<RawPermission>),
     Escalation(Box<RawEscalation>),
     UserGroup(RawUserGroup),
     /// A type that Towpath has no use for.
@@ -114,10 +117,11 @@ pub(crate) mod schema {
     pub const SLACK_WORKSPACE: &str = "/dependencies/slack-workspace-1.yml";
     pub const POLICY: &str = "/towpath/policy-1.yml";
     pub const POOL: &str = "/towpath/pool-1.yml";
+    pub const OWN_PERMISSION: &str = "/towpath/permission-1.yml";
     /// What all types of Towpath's own begin with.
     pub const OWN: &str = "/towpath/";
     /// Types of Towpath's own.
-    pub const ALL_OWN: [&str; 3] = [SOURCE, POLICY, POOL];
+    pub const ALL_OWN: [&str; 4] = [SOURCE, POLICY, POOL, OWN_PERMISSION];
 }
 
 /// Reads one file. Never fails: what is wrong is among its diagnostics.
@@ -149,6 +153,7 @@ pub(crate) fn read_file(path: &Arc<str>, bytes: &[u8]) -> Parsed {
         Some(schema::POLICY) => policy::read(&mut reader, root).map(|policy| Content::Policy(Box::new(policy))),
         Some(schema::USER) => access::read_user(&mut reader, root).map(|user| Content::User(Box::new(user))),
         Some(schema::ROLE) => access::read_role(&mut reader, root).map(|role| Content::Role(Box::new(role))),
+        Some(schema::OWN_PERMISSION) => permission::read(&mut reader, root).map(|permission| Content::Permission(Box::new(permission))),
         Some(schema::CHANGE_TYPE) => Some(Content::ChangeType(access::read_change_type(root))),
         // Of these, what cannot be used is as if it were of a type that is not read.
         Some(schema::ESCALATION) => {
@@ -169,7 +174,7 @@ pub(crate) fn read_file(path: &Arc<str>, bytes: &[u8]) -> Parsed {
             let mend = crate::suggest::mend(
                 other,
                 schema::ALL_OWN,
-                "The types of Towpath's own are /towpath/source-1.yml and /towpath/policy-1.yml.",
+                "The types of Towpath's own are /towpath/source-1.yml, /towpath/policy-1.yml and /towpath/permission-1.yml.",
             );
             reader.error("unknown-schema", spot, format!("there is no type `{}`", other.escape_debug()), mend);
             None
@@ -187,13 +192,13 @@ pub(crate) fn read_file(path: &Arc<str>, bytes: &[u8]) -> Parsed {
     Parsed { path: Arc::clone(path), schema, content, diagnostics: reader.finish(), broken_name: name, lost }
 }
 
-/// Whether a file is, or may be, of a type that says who may approve what, or what needs approvals.
+/// Whether a file is, or may be, of a type that says who may do or approve what, or what needs approvals.
 pub(crate) fn says_who_approves(bytes: &[u8]) -> bool {
     let schema = match yaml::parse(bytes) {
         Ok(tree) => tree.root().get("$schema").and_then(|node| node.scalar()).map(|(text, _)| Box::from(text)),
         Err(_) => guess(bytes).0,
     };
-    matches!(schema.as_deref(), None | Some(schema::USER | schema::ROLE | schema::CHANGE_TYPE | schema::POLICY))
+    matches!(schema.as_deref(), None | Some(schema::USER | schema::ROLE | schema::CHANGE_TYPE | schema::POLICY | schema::OWN_PERMISSION))
 }
 
 /// Whether a broken file of this type leaves others in doubt: it may hold targets, or a source. So may one of unknown type.

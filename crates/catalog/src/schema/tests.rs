@@ -57,6 +57,31 @@ requireSigned:
 approvals: {count: 2, roles: [{$ref: /role.yml}], promotions: pass}
 ";
 
+const GOOD_PERMISSION: &str = "\
+$schema: /towpath/permission-1.yml
+name: operate web in stage
+description: What the people of web may do
+may: [retry, hold, promote]
+apps: [{$ref: /app.yml}]
+environments: [{$ref: /stage.yml}]
+";
+
+const BAD_PERMISSIONS: &[(&str, &str)] = &[
+    ("name: operate web in stage\n", ""),
+    ("name: operate web in stage", "name: \"\""),
+    ("may: [retry, hold, promote]\n", ""),
+    ("[retry, hold, promote]", "[]"),
+    ("[retry, hold, promote]", "retry"),
+    ("retry", "rety"),
+    ("retry", "administer"),
+    ("[{$ref: /app.yml}]", "[]"),
+    ("[{$ref: /app.yml}]", "[web]"),
+    ("[{$ref: /app.yml}]", "{$ref: /app.yml}"),
+    ("[{$ref: /app.yml}]", ""),
+    ("$ref: /stage.yml", "$ref: stage.yml"),
+    ("apps:", "app:"),
+];
+
 /// What is put in the place of what, so that the file is wrong.
 const BAD_SOURCES: &[(&str, &str)] = &[
     ("name: web\n", ""),
@@ -153,7 +178,8 @@ const BAD_FOR_THE_LOADER: &[(&str, &str)] = &[
 fn errors(text: &str) -> Vec<String> {
     let app = "$schema: /app-sre/app-1.yml\nname: web\n";
     let role = "$schema: /access/role-1.yml\nname: owners\n";
-    let files = [("data/app.yml", app), ("data/role.yml", role), ("data/x.yml", text)];
+    let stage = "$schema: /app-sre/environment-1.yml\nname: stage\nproduct: {$ref: /product.yml}\n";
+    let files = [("data/app.yml", app), ("data/role.yml", role), ("data/stage.yml", stage), ("data/x.yml", text)];
     let files = files.map(|(path, text)| InputFile::new(path, text.as_bytes())).to_vec();
     load(files).diagnostics.into_iter().filter(|found| found.severity == Severity::Error).map(|found| found.rule.to_owned()).collect()
 }
@@ -165,7 +191,9 @@ fn as_json(text: &str) -> Value {
 
 #[test]
 fn what_a_schema_refuses_the_loader_refuses() {
-    for (schema, good, bads) in [(SOURCE, GOOD_SOURCE, BAD_SOURCES), (POLICY, GOOD_POLICY, BAD_POLICIES)] {
+    for (schema, good, bads) in
+        [(SOURCE, GOOD_SOURCE, BAD_SOURCES), (POLICY, GOOD_POLICY, BAD_POLICIES), (PERMISSION, GOOD_PERMISSION, BAD_PERMISSIONS)]
+    {
         let schema: Value = serde_json::from_str(schema).unwrap();
         let validator = jsonschema::validator_for(&schema).unwrap();
         assert!(
@@ -197,7 +225,7 @@ fn every_field_of_the_schemas_is_described() {
             walk(items, path);
         }
     }
-    for schema in [SOURCE, POLICY] {
+    for schema in [SOURCE, POLICY, PERMISSION] {
         let schema: Value = serde_json::from_str(schema).unwrap();
         assert!(schema["description"].is_string());
         walk(&schema, "");

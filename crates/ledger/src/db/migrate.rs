@@ -19,6 +19,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, sql: include_str!("../../migrations/sqlite/0003_ended.sql") },
     Migration { version: 5, sql: include_str!("../../migrations/sqlite/0005_once.sql") },
     Migration { version: 6, sql: include_str!("../../migrations/sqlite/0006_commits.sql") },
+    Migration { version: 7, sql: include_str!("../../migrations/sqlite/0007_access.sql") },
 ];
 
 /// The newest format known here.

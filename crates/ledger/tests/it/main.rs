@@ -3,6 +3,7 @@
 // The lint knows unit tests, but not that helpers of an integration test are tests, too.
 #![allow(clippy::unwrap_used)]
 
+mod access;
 mod backup;
 mod crash;
 mod events;

@@ -1,5 +1,7 @@
 //! Who may approve what.
 
+use towpath_domain::Verb;
+
 use super::*;
 use crate::access::{Access, Account, ForgeKind};
 
@@ -144,6 +146,7 @@ fn files_that_decide_who_may_approve_are_told_from_others_by_what_they_are_read_
         ROLE,
         "$schema: /towpath/policy-1.yml\n",
         "$schema: /app-interface/change-type-1.yml\n",
+        "$schema: /towpath/permission-1.yml\n",
         "name: x\n",
         "{",
         "",
@@ -153,4 +156,74 @@ fn files_that_decide_who_may_approve_are_told_from_others_by_what_they_are_read_
     }
     assert!(!says("data/x.yml", "$schema: /app-sre/app-1.yml\nname: web\n"));
     assert!(!says("docs/x.yml", ROLE) && !says("data/x.txt", ROLE), "no data: nothing is read of it");
+}
+
+const PERMISSION: &str = "$schema: /towpath/permission-1.yml\nname: web\nmay: [retry, hold]\napps: [{$ref: /apps/web.yml}]\nenvironments: [{$ref: /env/stage.yml}]\n";
+
+/// A tree whose role refers to a permission of Towpath's, and to one of another service.
+fn permitted() -> Tree {
+    let mut tree = tree();
+    tree.put("access/web.yml", PERMISSION)
+        .put("access/aws.yml", "$schema: /access/permission-1.yml\nname: aws\nservice: aws-group\n")
+        .replace("access/owners.yml", "permissions: []", "permissions: [{$ref: /access/aws.yml}, {$ref: /access/web.yml}]");
+    tree
+}
+
+#[test]
+fn a_role_gives_the_permissions_that_are_towpaths_and_says_nothing_of_others() {
+    let loaded = permitted().load();
+    assert_eq!(found(&loaded), [""; 0]);
+    let access = &loaded.catalog.access;
+    assert_eq!(role(access).permissions, ["data/access/web.yml".into()]);
+    let permission = &access.permissions["data/access/web.yml"];
+    assert_eq!(permission.may, [Verb::Retry, Verb::Hold].into());
+    assert_eq!((permission.apps.as_deref(), permission.environments.as_deref()), (Some(&["web".into()][..]), Some(&["stage".into()][..])));
+    let loaded = permitted().replace("access/web.yml", "apps: [{$ref: /apps/web.yml}]\n", "").load();
+    assert_eq!(loaded.catalog.access.permissions["data/access/web.yml"].apps, None, "absent stands for all");
+}
+
+#[test]
+fn what_is_wrong_in_a_permission_is_told_and_never_makes_it_allow_more() {
+    let spoilt = |from: &str, to: &str, wanted: &[&str]| {
+        let loaded = permitted().replace("access/web.yml", from, to).load();
+        assert_eq!(found(&loaded), wanted, "{:#?}", loaded.diagnostics);
+        loaded.catalog.access.permissions.get("data/access/web.yml").map(|permission| (**permission).clone())
+    };
+    let none = Some(Vec::new());
+    assert_eq!(spoilt("/apps/web.yml", "/apps/wbe.yml", &["unknown-reference@access/web.yml:4:15"]).unwrap().apps, none);
+    assert_eq!(spoilt("/env/stage.yml", "/apps/web.yml", &["wrong-reference-type@access/web.yml:5:23"]).unwrap().environments, none);
+    assert_eq!(spoilt("[{$ref: /apps/web.yml}]", "web", &["wrong-type@access/web.yml:4:7"]).unwrap().apps, none);
+    assert_eq!(spoilt("[{$ref: /apps/web.yml}]", "", &["wrong-type@access/web.yml:4:5"]).unwrap().apps, none);
+    assert_eq!(spoilt("[{$ref: /apps/web.yml}]", "[]", &["nonsense@access/web.yml:4:7"]).unwrap().apps, none);
+    assert_eq!(spoilt("retry", "rety", &["unknown-verb@access/web.yml:3:7"]).unwrap().may, [Verb::Hold].into());
+    assert_eq!(spoilt("retry", "administer", &["nonsense@access/web.yml:3:7"]).unwrap().may, [Verb::Administer, Verb::Hold].into());
+    spoilt("retry", "hold", &["nonsense?@access/web.yml:3:13"]);
+    assert_eq!(spoilt("name: web\n", "", &["broken-reference@access/owners.yml:4:47", "missing-field@access/web.yml:1:1"]), None);
+    let loaded = permitted().replace("access/owners.yml", "/access/web.yml", "/access/wb.yml").load();
+    assert_eq!(found(&loaded), ["unknown-reference@access/owners.yml:4:47"]);
+    assert_eq!(loaded.diagnostics[0].mend, "Did you mean `/access/web.yml`?");
+    let loaded = permitted().replace("access/web.yml", "retry", "promot").load();
+    assert_eq!(loaded.diagnostics[0].mend, "Did you mean `promote`?");
+}
+
+#[test]
+fn whoever_signs_in_is_one_person_by_letter_or_nobody() {
+    let load = |more: &str| tree().replace("access/ann.yml", "labels: {}\n", more).load().catalog.access;
+    let access = load("");
+    assert_eq!(access.signed_in("8271", "ann").map(|person| &*person.name), Some("Ann Example"));
+    for (subject, username) in [("ann", "ANN"), ("8271", "Ann Example"), ("8271", "ann "), ("8271", "\u{430}nn"), ("8271", "")] {
+        assert!(access.signed_in(subject, username).is_none(), "{username:?}");
+    }
+    let pinned = load("oidc_subject: '8271'\n");
+    assert!(pinned.signed_in("8271", "whatever").is_some(), "a username may change");
+    assert!(pinned.signed_in("666", "ann").is_none(), "whoever got the username later is somebody else");
+
+    let twin = USER.replace("Ann-E", "ann2").replace("ann.e", "ann.two");
+    let access = tree().put("access/ann2.yml", &twin).load().catalog.access;
+    assert!(access.signed_in("8271", "ann").is_none() && access.named("ann").is_none(), "two files claim it");
+    let bob = twin.replace("org_username: ann", "oidc_subject: '8271'\norg_username: bob");
+    let access =
+        tree().replace("access/ann.yml", "labels: {}\n", "oidc_subject: '8271'\n").put("access/bob.yml", &bob).load().catalog.access;
+    assert!(access.signed_in("8271", "ann").is_none() && access.signed_in("8271", "bob").is_none(), "two files claim the subject");
+    assert!(access.named("bob").is_some());
 }
