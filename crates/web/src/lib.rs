@@ -26,11 +26,13 @@
 //! - [`api`]: the routes.
 //! - [`draw`]: graphs and charts as SVG.
 //! - [`hooks`]: webhooks, and who may send them.
+//! - [`auth`]: who may what.
 //! - [`endpoint`] and [`server`]: where the server listens, and how it serves and stops.
 //! - [`limits`]: every limit, with its reason.
 
 pub mod act;
 pub mod api;
+pub mod auth;
 pub mod brain;
 pub mod caller;
 pub mod draw;
