@@ -42,7 +42,7 @@ use crate::limits;
 use crate::problem::Refusal;
 
 pub use frame::Csrf;
-pub(crate) use frame::{Frame, Nav};
+pub(crate) use frame::{Frame, Nav, cookie};
 pub(crate) use sent::dressed;
 
 /// What no page needs more of: no script, style or picture but this server's, no form to elsewhere, in nobody's frame.
