@@ -7,6 +7,7 @@
 //! - [`settings`]: how people sign in, and how long that counts. - [`keeper`]: what is needed of ledger and catalog. - [`token`]: secrets and their
 //!   hashes.
 //! - `identify`: who sends a request. - `sessions`, `tokens`: who is signed in, and which programs. - `standing`: what they may do now.
+//! - `oidc`: sign-in by an identity provider. - `routes`: its pages.
 //! - `peer`, `limiter`: where requests come from, and how often somebody may try. - `cookies`: how browsers remember.
 
 mod cookies;
@@ -15,6 +16,7 @@ pub mod fake;
 mod identify;
 pub mod keeper;
 mod limiter;
+mod oidc;
 mod peer;
 mod sessions;
 pub mod settings;
@@ -31,17 +33,30 @@ use towpath_ledger::{Identity, Token};
 use crate::caller::Until;
 use crate::limits;
 use limiter::Limiter;
+use oidc::Oidc;
 use sessions::Sessions;
 use standing::Standings;
 use tokens::{Allows, Tokens};
 
 pub use identify::CSRF_HEADER;
 pub use keeper::{Keeper, KeeperError};
+pub use oidc::BadOidc;
 pub use settings::{AuthSettings, BadBaseUrl, BadNetwork, BaseUrl, ClientSecret, Everybody, LocalKey, Network, OidcSettings};
 pub use token::{NoRandomness, Secret};
 
 pub(crate) use identify::{Signed, identify, is_public, own_identity, same};
 pub(crate) use peer::{Other, Peer};
+
+/// Why nobody could sign in.
+#[derive(Debug, thiserror::Error)]
+pub enum BadAuth {
+    /// Sessions and tokens cannot be read.
+    #[error(transparent)]
+    Keeper(#[from] KeeperError),
+    /// The identity provider cannot be asked so.
+    #[error(transparent)]
+    Oidc(#[from] BadOidc),
+}
 
 /// By what a caller is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +78,7 @@ pub struct Auth {
     standings: Standings,
     wrong_tokens: Limiter,
     pub(crate) sign_ins: Limiter,
+    pub(crate) oidc: Option<Oidc>,
     told_of_proxy: AtomicBool,
 }
 
@@ -76,12 +92,14 @@ impl Auth {
     /// With the sessions and tokens that the keeper has.
     ///
     /// # Errors
-    /// [`KeeperError`] when it cannot be read.
-    pub async fn open(settings: AuthSettings, keeper: Arc<dyn Keeper>) -> Result<Arc<Self>, KeeperError> {
+    /// [`BadAuth`] when it cannot be read, or the identity provider cannot be asked as the settings say. It is not asked yet.
+    pub async fn open(settings: AuthSettings, keeper: Arc<dyn Keeper>) -> Result<Arc<Self>, BadAuth> {
+        let oidc = settings.oidc.clone().map(|oidc| Oidc::new(oidc, &settings.base_url)).transpose()?;
         let sessions = Sessions::read(Arc::clone(&keeper), settings.session_idle, settings.session_max).await?;
         let tokens = Tokens::read(Arc::clone(&keeper)).await?;
         Ok(Arc::new(Self {
             settings,
+            oidc,
             keeper,
             sessions: Arc::new(sessions),
             tokens: Arc::new(tokens),

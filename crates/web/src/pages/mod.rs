@@ -41,6 +41,7 @@ use crate::api::Shared;
 use crate::limits;
 use crate::problem::Refusal;
 
+pub(crate) use act::local;
 pub use frame::Csrf;
 pub(crate) use frame::{Frame, Nav, cookie};
 pub(crate) use sent::dressed;
