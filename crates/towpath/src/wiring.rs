@@ -5,6 +5,7 @@ mod brain;
 mod forge;
 mod hooks;
 mod incidents;
+mod keeper;
 mod logs;
 mod names;
 mod notify;

@@ -41,8 +41,9 @@ use crate::api::Shared;
 use crate::limits;
 use crate::problem::Refusal;
 
+pub(crate) use act::local;
 pub use frame::Csrf;
-pub(crate) use frame::{Frame, Nav};
+pub(crate) use frame::{Frame, Nav, cookie};
 pub(crate) use sent::dressed;
 
 /// What no page needs more of: no script, style or picture but this server's, no form to elsewhere, in nobody's frame.
