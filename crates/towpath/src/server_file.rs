@@ -12,7 +12,7 @@ use crate::files;
 pub const NAME: &str = "server.json";
 
 /// What the file says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerFile {
     /// Where the server listens.
@@ -21,6 +21,15 @@ pub struct ServerFile {
     pub pid: u32,
     /// The server's version.
     pub version: String,
+    /// What this machine's command line shows that it may do everything, where people have to sign in. Only the file's owner can read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+impl std::fmt::Debug for ServerFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerFile").field("address", &self.address).field("pid", &self.pid).finish_non_exhaustive()
+    }
 }
 
 impl ServerFile {
@@ -46,16 +55,16 @@ pub struct Published {
 }
 
 impl Published {
-    /// Writes down where this process listens.
+    /// Writes down where this process listens, and the local key where there is one.
     ///
     /// # Errors
     /// When the state directory cannot be written to.
-    pub fn new(state: &Path, address: &Endpoint) -> io::Result<Self> {
+    pub fn new(state: &Path, address: &Endpoint, key: Option<&str>) -> io::Result<Self> {
         let address = match address {
             Endpoint::Unix(path) => Endpoint::Unix(std::path::absolute(path)?),
             tcp @ Endpoint::Tcp(_) => tcp.clone(),
         };
-        let file = ServerFile { address, pid: std::process::id(), version: env!("CARGO_PKG_VERSION").to_owned() };
+        let file = ServerFile { address, pid: std::process::id(), version: env!("CARGO_PKG_VERSION").to_owned(), key: key.map(str::to_owned) };
         let path = state.join(NAME);
         files::replace(&path, &serde_json::to_vec_pretty(&file)?)?;
         Ok(Self { path, file })
@@ -80,7 +89,7 @@ mod tests {
     fn the_entry_is_there_as_long_as_its_server_and_never_takes_away_anothers() {
         let state = tempfile::tempdir().unwrap();
         assert_eq!(ServerFile::read(state.path()).unwrap(), None);
-        let published = Published::new(state.path(), &"127.0.0.1:7001".parse().unwrap()).unwrap();
+        let published = Published::new(state.path(), &"127.0.0.1:7001".parse().unwrap(), None).unwrap();
         let there = ServerFile::read(state.path()).unwrap().unwrap();
         assert_eq!((there.address.to_string().as_str(), there.pid), ("127.0.0.1:7001", std::process::id()));
         let other = ServerFile { pid: 1, ..there };
@@ -92,7 +101,7 @@ mod tests {
     #[test]
     fn a_file_that_makes_no_sense_is_an_error() {
         let state = tempfile::tempdir().unwrap();
-        std::fs::write(state.path().join(NAME), r#"{"address":"0.0.0.0:1","pid":1,"version":"1"}"#).unwrap();
+        std::fs::write(state.path().join(NAME), r#"{"address":"0.0.0.0","pid":1,"version":"1"}"#).unwrap();
         assert!(ServerFile::read(state.path()).is_err());
     }
 }
