@@ -12,6 +12,7 @@ mod operations;
 mod read;
 mod reader;
 mod stream;
+mod tokens;
 mod write;
 
 use std::sync::Arc;
@@ -75,6 +76,7 @@ pub(crate) fn router(brain: Arc<dyn Brain>, hooks: Hooks, auth: Option<Arc<Auth>
         .nest(PREFIX, v1)
         .merge(pages::router())
         .merge(explained)
+        .merge(auth.as_ref().map(pages::sign_in::router).unwrap_or_default())
         .layer(middleware::from_fn_with_state(shared.clone(), in_a_place))
         .route("/healthz", get(|| async { "ok\n" }))
         .fallback(no_such_path)

@@ -7,7 +7,7 @@
 //! - [`settings`]: how people sign in, and how long that counts. - [`keeper`]: what is needed of ledger and catalog. - [`token`]: secrets and their
 //!   hashes.
 //! - `identify`: who sends a request. - `sessions`, `tokens`: who is signed in, and which programs. - `standing`: what they may do now.
-//! - `oidc`: sign-in by an identity provider. - `routes`: its pages.
+//! - `oidc`: sign-in by an identity provider. - `made`: tokens made, listed and taken back.
 //! - `peer`, `limiter`: where requests come from, and how often somebody may try. - `cookies`: how browsers remember.
 
 mod cookies;
@@ -16,7 +16,8 @@ pub mod fake;
 mod identify;
 pub mod keeper;
 mod limiter;
-mod oidc;
+pub(crate) mod made;
+pub(crate) mod oidc;
 mod peer;
 mod sessions;
 pub mod settings;
@@ -40,11 +41,13 @@ use tokens::{Allows, Tokens};
 
 pub use identify::CSRF_HEADER;
 pub use keeper::{Keeper, KeeperError};
+pub use made::{MadeToken, NewToken, TokenView};
 pub use oidc::BadOidc;
 pub use settings::{AuthSettings, BadBaseUrl, BadNetwork, BaseUrl, ClientSecret, Everybody, LocalKey, Network, OidcSettings};
 pub use token::{NoRandomness, Secret};
 
-pub(crate) use identify::{Signed, identify, is_public, own_identity, same};
+pub(crate) use cookies::Cookie;
+pub(crate) use identify::{Signed, identify, own_identity, same};
 pub(crate) use peer::{Other, Peer};
 
 /// Why nobody could sign in.

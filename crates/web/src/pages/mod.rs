@@ -24,6 +24,8 @@ mod release;
 mod run;
 mod runs;
 pub(crate) mod sent;
+pub(crate) mod sign_in;
+mod tokens;
 mod why;
 mod wording;
 mod words;
@@ -70,6 +72,8 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/images", get(images::page))
         .route("/health", get(health::page))
         .layer(axum::Extension(health::Lookout::default()))
+        .route("/tokens", get(tokens::page).post(tokens::make))
+        .route("/tokens/{id}/revoke", post(tokens::revoke))
         .route("/theme", post(act::theme))
         .route("/act/{verb}", post(act::act))
         .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))
