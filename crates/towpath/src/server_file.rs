@@ -64,7 +64,8 @@ impl Published {
             Endpoint::Unix(path) => Endpoint::Unix(std::path::absolute(path)?),
             tcp @ Endpoint::Tcp(_) => tcp.clone(),
         };
-        let file = ServerFile { address, pid: std::process::id(), version: env!("CARGO_PKG_VERSION").to_owned(), key: key.map(str::to_owned) };
+        let file =
+            ServerFile { address, pid: std::process::id(), version: env!("CARGO_PKG_VERSION").to_owned(), key: key.map(str::to_owned) };
         let path = state.join(NAME);
         files::replace(&path, &serde_json::to_vec_pretty(&file)?)?;
         Ok(Self { path, file })

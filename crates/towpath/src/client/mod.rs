@@ -10,13 +10,17 @@ mod tests;
 
 use std::path::PathBuf;
 
+use secrecy::SecretString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use towpath_control::request::{
     AckRequest, CancelRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest,
 };
 use towpath_control::view::{Accepted, ExplainView, Finding, HistoryLine, PageView, PlanView, RunDetail, RunView, StatusView};
-use towpath_web::{Endpoint, HistoryFilter, LogPage, RunFilter};
+#[cfg(test)]
+use towpath_web::Endpoint;
+use towpath_web::auth::{MadeToken, NewToken, TokenView};
+use towpath_web::{HistoryFilter, LogPage, RunFilter};
 
 pub use error::ClientError;
 
@@ -76,17 +80,17 @@ impl Client {
     }
 
     /// The tokens there are: the caller's own, and all of them for who administers the installation.
-    pub async fn tokens(&self) -> Result<PageView<TokenView>, ClientError> {
+    pub async fn tokens(&self) -> Result<Vec<TokenView>, ClientError> {
         self.get(&Path::new("tokens")).await
     }
 
     /// Makes a token.
-    pub async fn make_token(&self, request: &TokenRequest) -> Result<MadeToken, ClientError> {
+    pub async fn make_token(&self, request: &NewToken) -> Result<MadeToken, ClientError> {
         self.post("tokens", request).await
     }
 
     /// Takes a token back.
-    pub async fn revoke_token(&self, id: &str) -> Result<Accepted, ClientError> {
+    pub async fn revoke_token(&self, id: &str) -> Result<TokenView, ClientError> {
         self.exchange("POST", &Path::new("tokens").segment(id).segment("revoke"), Vec::new()).await
     }
 
