@@ -64,6 +64,7 @@ pub(super) fn run(context: &Context, _args: &Args) -> Result<Exit, Failure> {
     let around = wiring::Surroundings {
         host_env: context.environment.host.clone(),
         shim: vec![shim.display().to_string(), "shim".to_owned()],
+        auth: None,
         crash_after: context.environment.crash_after,
     };
     runtime.block_on(async { wiring::serve(config, around, stop_signal()?).await })?;

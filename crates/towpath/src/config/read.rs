@@ -97,8 +97,20 @@ struct Directory {
 
 #[derive(Deserialize, Default)]
 struct RawServer {
+    #[serde(default, deserialize_with = "own")]
     listen: Option<Endpoint>,
     base_url: Option<BaseUrl>,
+}
+
+/// An address that only this machine can connect to: without sign-in, whoever can connect may do everything.
+fn own<'de, D: serde::Deserializer<'de>>(field: D) -> Result<Option<Endpoint>, D::Error> {
+    let endpoint = Endpoint::deserialize(field)?;
+    if endpoint.is_local() {
+        return Ok(Some(endpoint));
+    }
+    let why =
+        format!("{endpoint} can be reached from other machines, and nobody has to sign in: listen on 127.0.0.1, [::1] or a Unix socket");
+    Err(serde::de::Error::custom(why))
 }
 
 /// What links to this server begin with.

@@ -90,7 +90,10 @@ pub struct Browser {
 impl Said {
     /// A header's values as they were sent.
     pub fn all(&self, name: &str) -> Vec<&str> {
-        self.sent.lines().filter_map(|line| line.split_once(": ").filter(|(there, _)| there.eq_ignore_ascii_case(name)).map(|(_, value)| value)).collect()
+        self.sent
+            .lines()
+            .filter_map(|line| line.split_once(": ").filter(|(there, _)| there.eq_ignore_ascii_case(name)).map(|(_, value)| value))
+            .collect()
     }
 
     pub fn to(&self) -> &str {
@@ -127,7 +130,10 @@ impl House {
     }
 
     pub async fn form(&self, browser: &mut Browser, path: &str, fields: &str) -> Said {
-        let headers = format!("accept: text/html\norigin: {}\nsec-fetch-site: same-origin\ncontent-type: application/x-www-form-urlencoded", self.base);
+        let headers = format!(
+            "accept: text/html\norigin: {}\nsec-fetch-site: same-origin\ncontent-type: application/x-www-form-urlencoded",
+            self.base
+        );
         self.send(browser, "POST", path, &headers, fields).await
     }
 

@@ -111,8 +111,12 @@ impl Provider {
     pub fn authorize(&self, sent_to: &str, subject: &str, now: i64) -> String {
         let (at, query) = sent_to.split_once('?').unwrap();
         assert_eq!(at, format!("{}/authorize", self.url));
-        let query: HashMap<String, String> = query.split('&').map(|pair| pair.split_once('=').unwrap()).map(|(k, v)| (k.into(), plain(v))).collect();
-        assert_eq!((query["client_id"].as_str(), query["response_type"].as_str(), query["code_challenge_method"].as_str()), (CLIENT, "code", "S256"));
+        let query: HashMap<String, String> =
+            query.split('&').map(|pair| pair.split_once('=').unwrap()).map(|(k, v)| (k.into(), plain(v))).collect();
+        assert_eq!(
+            (query["client_id"].as_str(), query["response_type"].as_str(), query["code_challenge_method"].as_str()),
+            (CLIENT, "code", "S256")
+        );
         let mut claims = json!({
             "iss": self.url, "sub": subject, "aud": CLIENT, "exp": now + 300, "iat": now, "nonce": query["nonce"],
             "preferred_username": "root", "email": "ann@example.com", "email_verified": false,
@@ -130,7 +134,11 @@ impl Provider {
 fn plain(text: &str) -> String {
     let (mut out, mut bytes) = (Vec::new(), text.bytes());
     while let Some(b) = bytes.next() {
-        out.push(if b == b'%' { u8::from_str_radix(&String::from_utf8(bytes.by_ref().take(2).collect()).unwrap(), 16).unwrap() } else { b });
+        out.push(if b == b'%' {
+            u8::from_str_radix(&String::from_utf8(bytes.by_ref().take(2).collect()).unwrap(), 16).unwrap()
+        } else {
+            b
+        });
     }
     String::from_utf8(out).unwrap()
 }
@@ -140,7 +148,9 @@ type Shared = State<Arc<Mutex<Inner>>>;
 async fn discovery(State(inner): Shared) -> Json<Value> {
     let inner = inner.lock().unwrap();
     let url = &inner.url;
-    Json(json!({ "issuer": inner.issuer, "authorization_endpoint": format!("{url}/authorize"), "token_endpoint": format!("{url}/token"), "jwks_uri": format!("{url}/jwks") }))
+    Json(
+        json!({ "issuer": inner.issuer, "authorization_endpoint": format!("{url}/authorize"), "token_endpoint": format!("{url}/token"), "jwks_uri": format!("{url}/jwks") }),
+    )
 }
 
 async fn jwks(State(inner): Shared) -> Json<Value> {

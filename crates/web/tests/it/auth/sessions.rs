@@ -52,9 +52,14 @@ async fn a_page_of_another_site_does_nothing_with_somebodys_cookie() {
     assert_eq!(house.server.brain.asked().len(), before, "nothing was asked");
     let said = house.form(&mut root, "/act/hold", &format!("{fields}&csrf={csrf}")).await;
     assert_eq!(said.status, 303, "{said:?}");
-    let said = house.send(&mut root, "POST", "/api/v1/hold", &format!("content-type: application/json\nx-towpath-csrf: {csrf}"), json).await;
+    let said =
+        house.send(&mut root, "POST", "/api/v1/hold", &format!("content-type: application/json\nx-towpath-csrf: {csrf}"), json).await;
     assert_eq!(said.status, 202, "{said:?}");
-    assert!(house.server.brain.asked().iter().filter(|asked| asked.contains("by: \"root\"")).count() == 2, "{:?}", house.server.brain.asked());
+    assert!(
+        house.server.brain.asked().iter().filter(|asked| asked.contains("by: \"root\"")).count() == 2,
+        "{:?}",
+        house.server.brain.asked()
+    );
     let mut ann = house.signed_in("ann").await;
     assert_eq!(house.form(&mut ann, "/act/hold", &format!("{fields}&csrf={csrf}")).await.status, 403, "another session's token");
 }
@@ -91,7 +96,10 @@ async fn a_role_that_is_taken_away_counts_at_once_and_ends_what_is_open() {
     let said = house.send(&mut ann, "GET", "/api/v1/status", "", "").await;
     assert_eq!((said.status, said.problem().as_str()), (403, "no-role"));
     let page = house.open(&mut ann, "/").await;
-    assert!(page.status == 403 && page.words().contains("ann is signed in, and has no role here") && page.body.contains("Sign out"), "{page:?}");
+    assert!(
+        page.status == 403 && page.words().contains("ann is signed in, and has no role here") && page.body.contains("Sign out"),
+        "{page:?}"
+    );
     let csrf = page.csrf().to_owned();
     house.keeper.set_catalog(people());
     assert_eq!(status(&house, &mut ann).await, 200, "and what is given counts at once");

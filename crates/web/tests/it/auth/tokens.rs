@@ -26,7 +26,10 @@ const HOLD: &str = r#"{"what":"web","why":"x"}"#;
 #[tokio::test]
 async fn a_token_does_what_it_was_made_for_in_its_owners_name_and_no_more_than_they_may_now() {
     let house = house(|_| {}).await;
-    house.server.brain.show(|shown| shown.scopes = vec![towpath_control::Scope { app: Some("web".into()), environment: Some("stage".into()) }]);
+    house
+        .server
+        .brain
+        .show(|shown| shown.scopes = vec![towpath_control::Scope { app: Some("web".into()), environment: Some("stage".into()) }]);
     let mut ann = house.signed_in("ann").await;
     let looks = secret(&house.token(&mut ann, r#"{"name":"eyes","expiresInDays":30,"may":["look"]}"#).await);
     let holds = secret(&house.token(&mut ann, r#"{"name":"hands","expiresInDays":30,"may":["hold","promote"],"apps":["web"]}"#).await);
@@ -77,7 +80,8 @@ async fn a_token_that_is_made_with_a_token_ends_with_it_and_is_never_wider() {
     let house = house(|_| {}).await;
     let mut root = house.signed_in("root").await;
     let parent = house.token(&mut root, r#"{"name":"p","expiresInDays":10,"may":["look","hold"],"apps":["web"]}"#).await;
-    let child = house.with(&secret(&parent), "POST", "/api/v1/tokens", r#"{"name":"c","expiresInDays":300,"may":["hold","administer"]}"#).await;
+    let child =
+        house.with(&secret(&parent), "POST", "/api/v1/tokens", r#"{"name":"c","expiresInDays":300,"may":["hold","administer"]}"#).await;
     assert_eq!(child.json()["ends"], parent.json()["ends"]);
     assert_eq!(child.json()["parent"], parent.json()["id"]);
     assert_eq!(house.with(&secret(&child), "GET", "/api/v1/doctor", "").await.status, 403);
@@ -191,7 +195,9 @@ async fn a_hundred_wrong_tokens_at_once_are_no_way_around_the_limit_and_right_on
 #[tokio::test]
 async fn where_nobody_signs_in_there_are_no_tokens() {
     let server = crate::harness::server("127.0.0.1:0", towpath_web::fake::Shown::default()).await;
-    for said in [server.get("/api/v1/tokens").await, server.post("/api/v1/tokens", r#"{"name":"a","expiresInDays":1,"may":["look"]}"#).await] {
+    for said in
+        [server.get("/api/v1/tokens").await, server.post("/api/v1/tokens", r#"{"name":"a","expiresInDays":1,"may":["look"]}"#).await]
+    {
         assert_eq!((said.status, said.problem().as_str()), (409, "no-sign-in"));
     }
     assert_eq!(server.get("/auth/login").await.status, 404);
