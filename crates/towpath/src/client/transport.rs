@@ -1,6 +1,5 @@
 //! One request, one answer, over TCP on loopback or a Unix socket.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
@@ -38,22 +37,12 @@ impl std::fmt::Debug for Here {
     }
 }
 
-/// Where to connect to what listens at `address`: what listens everywhere listens on loopback, too.
-fn this_machine(address: SocketAddr) -> SocketAddr {
-    match address {
-        SocketAddr::V4(v4) if v4.ip().is_unspecified() => (Ipv4Addr::LOCALHOST, v4.port()).into(),
-        SocketAddr::V6(v6) if v6.ip().is_unspecified() => (Ipv6Addr::LOCALHOST, v6.port()).into(),
-        other => other,
-    }
-}
-
 pub async fn exchange<T: DeserializeOwned>(here: &Here, method: &str, path: &str, body: Vec<u8>) -> Result<T, ClientError> {
     let (endpoint, key) = (&here.endpoint, here.key.as_deref());
     let unreachable = |source| ClientError::Unreachable { endpoint: endpoint.clone(), pid: here.pid, source };
     let answer = async {
         match endpoint {
             Endpoint::Tcp(address) => {
-                let address = this_machine(*address);
                 let stream = TcpStream::connect(address).await.map_err(|error| unreachable(error.into()))?;
                 let _ = stream.set_nodelay(true);
                 // Loopback's names are always served; what else the machine is called, the server may not know.

@@ -167,7 +167,7 @@ fn who_signs_in_may_do_what_their_roles_say_as_long_as_they_say_it() {
     let made: Value = serde_json::from_str(&made.text).unwrap();
     let (token, id) = (made["token"].as_str().unwrap(), made["id"].as_str().unwrap());
     assert!(house.elsewhere(token, &["status"]).ok().stdout.contains("production"));
-    house.elsewhere(token, &["release", "web/production", "--reason", "the sale is over"]).ok();
+    let _lifted = house.elsewhere(token, &["release", "web/production", "--reason", "the sale is over"]).ok();
     assert!(newest(&house.it).starts_with("ann\nRelease "), "{}", newest(&house.it));
     let refused = house.elsewhere(token, &["hold", "web/production", "--reason", "x", "--by", "Bob"]).exits(1);
     assert!(refused.refusal().0.contains("names somebody else"), "{refused:?}");
@@ -185,7 +185,8 @@ fn who_signs_in_may_do_what_their_roles_say_as_long_as_they_say_it() {
     let shown = ann.open(&page);
     let refused = ann.hold(shown.csrf());
     assert!(refused.status == 403 && refused.text.contains("not allowed"), "{}", refused.text);
-    house.elsewhere(token, &["hold", "web/production", "--reason", "x"]).exits(1);
+    let refused = house.elsewhere(token, &["hold", "web/production", "--reason", "x"]).exits(1);
+    assert!(refused.refusal().0.contains("not allowed"), "{refused:?}");
     house.it.ok(&["token", "revoke", id]);
     let refused = house.elsewhere(token, &["status"]).exits(1);
     assert!(refused.refusal().0.contains("does not count"), "{refused:?}");

@@ -105,8 +105,14 @@ struct ErrorPage<'a> {
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.problem.status).ok().filter(|status| status.as_u16() >= 400);
-        (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), show(&ErrorPage { frame: &self.frame, problem: &self.problem }))
-            .into_response()
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, show(&ErrorPage { frame: &self.frame, problem: &self.problem })).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
+        }
+        response
     }
 }
 

@@ -95,6 +95,8 @@ async fn callback(
     headers: HeaderMap,
     Query(answered): Query<Answered>,
 ) -> Result<Response, Failed> {
+    // This address has a code in it, and others may have written the rest: no page repeats it.
+    let frame = Frame { path: "/auth/login".to_owned(), ..frame };
     let failed = |refusal: Refusal| Failed::new(frame.clone(), refusal);
     let oidc = provider(&auth, peer, &headers).map_err(failed)?;
     let base = &auth.settings.base_url;
