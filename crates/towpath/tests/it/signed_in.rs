@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use reqwest::{Client, Response, redirect};
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use towpath_testbed::oidc::{CLIENT, Provider, SECRET};
 
 use crate::harness::Place;
@@ -20,8 +20,9 @@ struct House {
 }
 
 /// A browser: it keeps cookies, follows nothing by itself, and says where its forms come from.
-struct Browser<'a> {
-    house: &'a House,
+struct Browser {
+    base: String,
+    runtime: Handle,
     http: Client,
     cookies: BTreeMap<String, String>,
 }
@@ -71,9 +72,9 @@ impl House {
         Self { it, provider, base, runtime }
     }
 
-    fn browser(&self) -> Browser<'_> {
+    fn browser(&self) -> Browser {
         let http = Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap();
-        Browser { house: self, http, cookies: BTreeMap::new() }
+        Browser { base: self.base.clone(), runtime: self.runtime.handle().clone(), http, cookies: BTreeMap::new() }
     }
 
     /// The command line of somebody elsewhere, with this token.
@@ -83,10 +84,10 @@ impl House {
     }
 }
 
-impl Browser<'_> {
+impl Browser {
     fn send(&mut self, request: reqwest::RequestBuilder) -> Response {
         let cookies = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
-        let answer = self.house.runtime.block_on(request.header("cookie", cookies).send()).unwrap();
+        let answer = self.runtime.block_on(request.header("cookie", cookies).send()).unwrap();
         for cookie in answer.headers().get_all("set-cookie") {
             let (name, value) = cookie.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
             self.cookies.insert(name.to_owned(), value.to_owned());
@@ -97,26 +98,26 @@ impl Browser<'_> {
     fn page(&mut self, request: reqwest::RequestBuilder) -> Page {
         let answer = self.send(request);
         let to = answer.headers().get("location").map(|to| to.to_str().unwrap().to_owned()).unwrap_or_default();
-        Page { status: answer.status().as_u16(), to, text: self.house.runtime.block_on(answer.text()).unwrap() }
+        Page { status: answer.status().as_u16(), to, text: self.runtime.block_on(answer.text()).unwrap() }
     }
 
     fn open(&mut self, path: &str) -> Page {
-        let request = self.http.get(format!("{}{path}", self.house.base)).header("accept", "text/html");
+        let request = self.http.get(format!("{}{path}", self.base)).header("accept", "text/html");
         self.page(request)
     }
 
     fn post(&mut self, path: &str, fields: &str) -> Page {
-        let request = self.http.post(format!("{}{path}", self.house.base)).header("accept", "text/html").header("origin", &self.house.base);
+        let request = self.http.post(format!("{}{path}", self.base)).header("accept", "text/html").header("origin", &self.base);
         self.page(request.header("content-type", "application/x-www-form-urlencoded").body(fields.to_owned()))
     }
 
     fn program(&mut self, path: &str, csrf: &str, body: &Value) -> Page {
-        let request = self.http.post(format!("{}{path}", self.house.base)).header("x-towpath-csrf", csrf);
+        let request = self.http.post(format!("{}{path}", self.base)).header("x-towpath-csrf", csrf);
         self.page(request.header("content-type", "application/json").body(body.to_string()))
     }
 
     /// Signs in as `subject`, and comes back to `path`.
-    fn sign_in(&mut self, subject: &str, path: &str) {
+    fn sign_in(&mut self, house: &House, subject: &str, path: &str) {
         let asked = self.open(path);
         assert_eq!((asked.status, asked.to.starts_with("/auth/login?back=")), (303, true), "{}", asked.to);
         let button = self.open(&asked.to);
@@ -124,7 +125,7 @@ impl Browser<'_> {
         let start = button.text.split("href=\"/auth/start").nth(1).and_then(|rest| rest.split('"').next()).expect("a way to sign in");
         let away = self.open(&format!("/auth/start{}", start.replace("&amp;", "&")));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        let back = self.house.provider.authorize(&away.to, subject, i64::try_from(now).unwrap());
+        let back = house.provider.authorize(&away.to, subject, i64::try_from(now).unwrap());
         let there = self.open(&format!("/auth/callback?{back}"));
         assert_eq!((there.status, there.to.as_str()), (303, path), "{}", there.text);
     }
@@ -147,17 +148,16 @@ fn who_signs_in_may_do_what_their_roles_say_as_long_as_they_say_it() {
     let mut nobody = house.browser();
     assert_eq!(nobody.open("/healthz").status, 200);
     let mut ann = house.browser();
-    ann.sign_in("ann", &page);
+    ann.sign_in(&house, "ann", &page);
     let shown = ann.open(&page);
     assert!(shown.status == 200 && shown.text.contains("ann"), "{}", shown.text);
 
     // A form of another site has no token; a form of this one is signed with her name, in the ledger and in the commit.
     assert_eq!(ann.hold("forged").status, 403);
-    let before = newest(&house.it);
     let held = ann.hold(shown.csrf());
     assert_eq!((held.status, held.to.as_str()), (303, "/"), "{}", held.text);
-    let commit = newest(&house.it);
-    assert!(commit != before && commit.starts_with("ann\nHold ") && commit.contains("the sale begins"), "{commit}");
+    let commit = house.it.until("her commit", |it| Some(newest(it)).filter(|commit| commit.starts_with("ann\nHold ")));
+    assert!(commit.contains("the sale begins"), "{commit}");
     assert!(ann.post("/act/promote", &format!("what=web/production&why=x&back=/&sure=yes&csrf={}", shown.csrf())).status == 403);
 
     // A token of hers, for a program elsewhere: no more than she may, and never in somebody else's name.
@@ -167,7 +167,7 @@ fn who_signs_in_may_do_what_their_roles_say_as_long_as_they_say_it() {
     let made: Value = serde_json::from_str(&made.text).unwrap();
     let (token, id) = (made["token"].as_str().unwrap(), made["id"].as_str().unwrap());
     assert!(house.elsewhere(token, &["status"]).ok().stdout.contains("production"));
-    let _lifted = house.elsewhere(token, &["release", "web/production", "--reason", "the sale is over"]).ok();
+    let _lifted = house.elsewhere(token, &["release", "web/production", "--reason", "the sale is over", "--wait"]).ok();
     assert!(newest(&house.it).starts_with("ann\nRelease "), "{}", newest(&house.it));
     let refused = house.elsewhere(token, &["hold", "web/production", "--reason", "x", "--by", "Bob"]).exits(1);
     assert!(refused.refusal().0.contains("names somebody else"), "{refused:?}");
@@ -179,9 +179,8 @@ fn who_signs_in_may_do_what_their_roles_say_as_long_as_they_say_it() {
     house.it.configure("Nobody holds", |it| {
         it.write("config/data/people/holders.yml", "$schema: /access/role-1.yml\nname: holders\npermissions: []\n");
     });
-    let (head, House { it, .. }) = (house.it.git("config.git", &["rev-parse", "main"]), &mut house);
-    it.until_read(&head);
-    let mut ann = Browser { house: &house, http: house.browser().http, cookies: ann_cookies(&house, &page) };
+    let head = house.it.git("config.git", &["rev-parse", "main"]);
+    house.it.until_read(&head);
     let shown = ann.open(&page);
     let refused = ann.hold(shown.csrf());
     assert!(refused.status == 403 && refused.text.contains("not allowed"), "{}", refused.text);
@@ -196,7 +195,7 @@ fn who_signs_in_may_do_what_their_roles_say_as_long_as_they_say_it() {
 /// The cookies of Ann, signed in anew.
 fn ann_cookies(house: &House, page: &str) -> BTreeMap<String, String> {
     let mut ann = house.browser();
-    ann.sign_in("ann", page);
+    ann.sign_in(house, "ann", page);
     ann.cookies
 }
 
@@ -207,7 +206,7 @@ fn what_was_followed_ends_with_the_session_and_a_restart_ends_no_session() {
     house.it.stop();
     house.it.start(None);
     house.it.until("the server to answer", |it| it.target(PRODUCTION));
-    let mut ann = Browser { house: &house, http: house.browser().http, cookies };
+    let mut ann = Browser { cookies, ..house.browser() };
     let shown = ann.open("/runs");
     assert_eq!(shown.status, 200, "signed in before the restart");
     let request = ann.http.get(format!("{}/api/v1/events", house.base));
