@@ -108,13 +108,24 @@ impl Grants {
         };
         let mut both = Self::default();
         for (verb, app, environment) in &self.allowed {
-            for (_, other_app, other_environment) in other.allowed.iter().filter(|(v, ..)| v == verb) {
+            for (other_verb, other_app, other_environment) in &other.allowed {
                 if let (Some(app), Some(environment)) = (narrower(app, other_app), narrower(environment, other_environment)) {
-                    both.allow(*verb, app, environment);
+                    // Whoever may do anything to something may look at it.
+                    both.allow(if verb == other_verb { *verb } else { Verb::Look }, app, environment);
                 }
             }
         }
         both
+    }
+
+    /// Whether all that `other` allows is allowed here, too.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let wide = |there: &Option<Arc<str>>, wanted: &Option<Arc<str>>| there.is_none() || there == wanted;
+        let allowed = |(verb, app, environment): &Allowed| {
+            self.allowed.iter().any(|(v, a, e)| (v == verb || *verb == Verb::Look) && wide(a, app) && wide(e, environment))
+        };
+        self.everything || (!other.everything && other.allowed.iter().all(allowed))
     }
 }
 
@@ -154,7 +165,11 @@ mod tests {
         {
             assert!(!both.may(verb, &scope(app, environment)), "{verb:?} {app} {environment}");
         }
+        assert!(both.may(Verb::Look, &scope("web", "production")), "a token that may take it back may look at it, and so may its owner");
+        assert!(!both.may(Verb::Look, &scope("shop", "production")));
         assert_eq!(both, token.restricted_to(&owner));
+        assert!(owner.covers(&both) && token.covers(&both) && !owner.covers(&token) && !both.covers(&owner));
+        assert!(Grants::everything().covers(&owner) && !owner.covers(&Grants::everything()) && owner.covers(&Grants::default()));
         assert_eq!(Grants::everything().restricted_to(&token), token);
     }
 

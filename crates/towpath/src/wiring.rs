@@ -1,10 +1,12 @@
 //! The parts put together.
 
 mod artifacts;
+mod auth;
 mod brain;
 mod forge;
 mod hooks;
 mod incidents;
+mod keeper;
 mod logs;
 mod names;
 mod notify;

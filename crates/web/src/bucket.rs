@@ -20,17 +20,27 @@ impl Bucket {
 
     /// Takes a token, if there is one at `now`.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
+        self.refill(now);
+        if self.tokens == 0 {
+            return false;
+        }
+        self.tokens -= 1;
+        true
+    }
+
+    /// Whether it holds all that it can: it says nothing then that a new one does not.
+    pub(crate) fn is_full(&mut self, now: Instant) -> bool {
+        self.refill(now);
+        self.tokens == self.burst
+    }
+
+    fn refill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.counted);
         let gained = passed.as_nanos() / self.refill.as_nanos().max(1);
         let gained = u32::try_from(gained).unwrap_or(u32::MAX);
         self.tokens = self.tokens.saturating_add(gained).min(self.burst);
         // What is left of the current refill counts towards the next token, unless the bucket is full anyway.
         self.counted = if self.tokens == self.burst { now } else { self.counted + self.refill * gained };
-        if self.tokens == 0 {
-            return false;
-        }
-        self.tokens -= 1;
-        true
     }
 }
 

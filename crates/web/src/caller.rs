@@ -93,9 +93,12 @@ pub(crate) fn unknown() -> Refusal {
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Refusal;
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Refusal> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(|| {
-            let mend = "sign in, or send a token made with `towpath token create`";
-            Refusal::new(StatusCode::UNAUTHORIZED, "not-signed-in", "Nobody is signed in", "the request does not say who asks", mend)
-        })
+        parts.extensions.get::<Self>().cloned().ok_or_else(not_signed_in)
     }
+}
+
+/// The answer to whoever does not say who they are.
+pub(crate) fn not_signed_in() -> Refusal {
+    let mend = "sign in, or send a token made with `towpath token create`";
+    Refusal::new(StatusCode::UNAUTHORIZED, "not-signed-in", "Nobody is signed in", "the request does not say who asks", mend)
 }

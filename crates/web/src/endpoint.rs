@@ -7,11 +7,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// An address: a TCP port on loopback, written `127.0.0.1:7001`, or a Unix socket, written `unix:/path/to/socket`.
+/// An address: a TCP port, written `127.0.0.1:7001`, or a Unix socket, written `unix:/path/to/socket`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Endpoint {
-    /// A TCP port on loopback. Port 0 lets the system choose a free one when listening.
+    /// A TCP port. Port 0 lets the system choose a free one when listening.
     Tcp(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
@@ -21,16 +21,10 @@ pub enum Endpoint {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
     /// It reads as neither.
-    #[error("{text:?} is not an address: write 127.0.0.1:PORT, [::1]:PORT or unix:/path/to/socket")]
+    #[error("{text:?} is not an address: write ADDRESS:PORT, such as 127.0.0.1:7001 or [::1]:7001, or unix:/path/to/socket")]
     Unreadable {
         /// The text.
         text: String,
-    },
-    /// It can be reached from other machines.
-    #[error("{address} can be reached from other machines, and the API knows no users: listen on 127.0.0.1, [::1] or a Unix socket")]
-    NotLoopback {
-        /// The address.
-        address: SocketAddr,
     },
 }
 
@@ -42,8 +36,18 @@ impl FromStr for Endpoint {
             return if path.is_empty() || path.contains('\0') { Err(unreadable()) } else { Ok(Self::Unix(PathBuf::from(path))) };
         }
         let text = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
-        let address: SocketAddr = text.parse().map_err(|_| unreadable())?;
-        if address.ip().is_loopback() { Ok(Self::Tcp(address)) } else { Err(EndpointError::NotLoopback { address }) }
+        text.parse().map(Self::Tcp).map_err(|_| unreadable())
+    }
+}
+
+impl Endpoint {
+    /// Whether only this machine can connect to it.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
+            Self::Unix(_) => true,
+        }
     }
 }
 
@@ -74,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_loopback_ports_and_sockets() {
+    fn addresses_are_ports_and_sockets() {
         for text in ["127.0.0.1:0", "127.0.0.1:7001", "[::1]:7001", "unix:/run/towpath.sock", "unix:relative.sock"] {
             assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
         }
@@ -83,7 +87,10 @@ mod tests {
             assert!(matches!(bad.parse::<Endpoint>(), Err(EndpointError::Unreadable { .. })), "{bad}");
         }
         for open in ["0.0.0.0:80", "192.168.1.1:80", "[::]:80"] {
-            assert!(matches!(open.parse::<Endpoint>(), Err(EndpointError::NotLoopback { .. })), "{open}");
+            assert!(!open.parse::<Endpoint>().unwrap().is_local(), "{open}");
+        }
+        for local in ["127.0.0.1:80", "127.9.9.9:80", "[::1]:80", "[::ffff:127.0.0.1]:80", "unix:x"] {
+            assert!(local.parse::<Endpoint>().unwrap().is_local(), "{local}");
         }
     }
 }

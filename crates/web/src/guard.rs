@@ -1,22 +1,41 @@
-//! Keeps web pages out of an API that trusts whoever can connect to it.
+//! Keeps other sites' pages out.
 //!
-//! A browser on the same machine can connect as well, and speaks for any page it shows. Two ways are closed:
+//! A browser speaks for any page it shows: on a single user's machine it can connect as well, and elsewhere it sends the cookie of whoever is signed
+//! in. Two ways are closed:
 //!
 //! - *DNS rebinding*: a page's own name is made to resolve to loopback. Its requests carry that name in `Host`, so only
-//!   loopback names are served.
+//!   loopback names are served; where people sign in, only the server's own name. A program that shows a token may use any name, as no page knows one.
 //! - *Cross-site requests*: a page sends a request to `127.0.0.1` itself. Browsers tell where it comes from in `Origin` or
 //!   `Sec-Fetch-Site`, so a request from another site is refused, and writes must be JSON, which a plain form cannot send.
 
-use axum::extract::Request;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::auth::BaseUrl;
 use crate::problem::Refusal;
 
 /// Refuses what [`check`] refuses; lets everything else through.
 pub async fn keep_pages_out(request: Request, next: Next) -> Response {
-    match check_for(request.headers(), leads_here(&request)) {
+    let checked = check_for(request.headers(), leads_here(&request), None);
+    passed(checked, request, next).await
+}
+
+/// As [`keep_pages_out`], where people sign in: the server is called as it is found by them.
+pub(crate) async fn keep_others_out(State(base): State<Arc<BaseUrl>>, request: Request, next: Next) -> Response {
+    // Whoever looks whether the server runs calls it by its address.
+    let checked = match request.uri().path() {
+        "/healthz" | "/readyz" => Ok(()),
+        _ => check_for(request.headers(), leads_here(&request), Some(&base)),
+    };
+    passed(checked, request, next).await
+}
+
+async fn passed(checked: Result<(), Refusal>, request: Request, next: Next) -> Response {
+    match checked {
         Ok(()) => next.run(request).await,
         Err(refusal) => {
             tracing::warn!(problem.detail = %refusal.0.detail, "refused a request that may come from a web page");
@@ -37,22 +56,31 @@ fn leads_here(request: &Request) -> bool {
 /// # Errors
 /// A refusal with status 403 when `Host` is not a loopback name, or the request comes from another site's page.
 pub fn check(headers: &HeaderMap) -> Result<(), Refusal> {
-    check_for(headers, false)
+    check_for(headers, false, None)
 }
 
-fn check_for(headers: &HeaderMap, leads_here: bool) -> Result<(), Refusal> {
-    let host = match one(headers, header::HOST.as_str()) {
-        Ok(Some(host)) if is_loopback(host) => host,
-        Ok(host) => {
-            return Err(refuse(
-                format!("the Host header is {:?}, and only loopback names are served", host.unwrap_or("")),
-                "address the server as 127.0.0.1, [::1] or localhost",
-            ));
-        }
-        Err(refusal) => return Err(refusal),
+fn check_for(headers: &HeaderMap, leads_here: bool, base: Option<&BaseUrl>) -> Result<(), Refusal> {
+    let host = one(headers, header::HOST.as_str())?.unwrap_or("");
+    let served = match base {
+        None => is_loopback(host),
+        // A proxy may keep the outside name or put its own: a program that shows a token is known by that.
+        Some(base) => base.is_named_by(host) || headers.contains_key(header::AUTHORIZATION),
     };
+    if !served {
+        let host: String = host.chars().take(200).collect();
+        return Err(match base {
+            None => refuse(
+                format!("the Host header is {host:?}, and only loopback names are served"),
+                "address the server as 127.0.0.1, [::1] or localhost",
+            ),
+            Some(base) => refuse(
+                format!("the Host header is {host:?}, and this server is {base}"),
+                format!("go to {base}; where that was done, have the proxy before this server keep the Host header"),
+            ),
+        });
+    }
     if let Some(origin) = one(headers, header::ORIGIN.as_str())?
-        && origin.strip_prefix("http://") != Some(host)
+        && base.map_or(origin.strip_prefix("http://") != Some(host), |base| !origin.eq_ignore_ascii_case(&base.to_string()))
     {
         return Err(refuse(
             format!("the request comes from a page of {origin:?}"),
@@ -68,7 +96,7 @@ fn check_for(headers: &HeaderMap, leads_here: bool) -> Result<(), Refusal> {
     }
 }
 
-fn refuse(detail: String, mend: &str) -> Refusal {
+fn refuse(detail: String, mend: impl Into<String>) -> Refusal {
     Refusal::new(StatusCode::FORBIDDEN, "foreign-site", "The request is not served", detail, mend)
 }
 
@@ -85,7 +113,7 @@ fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Refusa
 }
 
 /// Whether a `Host` header's value names this machine's loopback, with or without a port.
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,
@@ -120,6 +148,29 @@ mod tests {
         assert!(
             check(&headers(&[("host", "127.0.0.1:7001"), ("origin", "http://127.0.0.1:7001"), ("sec-fetch-site", "same-origin")])).is_ok()
         );
+    }
+
+    #[test]
+    fn where_people_sign_in_the_server_has_one_name_and_one_origin() {
+        let base: BaseUrl = "https://towpath.example.com".parse().unwrap();
+        let served = |pairs: &[(&'static str, &'static str)]| check_for(&headers(pairs), false, Some(&base)).is_ok();
+        let (host, origin) = (("host", "towpath.example.com"), ("origin", "https://towpath.example.com"));
+        assert!(served(&[host]) && served(&[host, origin]) && served(&[("host", "towpath.example.com:443"), ("sec-fetch-site", "none")]));
+        assert!(served(&[("host", "10.0.0.7:7001"), ("authorization", "Bearer x")]), "a program with a token");
+        for refused in [
+            &[("host", "127.0.0.1:7001")][..],
+            &[("host", "evil.example")],
+            &[],
+            &[host, ("origin", "http://towpath.example.com")],
+            &[host, ("origin", "https://towpath.example.com:8443")],
+            &[host, ("origin", "https://evil.example")],
+            &[host, ("origin", "null")],
+            &[host, ("sec-fetch-site", "cross-site")],
+            &[host, ("sec-fetch-site", "same-site")],
+            &[("host", "10.0.0.7:7001"), ("authorization", "Bearer x"), ("origin", "https://evil.example")],
+        ] {
+            assert!(!served(refused), "{refused:?}");
+        }
     }
 
     #[test]

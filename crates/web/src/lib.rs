@@ -1,7 +1,7 @@
 //! The REST API: what the server knows and does, for the command line and for other programs.
 //!
-//! It listens on loopback or on a Unix socket only. Whoever can connect may do everything, as with a local database; what
-//! keeps web pages out is in [`guard`]. The API decides nothing: it asks a [`Brain`], and shows what the brain says.
+//! Without sign-in it listens on loopback or on a Unix socket only, and whoever can connect may do everything, as with a local database. With it,
+//! every request says who asks ([`auth`]). What keeps other sites' pages out is in [`guard`]. The API decides nothing: it asks a [`Brain`], and shows what the brain says.
 //!
 //! | path | does |
 //! | --- | --- |
@@ -26,11 +26,13 @@
 //! - [`api`]: the routes.
 //! - [`draw`]: graphs and charts as SVG.
 //! - [`hooks`]: webhooks, and who may send them.
+//! - [`auth`]: who may what.
 //! - [`endpoint`] and [`server`]: where the server listens, and how it serves and stops.
 //! - [`limits`]: every limit, with its reason.
 
 pub mod act;
 pub mod api;
+pub mod auth;
 pub mod brain;
 pub mod caller;
 pub mod draw;
@@ -49,6 +51,7 @@ pub mod server;
 mod bucket;
 mod feed;
 mod files;
+mod headers;
 mod stalled;
 mod text;
 
@@ -58,4 +61,4 @@ pub use caller::{Caller, Until};
 pub use endpoint::{Endpoint, EndpointError};
 pub use files::open_files;
 pub use query::{BackupRequest, HistoryFilter, LogLine, LogPage, LogQuery, RunFilter};
-pub use server::{ListenError, Listener, serve};
+pub use server::{ListenError, Listener, Settings, serve};

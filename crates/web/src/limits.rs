@@ -77,3 +77,48 @@ pub const SIGNED_HOOK_BURST: u32 = 1000;
 
 /// How long until one more webhook is taken of those who know a secret: whoever caught one and sends it again and again is slowed down.
 pub const SIGNED_HOOK_REFILL: Duration = Duration::from_millis(20);
+
+/// Steps of signing in that one address may take at once; after it, one each [`SIGN_IN_REFILL`]. A whole sign-in is two steps.
+pub const SIGN_IN_BURST: u32 = 20;
+
+/// How long until an address may take one more step of signing in.
+pub const SIGN_IN_REFILL: Duration = Duration::from_secs(3);
+
+/// Wrong tokens that are taken from one address at once before it is told to wait; after it, one each [`WRONG_TOKEN_REFILL`]. A token of 256 random
+/// bits is guessed by nobody: it keeps a program that goes on with an old one from costing anything.
+pub const WRONG_TOKEN_BURST: u32 = 20;
+
+/// How long until an address is told once more that its token is wrong.
+pub const WRONG_TOKEN_REFILL: Duration = Duration::from_secs(3);
+
+/// What all addresses together may do of either at once; after it, one each [`ALL_REFILL`]. Whoever wants to keep others from signing in needs
+/// hundreds of addresses; sessions and right tokens pass even then.
+pub const ALL_BURST: u32 = 600;
+
+/// How long until one more is taken from all addresses together.
+pub const ALL_REFILL: Duration = Duration::from_millis(20);
+
+/// Addresses that are remembered at a time. By the bounds above there are never so many: each is forgotten a minute after its last attempt.
+pub const ADDRESSES_MAX: usize = 8192;
+
+/// How long a sign-in may take from its beginning: people look for their second factor.
+pub const SIGN_IN_TIME: Duration = Duration::from_secs(600);
+
+/// Sign-ins that are remembered as done, so that none is done twice.
+pub const SIGN_INS_KEPT: usize = 40_000;
+
+/// Sign-ins that ask the identity provider at the same time.
+pub const SIGN_INS_AT_ONCE: usize = 16;
+
+/// Sessions of one person at a time. Of more, the one that was used longest ago ends.
+pub const SESSIONS_OF_ONE: usize = 32;
+
+/// Tokens of one owner that count at a time.
+pub const TOKENS_OF_ONE: usize = 200;
+
+/// How often at most it is noted that a session or token was used.
+pub const NOTED_EACH: Duration = Duration::from_secs(60);
+
+/// How often what lasts, such as a stream, looks whether its caller's session, token and roles still count. Sign-out, revoking and a new catalog are
+/// heard of at once; this is for what ends by time.
+pub const LOOK_AGAIN: Duration = Duration::from_secs(5);

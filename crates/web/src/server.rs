@@ -8,13 +8,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::serve::{Listener as Accept, ListenerExt};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 
+use crate::auth::{Auth, Other};
 use crate::brain::Brain;
 use crate::endpoint::Endpoint;
 use crate::files::open_files;
@@ -36,6 +39,14 @@ pub enum ListenError {
     InTheWay {
         /// The path.
         path: PathBuf,
+    },
+    /// Others could connect, and nobody would have to say who they are.
+    #[error(
+        "{endpoint} can be reached from other machines, and nobody has to sign in: listen on 127.0.0.1, [::1] or a Unix socket, or set up sign-in under [auth] in towpath.toml"
+    )]
+    Open {
+        /// Where.
+        endpoint: Endpoint,
     },
     /// The system refused.
     #[error("cannot listen on {endpoint}; check the address under [server] in towpath.toml")]
@@ -61,11 +72,22 @@ enum Bound {
 }
 
 impl Listener {
-    /// Listens at `endpoint`. A socket file that a killed server left is replaced.
+    /// Listens at `endpoint`, which must be this machine's own. A socket file that a killed server left is replaced.
+    ///
+    /// # Errors
+    /// [`ListenError`] when others could connect, somebody else listens there, or the system refuses.
+    pub async fn bind(endpoint: &Endpoint) -> Result<Self, ListenError> {
+        if !endpoint.is_local() {
+            return Err(ListenError::Open { endpoint: endpoint.clone() });
+        }
+        Self::bind_to_all(endpoint).await
+    }
+
+    /// As [`Self::bind`], also where others can connect: for a server that asks everybody who they are.
     ///
     /// # Errors
     /// [`ListenError`] when somebody else listens there, or the system refuses.
-    pub async fn bind(endpoint: &Endpoint) -> Result<Self, ListenError> {
+    pub async fn bind_to_all(endpoint: &Endpoint) -> Result<Self, ListenError> {
         let failed = |source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => ListenError::InUse { endpoint: endpoint.clone() },
             _ => ListenError::Io { endpoint: endpoint.clone(), source },
@@ -119,9 +141,31 @@ fn bind_private(path: &Path) -> io::Result<StdUnixListener> {
     bound
 }
 
+/// How requests are taken.
+#[derive(Debug, Default)]
+pub struct Settings {
+    /// How webhooks are received.
+    pub hooks: HookSettings,
+    /// Who may what; without it, whoever can connect is the single user of this machine.
+    pub auth: Option<Arc<Auth>>,
+}
+
+impl From<HookSettings> for Settings {
+    fn from(hooks: HookSettings) -> Self {
+        Self { hooks, auth: None }
+    }
+}
+
 /// Serves the API over `brain` until `shutdown` turns true (or its sender is gone). Then nobody new is let in, waiting requests
-/// are answered with what there is, and open ones get [`limits::DRAIN_TIMEOUT`] to end. Webhooks are received as `hooks` says.
-pub async fn serve(listener: Listener, brain: Arc<dyn Brain>, hooks: HookSettings, shutdown: watch::Receiver<bool>) {
+/// are answered with what there is, and open ones get [`limits::DRAIN_TIMEOUT`] to end.
+///
+/// Without sign-in it serves nothing where others could connect.
+pub async fn serve(listener: Listener, brain: Arc<dyn Brain>, settings: impl Into<Settings>, shutdown: watch::Receiver<bool>) {
+    let Settings { hooks, auth } = settings.into();
+    if auth.is_none() && !listener.endpoint.is_local() {
+        tracing::error!(address = %listener.endpoint, "nothing is served: others could connect, and nobody would have to sign in");
+        return;
+    }
     let files = open_files(limits::FILES_WANTED);
     if files < limits::FILES_WANTED {
         let wanted = limits::FILES_WANTED;
@@ -129,7 +173,7 @@ pub async fn serve(listener: Listener, brain: Arc<dyn Brain>, hooks: HookSetting
             "this process may open {files} files, and needs {wanted} when all connections are taken: raise the limit (LimitNOFILE of systemd)"
         );
     }
-    let router = api::router(brain, Hooks::new(hooks), shutdown.clone());
+    let router = api::router(brain, Hooks::new(hooks), auth, shutdown.clone());
     match listener.bound {
         Bound::Tcp(listener) => {
             // Answers are small, and must not wait for more to send.
@@ -145,18 +189,22 @@ pub async fn serve(listener: Listener, brain: Arc<dyn Brain>, hooks: HookSetting
     }
 }
 
-async fn accept(router: Router, mut shutdown: watch::Receiver<bool>, mut listener: impl Accept) {
+async fn accept(router: Router, mut shutdown: watch::Receiver<bool>, mut listener: impl Accept<Addr: Other>) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits::HEAD_TIMEOUT);
     let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
     let draining = GracefulShutdown::new();
     loop {
-        let next = async { (Arc::clone(&places).acquire_owned().await, listener.accept().await.0) };
-        let (place, stream) = tokio::select! {
+        let next = async { (Arc::clone(&places).acquire_owned().await, listener.accept().await) };
+        let (place, (stream, other)) = tokio::select! {
             _ = shutdown.wait_for(|stop| *stop) => break,
             next = next => next,
         };
-        let service = TowerToHyperService::new(router.clone());
+        let (service, peer) = (TowerToHyperService::new(router.clone()), other.peer());
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            service.call(request)
+        });
         let connection = draining.watch(http.serve_connection(TokioIo::new(Stalled::new(stream, limits::STALLED_MAX)), service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {

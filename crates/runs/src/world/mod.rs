@@ -10,8 +10,9 @@ mod mirrors;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+use tokio::sync::watch;
 use towpath_catalog::ForgeKind;
 use towpath_cluster::{Cluster, UnnamedCluster};
 use towpath_domain::{BranchName, ClusterName, FailureClass, Pages, RepoUrl, RunId, Timestamp};
@@ -125,17 +126,22 @@ impl Clusters {
 
 /// The catalog that counts now: the config repository's head as control adopted it.
 #[derive(Default)]
-pub struct Current(RwLock<Arc<Snapshot>>);
+pub struct Current(watch::Sender<Arc<Snapshot>>);
 
 impl World {
     /// The catalog that counts now; empty before the config repository was read.
     pub fn current(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.current.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.current.0.borrow())
+    }
+
+    /// The catalog that counts now, and each that takes its place.
+    pub fn watch_current(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.current.0.subscribe()
     }
 
     /// Makes `snapshot` the one that counts.
     pub fn set_current(&self, snapshot: Arc<Snapshot>) {
-        *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
+        self.current.0.send_replace(snapshot);
     }
 
     /// What rendering reaches for.

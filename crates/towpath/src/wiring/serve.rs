@@ -18,12 +18,15 @@ use towpath_runs::world::{Builders, Catalogs, Clock, ConfigRepository, Current, 
 use towpath_runs::{Train, Workers, World};
 use towpath_secrets::SecretStore;
 use towpath_web::Listener;
+use towpath_web::auth::{Auth, LocalKey};
 use towpath_web::hooks::{HookLimits, HookSettings};
+use towpath_web::server::Settings as Serving;
 
 use super::artifacts::artifacts;
 use super::brain::Wired;
 use super::forge::SignedIn;
 use super::incidents::Climb;
+use super::keeper::InLedger;
 use super::logs::KeptLogs;
 use super::names::CatalogNames;
 use super::notify::listeners;
@@ -107,8 +110,19 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         pages: config.base_url.as_deref().map(Pages::new),
     });
     let control = Control::new(Arc::clone(&world), Pace { local: config.poll.local, remote: config.poll.remote });
-    let listener = Listener::bind(&config.listen).await?;
-    let published = Published::new(&config.state, listener.endpoint())?;
+    let (auth, key) = match &config.auth {
+        Some(auth) => {
+            let settings = super::auth::settings(auth, &outside.secrets())?;
+            let key = settings.local_key.clone();
+            (Some(Auth::open(settings, Arc::new(InLedger(Arc::clone(&world)))).await?), Some(key))
+        }
+        None => (None, None),
+    };
+    let listener = match &auth {
+        Some(_) => Listener::bind_to_all(&config.listen).await?,
+        None => Listener::bind(&config.listen).await?,
+    };
+    let published = Published::new(&config.state, listener.endpoint(), key.as_ref().map(LocalKey::text))?;
     tracing::info!(address = %listener.endpoint(), config = %config.repository.url, "listening");
 
     let brain = Arc::new(Wired { control: Arc::clone(&control), world: Arc::clone(&world), logs: KeptLogs::default() });
@@ -141,7 +155,7 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         tokio::spawn(Arc::clone(&control).keep_going(shutdown.clone())),
         tokio::spawn(Workers::new(Arc::clone(&world), format!("worker-{}", std::process::id())).run(shutdown.clone())),
         tokio::spawn(towpath_notify::run(ledger.clone(), listeners, tell, shutdown.clone())),
-        tokio::spawn(towpath_web::serve(listener, brain, hooks, shutdown)),
+        tokio::spawn(towpath_web::serve(listener, brain, Serving { hooks, auth }, shutdown)),
         controllers,
     ];
     for part in parts {

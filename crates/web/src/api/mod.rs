@@ -12,6 +12,7 @@ mod operations;
 mod read;
 mod reader;
 mod stream;
+mod tokens;
 mod write;
 
 use std::sync::Arc;
@@ -24,9 +25,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::{Semaphore, watch};
 
+use crate::auth::{Auth, identify};
 use crate::brain::Brain;
 use crate::caller::Caller;
 use crate::feed::Feed;
+use crate::headers::secured;
 use crate::hooks::{self, Hooks};
 use crate::problem::{Refusal, name_instance};
 use crate::{guard, limits, pages, rules};
@@ -43,14 +46,16 @@ pub(crate) struct Shared {
     pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) hooks: Hooks,
     pub(crate) feed: Feed,
+    /// None where whoever can connect is the single user.
+    pub(crate) auth: Option<Arc<Auth>>,
     /// Places of requests that are answered at the same time.
     places: Arc<Semaphore>,
 }
 
 /// The API over `brain`. Waiting requests end early once `stopping` turns true.
-pub(crate) fn router(brain: Arc<dyn Brain>, hooks: Hooks, stopping: watch::Receiver<bool>) -> Router {
+pub(crate) fn router(brain: Arc<dyn Brain>, hooks: Hooks, auth: Option<Arc<Auth>>, stopping: watch::Receiver<bool>) -> Router {
     let feed = Feed::new(Arc::clone(&brain), stopping.clone());
-    let shared = Shared { brain, stopping, hooks, feed, places: Arc::new(Semaphore::new(limits::REQUESTS_MAX)) };
+    let shared = Shared { brain, stopping, hooks, feed, auth: auth.clone(), places: Arc::new(Semaphore::new(limits::REQUESTS_MAX)) };
     let mut v1 = Router::new().route("/openapi.json", get(reader::document));
     for operation in operations() {
         v1 = v1.route(operation.path, operation.handler);
@@ -67,20 +72,29 @@ pub(crate) fn router(brain: Arc<dyn Brain>, hooks: Hooks, stopping: watch::Recei
         .route("/hooks/registry", post(hooks::registry))
         .route("/hooks/git", post(hooks::git));
     let explained = Router::new().route("/api", get(reader::page)).merge(rules::router()).layer(middleware::from_fn(pages::sent::sent));
-    Router::new()
+    let inside = Router::new()
         .nest(PREFIX, v1)
         .merge(pages::router())
         .merge(explained)
+        .merge(auth.as_ref().map(pages::sign_in::router).unwrap_or_default())
         .layer(middleware::from_fn_with_state(shared.clone(), in_a_place))
         .route("/healthz", get(|| async { "ok\n" }))
         .fallback(no_such_path)
-        .method_not_allowed_fallback(no_such_method)
-        .layer(middleware::from_fn(single_user))
-        .layer(middleware::from_fn(guard::keep_pages_out))
+        .method_not_allowed_fallback(no_such_method);
+    let https = auth.as_ref().is_some_and(|auth| auth.settings.base_url.is_https());
+    let asked = match auth {
+        None => inside.layer(middleware::from_fn(single_user)).layer(middleware::from_fn(guard::keep_pages_out)),
+        Some(auth) => {
+            let base = Arc::new(auth.settings.base_url.clone());
+            inside.layer(middleware::from_fn_with_state(auth, identify)).layer(middleware::from_fn_with_state(base, guard::keep_others_out))
+        }
+    };
+    asked
         .layer(middleware::from_fn(pages::dressed))
         .merge(hook)
         .layer(middleware::from_fn(within_time))
         .layer(middleware::from_fn(name_instance))
+        .layer(middleware::from_fn_with_state(https, secured))
         .with_state(shared)
 }
 

@@ -20,6 +20,10 @@ use crate::problem::Refusal;
 
 const HEADER: &str = "idempotency-key";
 
+/// What is kept of an answer instead of its body: one that holds a secret is not told twice.
+#[derive(Clone)]
+pub(super) struct KeptAs(pub(super) String);
+
 /// An answer as it is kept.
 #[derive(Serialize, Deserialize)]
 struct Kept {
@@ -94,7 +98,8 @@ async fn keep(shared: &Shared, key: String, response: Response) -> Response {
     let (parts, body) = response.into_parts();
     let Ok(bytes) = to_bytes(body, usize::MAX).await else { return Response::from_parts(parts, Body::empty()) };
     let answer = if status.is_success() {
-        let kept = Kept { status: status.as_u16(), body: String::from_utf8_lossy(&bytes).into_owned() };
+        let body = parts.extensions.get::<KeptAs>().map(|kept| kept.0.clone());
+        let kept = Kept { status: status.as_u16(), body: body.unwrap_or_else(|| String::from_utf8_lossy(&bytes).into_owned()) };
         Some(serde_json::to_string(&kept).unwrap_or_default())
     } else {
         None

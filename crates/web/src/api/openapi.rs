@@ -13,19 +13,32 @@ use crate::problem::{MEDIA_TYPE, ProblemDetails};
 use crate::rules;
 
 /// Rules that any request may be refused by.
-const ANY: &[&str] = &["bad-path", "busy", "foreign-site", "ledger", "not-signed-in", "timeout"];
+const ANY: &[&str] = &[
+    "bad-path",
+    "bad-token",
+    "busy",
+    "foreign-form",
+    "foreign-site",
+    "ledger",
+    "no-role",
+    "not-signed-in",
+    "timeout",
+    "too-many-attempts",
+];
 
 const ABOUT: &str = "What Towpath knows and does, for programs. The command line and the pages use nothing else.\n\n\
 Refusals are problem details (RFC 9457); each names its rule, which `/problems/{rule}` explains, and how to mend it. \
 Lists come in pages: what `next` holds is the next page's `cursor`. \
 Reads have an `ETag`; send it as `If-None-Match`. \
 Writes take an `Idempotency-Key`: what comes again with the same key does nothing, and is answered as the first time. \
+Programs send a token as `Authorization: Bearer TOKEN`; one that goes by a browser's session sends the token of its forms with each write, as `X-Towpath-Csrf`. \
 What a caller may not see is left out of every answer, and answered as what is not there.";
 
 const GROUPS: &[(&str, &str)] = &[
     ("look", "Where things are, and why."),
     ("lists", "What there is and what happened, in pages or as it happens."),
     ("writes", "What people ask for: written down at once (202), done by the loop."),
+    ("tokens", "What programs show instead of signing in."),
     ("administer", "Looking after the installation."),
 ];
 

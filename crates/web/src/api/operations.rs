@@ -9,7 +9,8 @@ use towpath_control::view::{
 };
 
 use super::operation::Operation;
-use super::{badge, history, look, read, stream, write};
+use super::{badge, history, look, read, stream, tokens, write};
+use crate::auth::{MadeToken, NewToken, TokenView};
 use crate::query::{BackupRequest, LogPage, RunFilter};
 
 /// Where the API is.
@@ -24,6 +25,7 @@ pub fn operations() -> Vec<Operation> {
     let mut all = looks();
     all.extend(lists());
     all.extend(writes());
+    all.extend(of_tokens());
     all
 }
 
@@ -202,5 +204,26 @@ fn writes() -> Vec<Operation> {
                 "The ledger is copied, while it is in use, to a path on the server's machine where nothing is yet.",
             )
             .refuses(&["bad-destination", "destination-taken"]),
+    ]
+}
+
+fn of_tokens() -> Vec<Operation> {
+    let key = "A key of the caller's, for one thing that is to be done. A request that comes again with it makes no second token, and its answer has no secret.";
+    vec![
+        Operation::get("/tokens", "tokens", tokens::list)
+            .says("tokens", "Tokens", "The caller's own tokens, newest first; for those who administer the installation, all of them. Those that ended of late are listed, too.")
+            .answers::<Vec<TokenView>>()
+            .refuses(&["no-sign-in"]),
+        Operation::post("/tokens", "makeToken", tokens::make)
+            .says("tokens", "Make a token", "The answer holds the token this once. It never may more than its owner; one that is made with a token ends with that, and never may more than it.")
+            .header("Idempotency-Key", key)
+            .body::<NewToken>()
+            .answers_as::<MadeToken>(201, "application/json")
+            .refuses(&["bad-header", "bad-token-request", "key-unended", "key-used", "no-sign-in", "not-allowed"]),
+        Operation::post("/tokens/{id}/revoke", "revokeToken", tokens::revoke)
+            .header("Idempotency-Key", key)
+            .says("tokens", "Take a token back", "It counts no more, nor do those that were made with it, and what they follow ends.")
+            .answers::<TokenView>()
+            .refuses(&["bad-header", "key-unended", "key-used", "no-sign-in", "unknown-token"]),
     ]
 }

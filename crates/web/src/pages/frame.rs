@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, header};
 
 use super::assets;
 use crate::api::Shared;
+use crate::auth::Signed;
 use crate::caller::Caller;
 
 /// A page of the navigation.
@@ -77,6 +78,13 @@ impl Frame {
     /// The frame of this page.
     pub(crate) fn on(self, nav: Nav, title: impl Into<String>) -> Self {
         Self { nav, title: title.into(), ..self }
+    }
+
+    /// The frame of a page that is made of a refusal, for whoever is signed in.
+    pub(super) fn of(self, signed: Option<&Signed>) -> Self {
+        let Some(signed) = signed else { return self };
+        let csrf = signed.csrf.as_ref().map(|csrf| csrf.0.to_string()).unwrap_or_default();
+        Self { who: signed.name.as_deref().map(str::to_owned), csrf, ..self }
     }
 
     /// With the newest event that the page will know, before anything of it is read.

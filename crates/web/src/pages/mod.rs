@@ -24,6 +24,8 @@ mod release;
 mod run;
 mod runs;
 pub(crate) mod sent;
+pub(crate) mod sign_in;
+mod tokens;
 mod why;
 mod wording;
 mod words;
@@ -41,8 +43,9 @@ use crate::api::Shared;
 use crate::limits;
 use crate::problem::Refusal;
 
+pub(crate) use act::local;
 pub use frame::Csrf;
-pub(crate) use frame::{Frame, Nav};
+pub(crate) use frame::{Frame, Nav, cookie};
 pub(crate) use sent::dressed;
 
 /// What no page needs more of: no script, style or picture but this server's, no form to elsewhere, in nobody's frame.
@@ -69,6 +72,8 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/images", get(images::page))
         .route("/health", get(health::page))
         .layer(axum::Extension(health::Lookout::default()))
+        .route("/tokens", get(tokens::page).post(tokens::make))
+        .route("/tokens/{id}/revoke", post(tokens::revoke))
         .route("/theme", post(act::theme))
         .route("/act/{verb}", post(act::act))
         .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))
@@ -100,8 +105,14 @@ struct ErrorPage<'a> {
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.problem.status).ok().filter(|status| status.as_u16() >= 400);
-        (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), show(&ErrorPage { frame: &self.frame, problem: &self.problem }))
-            .into_response()
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, show(&ErrorPage { frame: &self.frame, problem: &self.problem })).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
+        }
+        response
     }
 }
 

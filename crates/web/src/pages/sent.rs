@@ -16,6 +16,7 @@ use towpath_control::view::Problem;
 
 use super::frame::cookie;
 use super::{Failed, Frame};
+use crate::auth::Signed;
 use crate::problem::{MEDIA_TYPE, Refusal};
 
 /// The largest page in bytes; ours are far smaller.
@@ -134,6 +135,7 @@ pub(crate) async fn dressed(request: Request, next: Next) -> Response {
         return response;
     }
     let (parts, body) = response.into_parts();
+    let frame = frame.of(parts.extensions.get::<Signed>());
     let body = axum::body::to_bytes(body, PAGE_BYTES_MAX).await.unwrap_or_default();
     match serde_json::from_slice::<Problem>(&body) {
         Ok(problem) => {

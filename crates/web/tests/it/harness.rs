@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use towpath_web::fake::{FakeBrain, Shown};
 use towpath_web::hooks::{HookLimits, HookSettings, Keys};
-use towpath_web::{Endpoint, Listener, serve};
+use towpath_web::{Endpoint, Listener, Settings, serve};
 
 pub struct Server {
     pub endpoint: Endpoint,
@@ -24,12 +24,16 @@ pub async fn server(at: &str, shown: Shown) -> Server {
 /// One that checks webhooks.
 pub async fn server_with(at: &str, shown: Shown, keys: Keys, limits: HookLimits) -> Server {
     let listener = Listener::bind(&at.parse().unwrap()).await.unwrap();
+    serving(listener, shown, Settings { hooks: HookSettings { keys, limits }, auth: None })
+}
+
+/// One that serves as the settings say.
+pub fn serving(listener: Listener, shown: Shown, settings: Settings) -> Server {
     let endpoint = listener.endpoint().clone();
     let brain = Arc::new(FakeBrain::new(shown));
     let (stop, stopping) = watch::channel(false);
-    let hooks = HookSettings { keys, limits };
     let served = Arc::clone(&brain);
-    let ended = tokio::spawn(async move { serve(listener, served, hooks, stopping).await });
+    let ended = tokio::spawn(async move { serve(listener, served, settings, stopping).await });
     Server { endpoint, brain, stop, ended }
 }
 
@@ -38,6 +42,8 @@ pub async fn server_with(at: &str, shown: Shown, keys: Keys, limits: HookLimits)
 pub struct Said {
     pub status: u16,
     pub head: String,
+    /// The head as it was sent; `head` is in lower case.
+    pub sent: String,
     pub body: String,
 }
 
@@ -79,7 +85,7 @@ impl Server {
         };
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {answer:?}"));
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Said { status, head: head.to_lowercase(), body: body.to_owned() }
+        Said { status, head: head.to_lowercase(), sent: head.to_owned(), body: body.to_owned() }
     }
 
     pub async fn get(&self, path: &str) -> Said {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod api;
+mod auth;
 mod described;
 mod examples;
 mod harness;

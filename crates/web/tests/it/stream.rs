@@ -20,16 +20,16 @@ fn event(id: i64) -> HistoryLine {
 }
 
 /// One who follows, and all that they got so far.
-struct Follower {
+pub struct Follower {
     stream: TcpStream,
-    got: String,
+    pub got: String,
 }
 
 impl Follower {
-    async fn new(server: &Server, path: &str, header: &str) -> Self {
+    pub async fn new(server: &Server, path: &str, header: &str) -> Self {
         let Endpoint::Tcp(address) = &server.endpoint else { panic!("not over TCP") };
         let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{header}\r\n").as_bytes()).await.unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n{header}\r\n").as_bytes()).await.unwrap();
         let mut follower = Self { stream, got: String::new() };
         follower.until("retry: ").await;
         follower
@@ -48,7 +48,7 @@ impl Follower {
         tokio::time::timeout(Duration::from_secs(20), reading).await.unwrap_or_else(|_| panic!("no {text:?} came"));
     }
 
-    async fn until_its_end(&mut self) {
+    pub async fn until_its_end(&mut self) {
         let mut rest = Vec::new();
         tokio::time::timeout(Duration::from_secs(20), self.stream.read_to_end(&mut rest)).await.unwrap().unwrap();
         self.got.push_str(std::str::from_utf8(&rest).unwrap());
