@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 pub const CLIENT: &str = "towpath-client";
 pub const SECRET: &str = "s3cret/with+signs";
 
+type Change = Arc<dyn Fn(&mut Value) + Send + Sync>;
 type Sign = Arc<dyn Fn(&Inner, Value) -> String + Send + Sync>;
 
 pub struct Provider {
@@ -36,7 +37,7 @@ pub struct Inner {
     issuer: String,
     codes: HashMap<String, (Value, String)>,
     pub sign: Option<Sign>,
-    pub change: Option<Arc<dyn Fn(&mut Value) + Send + Sync>>,
+    pub change: Option<Change>,
     pub asked: usize,
 }
 
