@@ -22,6 +22,8 @@ pub const CLIENT: &str = "towpath-client";
 /// The secret that it gave it.
 pub const SECRET: &str = "s3cret/with+signs";
 
+/// Says otherwise who signs in.
+type Change = Arc<dyn Fn(&mut Value) + Send + Sync>;
 /// Makes a token that the provider would never make.
 type Sign = Arc<dyn Fn(&Inner, Value) -> String + Send + Sync>;
 
@@ -48,7 +50,7 @@ pub struct Inner {
     /// Signs otherwise.
     pub sign: Option<Sign>,
     /// Changes what is said of who signs in.
-    pub change: Option<Arc<dyn Fn(&mut Value) + Send + Sync>>,
+    pub change: Option<Change>,
     /// How often a code was brought to it.
     pub asked: usize,
 }

@@ -72,8 +72,11 @@ impl FakeKeeper {
 
     fn write(&self, write: impl FnOnce(&mut Inner)) -> Kept<'_, ()> {
         let mut inner = self.inner();
-        let result = if inner.broken { Err(KeeperError("the disk is full".to_owned())) } else { Ok(write(&mut inner)) };
-        Box::pin(std::future::ready(result))
+        if inner.broken {
+            return Box::pin(std::future::ready(Err(KeeperError("the disk is full".to_owned()))));
+        }
+        write(&mut inner);
+        Box::pin(std::future::ready(Ok(())))
     }
 }
 

@@ -12,7 +12,7 @@ use sha2::Sha256;
 use towpath_ledger::Identity;
 
 use super::cookies::Cookie;
-use super::peer::{Peer, counted_as, seems_unknown_proxy};
+use super::peer::{Peer, seems_unknown_proxy};
 use super::token::{Secret, hex};
 use super::{Auth, Who};
 use crate::caller::{Caller, not_signed_in};
@@ -114,7 +114,7 @@ fn bearer(auth: &Arc<Auth>, headers: &HeaderMap) -> Option<Found> {
 
 /// One answer for all that is wrong with a token, and none at all for those who try too often.
 fn wrong_token(auth: &Auth, request: &Request) -> Refusal {
-    if let Err(refusal) = auth.wrong_tokens.attempt(auth.from(request), Instant::now()) {
+    if let Err(refusal) = auth.wrong_tokens.attempt(auth.counted_with(request), Instant::now()) {
         return refusal;
     }
     let mend = "make a new one with `towpath token create`, or on the page of your tokens, and send it as `Authorization: Bearer TOKEN`";
@@ -175,12 +175,12 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
 
 impl Auth {
     /// Whose attempts a request's are counted with.
-    pub(crate) fn from(&self, request: &Request) -> Option<std::net::IpAddr> {
+    pub(crate) fn counted_with(&self, request: &Request) -> Option<std::net::IpAddr> {
         let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer(None));
-        self.from_peer(peer, request.headers())
+        self.counted_as(peer, request.headers())
     }
 
-    pub(crate) fn from_peer(&self, peer: Peer, headers: &HeaderMap) -> Option<std::net::IpAddr> {
+    pub(crate) fn counted_as(&self, peer: Peer, headers: &HeaderMap) -> Option<std::net::IpAddr> {
         if seems_unknown_proxy(peer, headers, &self.settings.trusted_proxies)
             && !self.told_of_proxy.swap(true, std::sync::atomic::Ordering::Relaxed)
         {
@@ -188,7 +188,7 @@ impl Auth {
                 "requests come through a proxy that [auth] trusted_proxies in towpath.toml does not name: all who come through it are counted as one when sign-ins are limited"
             );
         }
-        counted_as(peer, headers, &self.settings.trusted_proxies)
+        super::peer::counted_as(peer, headers, &self.settings.trusted_proxies)
     }
 
     /// Whom and what a session or token stands for now; none when it no longer counts.

@@ -58,7 +58,7 @@ async fn login(Extension(auth): Extension<Arc<Auth>>, frame: Frame, Query(asked)
 /// The provider, or why there is none to ask. Each step is counted before anything of it is looked at.
 fn provider<'a>(auth: &'a Auth, peer: Option<Extension<Peer>>, headers: &HeaderMap) -> Result<&'a Oidc, Refusal> {
     let peer = peer.map_or(Peer(None), |Extension(peer)| peer);
-    auth.sign_ins.attempt(auth.from_peer(peer, headers), Instant::now())?;
+    auth.sign_ins.attempt(auth.counted_as(peer, headers), Instant::now())?;
     auth.oidc.as_ref().ok_or_else(|| {
         let mend = "set [auth.oidc] in towpath.toml, or use a token";
         Refusal::new(StatusCode::NOT_FOUND, "no-provider", "There is no sign-in", "no identity provider is set up here", mend)

@@ -48,10 +48,23 @@ impl Follower {
         tokio::time::timeout(Duration::from_secs(20), reading).await.unwrap_or_else(|_| panic!("no {text:?} came"));
     }
 
-    pub async fn until_its_end(&mut self) {
+    async fn until_its_end(&mut self) {
         let mut rest = Vec::new();
         tokio::time::timeout(Duration::from_secs(20), self.stream.read_to_end(&mut rest)).await.unwrap().unwrap();
         self.got.push_str(std::str::from_utf8(&rest).unwrap());
+    }
+
+    /// Until the answer ends, at once: sooner than anybody looks again by time. The connection stays for other requests.
+    pub async fn until_it_is_over(&mut self) {
+        let reading = async {
+            while !self.got.ends_with("\r\n0\r\n\r\n") {
+                let mut buffer = [0; 8192];
+                let read = self.stream.read(&mut buffer).await.unwrap();
+                assert!(read > 0, "it broke off: {}", self.got);
+                self.got.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(4), reading).await.unwrap();
     }
 
     /// The numbers of the events that were told, in order.

@@ -73,14 +73,14 @@ async fn signing_out_ends_what_is_open_at_once_here_and_everywhere_where_that_is
     let before = one.clone();
     let said = house.form(&mut one, "/auth/logout", &format!("csrf={csrf}")).await;
     assert_eq!((said.status, said.to()), (303, "/auth/login"));
-    follows.until_its_end().await;
+    follows.until_it_is_over().await;
     assert_eq!(status(&house, &mut before.clone()).await, 401, "the cookie itself counts no more");
     assert_eq!(status(&house, &mut two).await, 200);
     let mut three = house.signed_in("ann").await;
     let csrf = house.open(&mut three, "/tokens").await.csrf().to_owned();
     let mut follows = Follower::new(&house.server, "/api/v1/events", &cookies(&two)).await;
     house.form(&mut three, "/auth/logout", &format!("csrf={csrf}&everywhere=yes")).await;
-    follows.until_its_end().await;
+    follows.until_it_is_over().await;
     assert_eq!((status(&house, &mut two).await, status(&house, &mut other).await), (401, 200));
     assert_eq!(house.keeper.kept_sessions().len(), 1);
 }
@@ -92,7 +92,7 @@ async fn a_role_that_is_taken_away_counts_at_once_and_ends_what_is_open() {
     assert_eq!(status(&house, &mut ann).await, 200);
     let mut follows = Follower::new(&house.server, "/api/v1/events", &cookies(&ann)).await;
     house.keeper.set_catalog(with_role_of_ann("permissions: []\n"));
-    follows.until_its_end().await;
+    follows.until_it_is_over().await;
     let said = house.send(&mut ann, "GET", "/api/v1/status", "", "").await;
     assert_eq!((said.status, said.problem().as_str()), (403, "no-role"));
     let page = house.open(&mut ann, "/").await;
@@ -116,7 +116,7 @@ async fn a_role_that_expires_and_a_session_that_ends_by_time_end_what_is_open() 
     house.keeper.pass(Span::from_secs(11 * 3600));
     assert_eq!(status(&house, &mut ann).await, 200, "it is used, so it goes on");
     house.keeper.pass(Span::from_secs(8 * 3600));
-    follows.until_its_end().await;
+    follows.until_it_is_over().await;
     assert_eq!(status(&house, &mut ann).await, 403, "the role has expired at midnight, the session has not");
     house.keeper.pass(Span::from_secs(12 * 3600));
     assert_eq!(status(&house, &mut ann).await, 401, "nobody used it for half a day");

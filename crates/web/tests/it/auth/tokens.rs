@@ -56,7 +56,7 @@ async fn one_answer_for_tokens_that_are_wrong_over_or_taken_back() {
     let mut follows = Follower::new(&house.server, "/api/v1/events", &format!("authorization: Bearer {}\r\n", secret(&other))).await;
     let taken_back = house.with(&secret(&made), "POST", &format!("/api/v1/tokens/{}/revoke", id(&other)), "").await;
     assert!(taken_back.status == 200 && taken_back.json()["counts"] == false, "{taken_back:?}");
-    follows.until_its_end().await;
+    follows.until_it_is_over().await;
     house.keeper.pass(Span::from_days(1));
     let made_up = towpath_web::auth::Secret::make().unwrap();
     let mut answers = Vec::new();
