@@ -29,7 +29,11 @@ All of it, with what is usual:
   directory = \".towpath\"
   [server]
   listen = \"127.0.0.1:0\"            # a free port; or unix:/path/to/socket
-  # base_url = \"https://towpath.example.com\"   # what links in messages begin with
+  base_url = \"https://towpath.example.com\"   # what links in messages begin with
+  [auth.oidc]                       # people sign in; then it may listen for others, too
+  issuer = \"https://sso.example.com/realms/staff\"
+  client_id = \"towpath\"
+  client_secret_file = \"/etc/towpath/oidc-secret\"
   [identity]
   name = \"Towpath\"
   email = \"towpath@localhost\"

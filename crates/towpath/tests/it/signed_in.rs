@@ -122,7 +122,7 @@ impl Browser {
         assert_eq!((asked.status, asked.to.starts_with("/auth/login?back=")), (303, true), "{}", asked.to);
         let button = self.open(&asked.to);
         assert!(button.text.contains("Example SSO"), "{}", button.text);
-        let start = button.text.split("href=\"/auth/start").nth(1).and_then(|rest| rest.split('"').next()).expect("a way to sign in");
+        let start = button.text.split("href=\"/auth/start").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
         let away = self.open(&format!("/auth/start{}", start.replace("&amp;", "&")));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let back = house.provider.authorize(&away.to, subject, i64::try_from(now).unwrap());
@@ -216,7 +216,7 @@ fn what_was_followed_ends_with_the_session_and_a_restart_ends_no_session() {
     assert_eq!(out.status, 303, "{}", out.text);
     house.runtime.block_on(async {
         let ended = async { while let Ok(Some(_)) = stream.chunk().await {} };
-        tokio::time::timeout(crate::installation::PATIENCE, ended).await.expect("the stream ends with the session");
+        tokio::time::timeout(crate::installation::PATIENCE, ended).await.unwrap();
     });
     let gone = ann.open("/runs");
     assert_eq!((gone.status, gone.to.starts_with("/auth/login")), (303, true));
