@@ -70,6 +70,11 @@ impl Feed {
         }))
     }
 
+    /// How many answers that last are open.
+    pub(crate) fn open(&self) -> usize {
+        limits::STREAMS_MAX.saturating_sub(self.0.places.available_permits())
+    }
+
     /// A place for an answer that lasts.
     ///
     /// # Errors

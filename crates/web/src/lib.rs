@@ -42,6 +42,7 @@ pub mod fake;
 pub mod guard;
 pub mod hooks;
 pub mod limits;
+pub mod metrics;
 pub mod pages;
 pub mod problem;
 pub mod query;

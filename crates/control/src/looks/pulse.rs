@@ -54,6 +54,8 @@ impl Control {
         let seen_to = stuck.iter().filter(|stuck| seen_to.contains_key(&stuck.subject)).count() as u64;
         let config = (self.world.config.url.clone(), self.world.config.branch.clone());
         Ok(PulseView {
+            now,
+            config_commit: picture.snapshot().commit,
             event: picture.event.get(),
             queued: owned(queued),
             running: owned(running),

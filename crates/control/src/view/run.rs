@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use towpath_domain::Timestamp;
+use towpath_domain::{CommitId, Timestamp};
 
 use super::{ActionView, RunView};
 
@@ -88,6 +88,10 @@ pub struct CaseView {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PulseView {
+    /// When this was so.
+    pub now: Timestamp,
+    /// The commit of the config repository that counts; none before one was read.
+    pub config_commit: Option<CommitId>,
     /// The newest event.
     pub event: i64,
     /// Runs that are queued, by kind.

@@ -31,6 +31,7 @@ use crate::caller::Caller;
 use crate::feed::Feed;
 use crate::headers::secured;
 use crate::hooks::{self, Hooks};
+use crate::metrics::{self, Http, counted};
 use crate::problem::{Refusal, name_instance};
 use crate::{guard, limits, pages, rules};
 
@@ -46,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) hooks: Hooks,
     pub(crate) feed: Feed,
+    pub(crate) http: Arc<Http>,
     /// None where whoever can connect is the single user.
     pub(crate) auth: Option<Arc<Auth>>,
     /// Places of requests that are answered at the same time.
@@ -55,7 +57,16 @@ pub(crate) struct Shared {
 /// The API over `brain`. Waiting requests end early once `stopping` turns true.
 pub(crate) fn router(brain: Arc<dyn Brain>, hooks: Hooks, auth: Option<Arc<Auth>>, stopping: watch::Receiver<bool>) -> Router {
     let feed = Feed::new(Arc::clone(&brain), stopping.clone());
-    let shared = Shared { brain, stopping, hooks, feed, auth: auth.clone(), places: Arc::new(Semaphore::new(limits::REQUESTS_MAX)) };
+    let http = Arc::new(Http::default());
+    let shared = Shared {
+        brain,
+        stopping,
+        hooks,
+        feed,
+        http: Arc::clone(&http),
+        auth: auth.clone(),
+        places: Arc::new(Semaphore::new(limits::REQUESTS_MAX)),
+    };
     let mut v1 = Router::new().route("/openapi.json", get(reader::document));
     for operation in operations() {
         v1 = v1.route(operation.path, operation.handler);
@@ -78,7 +89,9 @@ pub(crate) fn router(brain: Arc<dyn Brain>, hooks: Hooks, auth: Option<Arc<Auth>
         .merge(explained)
         .merge(auth.as_ref().map(pages::sign_in::router).unwrap_or_default())
         .layer(middleware::from_fn_with_state(shared.clone(), in_a_place))
+        .route("/metrics", get(metrics::metrics))
         .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(metrics::readyz))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method);
     let https = auth.as_ref().is_some_and(|auth| auth.settings.base_url.is_https());
@@ -95,6 +108,7 @@ pub(crate) fn router(brain: Arc<dyn Brain>, hooks: Hooks, auth: Option<Arc<Auth>
         .layer(middleware::from_fn(within_time))
         .layer(middleware::from_fn(name_instance))
         .layer(middleware::from_fn_with_state(https, secured))
+        .layer(middleware::from_fn_with_state(http, counted))
         .with_state(shared)
 }
 
