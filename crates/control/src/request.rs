@@ -83,7 +83,7 @@ pub type ReleaseRequest = HoldRequest;
 #[serde(rename_all = "camelCase")]
 pub struct Asked {
     /// A person's name. Left out where the server knows who asks; a single user on their own machine who leaves it out is called `local user`.
-    #[serde(default, deserialize_with = "something")]
+    #[serde(default, deserialize_with = "something", skip_serializing_if = "String::is_empty")]
     #[schemars(length(min = 1, max = 500), regex(pattern = LINE))]
     pub by: String,
     /// The reason.

@@ -19,6 +19,8 @@ mod http;
 mod keeper;
 mod kube;
 mod missing;
+#[cfg(feature = "oidc")]
+pub mod oidc;
 mod packages;
 mod proxy;
 mod python;

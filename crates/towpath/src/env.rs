@@ -7,6 +7,8 @@ use std::path::PathBuf;
 pub const VARIABLES: &[(&str, &str)] = &[
     ("TOWPATH_CONFIG", "the towpath.toml to use (as --config)"),
     ("TOWPATH_BY", "who asks for promotions, rollbacks, holds and releases (as --by)"),
+    ("TOWPATH_SERVER", "the server to ask (as --server)"),
+    ("TOWPATH_TOKEN", "the token that shows a server elsewhere who asks (as --token-file)"),
     ("TOWPATH_LOG", "what the server logs: error, warn, info, debug or trace; per part: info,towpath_runs=debug"),
     ("TOWPATH_CRASH_AFTER_EVENT", "for tests: the server kills itself once it has recorded this many events"),
     ("PATH", "where builds and containers find commands that they do not bring along"),
@@ -18,6 +20,16 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("USER", "who asks, when nothing else says"),
 ];
 
+/// A token, shown by nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenText(pub String);
+
+impl std::fmt::Debug for TokenText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TokenText")
+    }
+}
+
 /// What the environment says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Environment {
@@ -25,6 +37,10 @@ pub struct Environment {
     pub config: Option<PathBuf>,
     /// `TOWPATH_BY`.
     pub by: Option<String>,
+    /// `TOWPATH_SERVER`.
+    pub server: Option<String>,
+    /// `TOWPATH_TOKEN`.
+    pub token: Option<TokenText>,
     /// `TOWPATH_LOG`.
     pub log: Option<String>,
     /// `NO_COLOR` is set, or `TERM` is `dumb`.
@@ -48,6 +64,8 @@ impl Environment {
         Self {
             config: set("TOWPATH_CONFIG").map(PathBuf::from),
             by: text("TOWPATH_BY"),
+            server: text("TOWPATH_SERVER"),
+            token: text("TOWPATH_TOKEN").map(|token| TokenText(token.trim().to_owned())),
             log: text("TOWPATH_LOG"),
             no_color: set("NO_COLOR").is_some() || text("TERM").is_some_and(|term| term == "dumb"),
             user: text("USER"),

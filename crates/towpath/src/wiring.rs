@@ -1,6 +1,7 @@
 //! The parts put together.
 
 mod artifacts;
+mod auth;
 mod brain;
 mod forge;
 mod hooks;

@@ -16,8 +16,8 @@ use crate::sight::Sight;
 use crate::steer::Control;
 use crate::view::{GraphFilter, GraphView, NodeView, Problem};
 
-/// The most nodes of one drawing: more, nobody can read.
-const NODES_MAX: usize = 1500;
+/// The most nodes of one drawing: more, nobody can read, and a page of them takes long on a bad line.
+const NODES_MAX: usize = 800;
 
 impl Control {
     /// What publishes to what.
@@ -120,15 +120,51 @@ impl<'a> Drawing<'a> {
         kept
     }
 
-    /// The most telling nodes: trouble and motion first, and of the rest as much as can be drawn.
-    fn most_telling(&self) -> HashSet<usize> {
-        let rank = |node: &NodeView| {
-            let at = node.state.as_deref().and_then(|word| Standing::ALL.iter().position(|standing| standing.word() == word));
-            at.unwrap_or(Standing::ALL.len())
+    /// The most telling nodes, `most` at most: trouble and motion first, with all that hangs together with them as far as that can be drawn.
+    fn most_telling(&self, most: usize) -> HashSet<usize> {
+        let rank = |at: usize| {
+            let word = self.nodes[at].state.as_deref();
+            Standing::ALL.iter().position(|standing| Some(standing.word()) == word).unwrap_or(Standing::ALL.len())
         };
-        let mut order: Vec<(usize, usize)> = self.nodes.iter().enumerate().map(|(at, node)| (rank(node), at)).collect();
-        order.sort_unstable();
-        order.into_iter().take(NODES_MAX).map(|(_, at)| at).collect()
+        let mut groups = self.groups();
+        for group in &mut groups {
+            group.sort_unstable_by_key(|at| (rank(*at), *at));
+        }
+        groups.sort_by_key(|group| group.first().map(|at| (rank(*at), *at)));
+        let mut kept = HashSet::new();
+        for group in &groups {
+            if kept.len() + group.len() <= most {
+                kept.extend(group);
+            } else if kept.is_empty() {
+                // One that is too large by itself is drawn in part.
+                kept.extend(group.iter().take(most));
+            }
+        }
+        kept
+    }
+
+    /// Nodes that hang together, whichever way edges lead.
+    fn groups(&self) -> Vec<Vec<usize>> {
+        let mut beside: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];
+        for (from, to) in &self.edges {
+            beside[*from].push(*to);
+            beside[*to].push(*from);
+        }
+        let mut met = vec![false; self.nodes.len()];
+        let mut groups = Vec::new();
+        for start in 0..self.nodes.len() {
+            let (mut group, mut open) = (Vec::new(), vec![start]);
+            while let Some(at) = open.pop() {
+                if !std::mem::replace(&mut met[at], true) {
+                    group.push(at);
+                    open.extend(&beside[at]);
+                }
+            }
+            if !group.is_empty() {
+                groups.push(group);
+            }
+        }
+        groups
     }
 
     fn keep(self, kept: &HashSet<usize>) -> Self {
@@ -189,12 +225,48 @@ pub(crate) fn graph(picture: &Picture, facts: &Facts, sight: &Sight, filter: &Gr
         let kept = drawing.around(&around);
         drawing = drawing.keep(&kept);
     }
-    let left_out = drawing.nodes.len().saturating_sub(NODES_MAX);
-    if left_out > 0 {
-        let kept = drawing.most_telling();
+    let all = drawing.nodes.len();
+    if all > NODES_MAX {
+        let kept = drawing.most_telling(NODES_MAX);
         drawing = drawing.keep(&kept);
     }
+    let left_out = all - drawing.nodes.len();
     let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
     let edges = drawing.edges.iter().map(|(from, to)| (number(*from), number(*to))).collect();
     GraphView { edges, left_out: number(left_out), nodes: drawing.nodes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nodes with these states, the others channels, and these edges.
+    fn drawing(states: &[Option<Standing>], edges: &[(usize, usize)]) -> Drawing<'static> {
+        let mut drawing = Drawing::default();
+        for (at, state) in states.iter().enumerate() {
+            drawing.channel(format!("n{at}").leak(), false);
+            drawing.nodes[at].state = state.map(|state| state.word().to_owned());
+        }
+        drawing.edges.extend(edges);
+        drawing
+    }
+
+    fn kept(drawing: &Drawing<'_>, most: usize) -> Vec<usize> {
+        let mut kept: Vec<usize> = drawing.most_telling(most).into_iter().collect();
+        kept.sort_unstable();
+        kept
+    }
+
+    #[test]
+    fn what_is_in_trouble_is_drawn_with_all_that_hangs_together_with_it() {
+        let (quiet, stuck) = (Some(Standing::ALL[Standing::ALL.len() - 1]), Some(Standing::ALL[0]));
+        // Two ways of three, with a channel in the middle; the second ends in trouble. And one that stands alone.
+        let states = [quiet, None, quiet, quiet, None, stuck, quiet];
+        let drawing = drawing(&states, &[(0, 1), (1, 2), (3, 4), (4, 5)]);
+        assert_eq!(kept(&drawing, 3), [3, 4, 5]);
+        assert_eq!(kept(&drawing, 4), [3, 4, 5, 6], "what still fits is drawn, what would be drawn in part is not");
+        assert_eq!(kept(&drawing, 7).len(), 7);
+        assert_eq!(kept(&drawing, 2).len(), 2, "a way that is too long by itself is drawn in part");
+        assert!(kept(&drawing, 1) == [5], "its trouble first");
+    }
 }

@@ -232,6 +232,10 @@ fn asked(context: &Context, request: &Request) -> Result<Asked, Failure> {
     if why.is_empty() {
         return Err(usage("the reason is empty", "say why with --reason TEXT"));
     }
+    if context.asks_elsewhere() {
+        // The token says who asks; whoever names somebody else is refused there.
+        return Ok(Asked { by: request.by.clone().unwrap_or_default(), why: why.to_owned() });
+    }
     let said = request.by.clone().or_else(|| context.environment.by.clone()).or_else(git_user).or_else(|| context.environment.user.clone());
     match said.map(|by| by.trim().to_owned()).filter(|by| !by.is_empty()) {
         Some(by) => Ok(Asked { by, why: why.to_owned() }),

@@ -141,7 +141,7 @@ async fn tell(repositories: &Repositories, server: &Server, client: &Client, liv
     story.say(&format!(
         "A web service, its stage, a smoke test and its production, in {}.\nEvery line is an event of the ledger of a real server ({}).\n",
         server.config().file.parent().unwrap_or(Path::new(".")).display(),
-        client.endpoint(),
+        client.place(),
     ));
     let mut commits = Vec::new();
     for chapter in CHAPTERS {

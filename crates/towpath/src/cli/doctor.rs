@@ -34,6 +34,11 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
+    if context.asks_elsewhere() {
+        let client = context.client()?;
+        let findings = block_on(async { Ok(client.doctor().await?) })?;
+        return shown(context, &args, &findings);
+    }
     let findings = match context.config() {
         Ok(config) => {
             let mut findings = vec![ok("towpath.toml", format!("{} makes sense", config.file.display())), state(&config.state)];
@@ -52,6 +57,10 @@ pub(super) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         }
         Err(failure) => vec![error("towpath.toml", failure.message, failure.help), git_version()],
     };
+    shown(context, &args, &findings)
+}
+
+fn shown(context: &Context, args: &Args, findings: &[Finding]) -> Result<Exit, Failure> {
     context.out.show(args.shown.output, &findings, |findings, look| output::findings::render(findings, look))?;
     Ok(if findings.iter().any(|finding| finding.level == "error") { Exit::Findings } else { Exit::Ok })
 }
@@ -147,7 +156,7 @@ fn server(config: &Config) -> Result<(Finding, Option<Vec<Finding>>), Failure> {
     };
     block_on(async {
         Ok(match client.doctor().await {
-            Ok(theirs) => (ok("server", format!("answers at {}", client.endpoint())), Some(theirs)),
+            Ok(theirs) => (ok("server", format!("answers at {}", client.place())), Some(theirs)),
             Err(why) => {
                 let failure = Failure::from(why);
                 (error("server", failure.message, failure.help), None)

@@ -17,6 +17,7 @@ mod runs;
 mod serve;
 mod status;
 mod stop_services;
+mod token;
 mod validate;
 mod wait;
 
@@ -47,6 +48,13 @@ struct Cli {
     /// The towpath.toml to use; the nearest in this folder or above it otherwise.
     #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
     config: Option<PathBuf>,
+    /// The server to ask, as people reach it: https://towpath.example.com. Otherwise the one that runs here. Who asks is shown by the token in
+    /// TOWPATH_TOKEN or --token-file.
+    #[arg(long, global = true, value_name = "URL", help_heading = "Everywhere")]
+    server: Option<String>,
+    /// A file that holds the token, and that nobody else can read.
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
+    token_file: Option<PathBuf>,
     /// When to use colours.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true, help_heading = "Everywhere")]
     color: Color,
@@ -75,6 +83,8 @@ enum Command {
     Render(render::Args),
     History(history::Args),
     Doctor(doctor::Args),
+    #[command(subcommand)]
+    Token(token::Command),
     StopServices(stop_services::Args),
     #[command(subcommand)]
     Ledger(ledger::Command),
@@ -112,7 +122,7 @@ pub fn run(args: &[OsString], environment: &Environment) -> ExitCode {
         }
     };
     let out = Out::detect(cli.color, environment);
-    let context = Context::new(out, environment.clone(), cli.config);
+    let context = Context::new(out, environment.clone(), cli.config).asking(cli.server, cli.token_file);
     match dispatch(&context, cli.command) {
         Ok(exit) => exit.into(),
         Err(failure) => {
@@ -143,6 +153,7 @@ fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Render(args) => render::run(context, &args),
         Command::History(args) => history::run(context, args),
         Command::Doctor(args) => doctor::run(context, args),
+        Command::Token(command) => token::run(context, command),
         Command::StopServices(args) => stop_services::run(context, &args),
         Command::Ledger(command) => ledger::run(context, command),
         Command::Completions(args) => completions::run(context, &args),

@@ -29,7 +29,11 @@ All of it, with what is usual:
   directory = \".towpath\"
   [server]
   listen = \"127.0.0.1:0\"            # a free port; or unix:/path/to/socket
-  # base_url = \"https://towpath.example.com\"   # what links in messages begin with
+  base_url = \"https://towpath.example.com\"   # what links in messages begin with
+  [auth.oidc]                       # people sign in; then it may listen for others, too
+  issuer = \"https://sso.example.com/realms/staff\"
+  client_id = \"towpath\"
+  client_secret_file = \"/etc/towpath/oidc-secret\"
   [identity]
   name = \"Towpath\"
   email = \"towpath@localhost\"
@@ -64,7 +68,6 @@ pub(super) fn run(context: &Context, _args: &Args) -> Result<Exit, Failure> {
     let around = wiring::Surroundings {
         host_env: context.environment.host.clone(),
         shim: vec![shim.display().to_string(), "shim".to_owned()],
-        auth: None,
         crash_after: context.environment.crash_after,
     };
     runtime.block_on(async { wiring::serve(config, around, stop_signal()?).await })?;

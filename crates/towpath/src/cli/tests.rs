@@ -31,12 +31,17 @@ fn the_command_line_is_sound() {
 
 #[test]
 fn every_command_has_a_help_with_examples() {
-    for inner in command().get_subcommands().filter(|inner| !inner.is_hide_set() && inner.get_name() != "ledger") {
-        let about = inner.get_about().map(ToString::to_string).unwrap_or_default();
-        assert!(!about.is_empty(), "{}", inner.get_name());
-        let after = inner.get_after_help().map(ToString::to_string).unwrap_or_default();
-        assert!(after.contains(&format!("towpath {}", inner.get_name())), "{}: {after}", inner.get_name());
+    fn check(command: &clap::Command, above: &str) {
+        for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set()) {
+            let name = format!("{above} {}", inner.get_name());
+            let about = inner.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(!about.is_empty(), "{name}");
+            let after = inner.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(inner.has_subcommands() || after.contains(&name), "{name}: {after}");
+            check(inner, &name);
+        }
     }
+    check(&command(), "towpath");
 }
 
 /// The examples in the help are command lines that parse: a renamed flag cannot leave a stale one behind.

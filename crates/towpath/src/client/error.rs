@@ -44,6 +44,30 @@ pub enum ClientError {
         /// How long was waited.
         seconds: u64,
     },
+    /// No token may be sent there.
+    #[error("{url:?} is no server to ask: {why}")]
+    BadServer {
+        /// Where.
+        url: String,
+        /// Why not.
+        why: String,
+    },
+    /// A server elsewhere does not answer.
+    #[error("the server at {server} does not answer: {why}")]
+    Away {
+        /// Where.
+        server: String,
+        /// Why.
+        why: String,
+    },
+    /// Something answers that leads elsewhere.
+    #[error("what answers at {server} leads elsewhere (status {status}), and a token is sent to no other place")]
+    NotTheServer {
+        /// Where.
+        server: String,
+        /// What it said.
+        status: u16,
+    },
     /// It answered something that this program does not understand.
     #[error("the server's answer makes no sense: {what}")]
     Unreadable {
@@ -75,6 +99,11 @@ impl From<ClientError> for Failure {
             }
             ClientError::Unreadable { .. } => {
                 (Exit::Failed, "is the server of another version? `towpath doctor` tells; restart it with this one".to_owned())
+            }
+            ClientError::BadServer { .. } => (Exit::Usage, "write https://host, as in --server https://towpath.example.com".to_owned()),
+            ClientError::Away { .. } => (Exit::Unreachable, "check the address, and that this machine can reach it".to_owned()),
+            ClientError::NotTheServer { .. } => {
+                (Exit::Unreachable, "use the address that the pages have: [server] base_url of the installation".to_owned())
             }
             ClientError::Refused(problem) if problem.status == 404 => (Exit::Held, problem.mend.clone()),
             ClientError::Refused(problem) => (Exit::Failed, problem.mend.clone()),

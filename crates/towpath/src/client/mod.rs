@@ -2,6 +2,7 @@
 
 mod error;
 mod path;
+mod remote;
 mod transport;
 
 #[cfg(test)]
@@ -9,25 +10,37 @@ mod tests;
 
 use std::path::PathBuf;
 
+use secrecy::SecretString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use towpath_control::request::{
     AckRequest, CancelRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest,
 };
 use towpath_control::view::{Accepted, ExplainView, Finding, HistoryLine, PageView, PlanView, RunDetail, RunView, StatusView};
-use towpath_web::{Endpoint, HistoryFilter, LogPage, RunFilter};
+#[cfg(test)]
+use towpath_web::Endpoint;
+use towpath_web::auth::{MadeToken, NewToken, TokenView};
+use towpath_web::{HistoryFilter, LogPage, RunFilter};
 
 pub use error::ClientError;
 
 use crate::config::Config;
 use crate::server_file::{self, ServerFile};
 use path::Path;
+use remote::Remote;
+use transport::Here;
 
-/// A server, found by the file that it left in the state directory.
+/// A running server.
 #[derive(Debug, Clone)]
-pub struct Client {
-    endpoint: Endpoint,
-    pid: Option<u32>,
+pub struct Client(Way);
+
+/// How it is reached.
+#[derive(Debug, Clone)]
+enum Way {
+    /// On this machine, found by the file that it left in the state directory.
+    Here(Here),
+    /// Where people reach it, with a token.
+    There(Remote),
 }
 
 impl Client {
@@ -38,21 +51,47 @@ impl Client {
     pub fn find(config: &Config) -> Result<Self, ClientError> {
         let file: PathBuf = config.state.join(server_file::NAME);
         match ServerFile::read(&config.state) {
-            Ok(Some(server)) => Ok(Self { endpoint: server.address, pid: Some(server.pid) }),
+            Ok(Some(server)) => Ok(Self(Way::Here(Here { endpoint: server.address, pid: Some(server.pid), key: server.key }))),
             Ok(None) => Err(ClientError::NotRunning { file }),
             Err(source) => Err(ClientError::ServerFile { file, source }),
         }
     }
 
+    /// A server that people reach at `url`, asked with a token.
+    ///
+    /// # Errors
+    /// When that is no address to send a token to.
+    pub fn remote(url: &str, token: Option<SecretString>) -> Result<Self, ClientError> {
+        Remote::new(url, token).map(|remote| Self(Way::There(remote)))
+    }
+
     /// A server at a known address.
     #[cfg(test)]
     pub fn at(endpoint: Endpoint) -> Self {
-        Self { endpoint, pid: None }
+        Self(Way::Here(Here { endpoint, pid: None, key: None }))
     }
 
     /// Where it is.
-    pub fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
+    pub fn place(&self) -> String {
+        match &self.0 {
+            Way::Here(here) => here.endpoint.to_string(),
+            Way::There(there) => there.base().to_owned(),
+        }
+    }
+
+    /// The tokens there are: the caller's own, and all of them for who administers the installation.
+    pub async fn tokens(&self) -> Result<Vec<TokenView>, ClientError> {
+        self.get(&Path::new("tokens")).await
+    }
+
+    /// Makes a token.
+    pub async fn make_token(&self, request: &NewToken) -> Result<MadeToken, ClientError> {
+        self.post("tokens", request).await
+    }
+
+    /// Takes a token back.
+    pub async fn revoke_token(&self, id: &str) -> Result<TokenView, ClientError> {
+        self.exchange("POST", &Path::new("tokens").segment(id).segment("revoke"), Vec::new()).await
     }
 
     /// What is where, moving and stuck.
@@ -140,11 +179,18 @@ impl Client {
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &Path) -> Result<T, ClientError> {
-        transport::exchange(&self.endpoint, self.pid, "GET", path.as_str(), Vec::new()).await
+        self.exchange("GET", path, Vec::new()).await
     }
 
     async fn post<T: DeserializeOwned>(&self, name: &str, request: &impl Serialize) -> Result<T, ClientError> {
         let body = serde_json::to_vec(request).map_err(|error| ClientError::Unreadable { what: error.to_string() })?;
-        transport::exchange(&self.endpoint, self.pid, "POST", Path::new(name).as_str(), body).await
+        self.exchange("POST", &Path::new(name), body).await
+    }
+
+    async fn exchange<T: DeserializeOwned>(&self, method: &str, path: &Path, body: Vec<u8>) -> Result<T, ClientError> {
+        match &self.0 {
+            Way::Here(here) => transport::exchange(here, method, path.as_str(), body).await,
+            Way::There(there) => there.exchange(method, path.as_str(), body).await,
+        }
     }
 }

@@ -17,7 +17,7 @@ async fn server(at: &str, shown: Shown) -> (Client, Arc<FakeBrain>, watch::Sende
     let client = Client::at(listener.endpoint().clone());
     let brain = Arc::new(FakeBrain::new(shown));
     let (stop, stopping) = watch::channel(false);
-    tokio::spawn(serve(listener, Arc::clone(&brain) as Arc<dyn towpath_web::Brain>, Default::default(), stopping));
+    tokio::spawn(serve(listener, Arc::clone(&brain) as Arc<dyn towpath_web::Brain>, towpath_web::Settings::default(), stopping));
     (client, brain, stop)
 }
 
@@ -82,7 +82,8 @@ async fn a_refusal_tells_its_reason_and_mend_and_has_its_code() {
 #[tokio::test]
 async fn a_server_that_is_gone_is_told_from_one_that_never_was() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let gone = Client { endpoint: Endpoint::Tcp(listener.local_addr().unwrap()), pid: Some(7) };
+    let endpoint = Endpoint::Tcp(listener.local_addr().unwrap());
+    let gone = Client(Way::Here(Here { endpoint, pid: Some(7), key: None }));
     drop(listener);
     let failure = Failure::from(gone.status().await.unwrap_err());
     assert_eq!(failure.exit, Exit::Unreachable);

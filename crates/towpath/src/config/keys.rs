@@ -19,6 +19,7 @@ pub static FILE: Shape = Shape::Table(&[
     ("config", Shape::Table(&[("url", Shape::Value), ("branch", Shape::Value)])),
     ("state", Shape::Table(&[("directory", Shape::Value)])),
     ("server", Shape::Table(&[("listen", Shape::Value), ("base_url", Shape::Value)])),
+    ("auth", super::auth::SHAPE),
     ("identity", Shape::Table(&[("name", Shape::Value), ("email", Shape::Value)])),
     ("poll", Shape::Table(&[("local", Shape::Value), ("remote", Shape::Value)])),
     ("notify", super::notify::SHAPE),

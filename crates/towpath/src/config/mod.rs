@@ -1,6 +1,7 @@
 //! `towpath.toml`: this installation. What is wanted where is not said here, but in the config repository.
 
 pub mod artifacts;
+pub mod auth;
 pub mod builds;
 mod find;
 pub mod forge;
@@ -35,6 +36,8 @@ pub struct Config {
     pub state: PathBuf,
     /// Where the server listens.
     pub listen: Endpoint,
+    /// How people sign in; none on a single user's own machine.
+    pub auth: Option<auth::Auth>,
     /// Who Towpath is in the commits that it makes.
     pub identity: Identity,
     /// How often repositories are looked at.

@@ -6,13 +6,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use toml::Spanned;
 use toml::de::DeTable;
 use towpath_domain::{BranchName, RepoUrl, Span};
 use towpath_web::Endpoint;
 
 use super::forge::Forge;
 use super::outside::{self, Outside};
-use super::{Config, Identity, Poll, Repository, builds, keys, notify, webhooks};
+use super::{Config, Identity, Poll, Repository, auth, builds, keys, notify, webhooks};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -45,6 +46,7 @@ struct Raw {
     state: Directory,
     #[serde(default)]
     server: RawServer,
+    auth: Option<Spanned<auth::Raw>>,
     #[serde(default)]
     identity: RawIdentity,
     #[serde(default)]
@@ -97,20 +99,8 @@ struct Directory {
 
 #[derive(Deserialize, Default)]
 struct RawServer {
-    #[serde(default, deserialize_with = "own")]
-    listen: Option<Endpoint>,
-    base_url: Option<BaseUrl>,
-}
-
-/// An address that only this machine can connect to: without sign-in, whoever can connect may do everything.
-fn own<'de, D: serde::Deserializer<'de>>(field: D) -> Result<Option<Endpoint>, D::Error> {
-    let endpoint = Endpoint::deserialize(field)?;
-    if endpoint.is_local() {
-        return Ok(Some(endpoint));
-    }
-    let why =
-        format!("{endpoint} can be reached from other machines, and nobody has to sign in: listen on 127.0.0.1, [::1] or a Unix socket");
-    Err(serde::de::Error::custom(why))
+    listen: Option<Spanned<Endpoint>>,
+    base_url: Option<Spanned<BaseUrl>>,
 }
 
 /// What links to this server begin with.
@@ -246,6 +236,9 @@ pub fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
     })?;
     let config = assemble(file, raw).map_err(|(span, message)| {
         let help = match span {
+            Some(_) if message.ends_with(NOBODY_SIGNS_IN) => {
+                "listen on 127.0.0.1, [::1] or a Unix socket, or set up sign-in under [auth]: docs/operate.md shows how"
+            }
             Some(_) => "correct the value; `towpath serve --help` shows an example of the file",
             None => "use shorter, plain paths",
         };
@@ -259,9 +252,13 @@ pub fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
         .outside
         .consistent()
         .and_then(|()| config.webhooks.consistent(&config.outside))
+        .and_then(|()| config.auth.as_ref().map_or(Ok(()), |auth| auth.consistent(&config.outside)))
         .map_err(|message| at(None, message, "docs/operate.md shows where credentials may stand".to_owned()))?;
     Ok(config)
 }
+
+/// How the refusal to listen for strangers ends.
+const NOBODY_SIGNS_IN: &str = "nobody has to sign in";
 
 /// What is wrong with the file as a whole, and where in the text if that can be told.
 pub(super) type Wrong = (Option<Range<usize>>, String);
@@ -275,7 +272,13 @@ fn assemble(file: &Path, raw: Raw) -> Result<Config, Wrong> {
         Some(branch) => branch,
         None => BranchName::new("main").map_err(|error| anywhere(error.to_string()))?,
     };
-    let listen = match raw.server.listen {
+    let base_url = raw.server.base_url.map(|url| Spanned::new(url.span(), url.into_inner().0));
+    let auth = raw.auth.map(|auth| auth::Raw::at(auth, base_url.as_ref(), folder)).transpose()?;
+    if let Some(listen) = raw.server.listen.as_ref().filter(|listen| auth.is_none() && !listen.get_ref().is_local()) {
+        let message = format!("{} can be reached from other machines, and {NOBODY_SIGNS_IN}", listen.get_ref());
+        return Err((Some(listen.span()), message));
+    }
+    let listen = match raw.server.listen.map(Spanned::into_inner) {
         Some(Endpoint::Unix(path)) => Endpoint::Unix(folder.join(path)),
         Some(tcp) => tcp,
         None => "127.0.0.1:0".parse().map_err(|error: towpath_web::EndpointError| anywhere(error.to_string()))?,
@@ -288,12 +291,13 @@ fn assemble(file: &Path, raw: Raw) -> Result<Config, Wrong> {
         file: file.to_owned(),
         repository: Repository { url, branch },
         listen,
+        auth,
         identity: Identity { name: name(raw.identity.name, "Towpath"), email: name(raw.identity.email, "towpath@localhost") },
         poll: Poll {
             local: raw.poll.local.map_or(Span::from_millis(50), |pause| pause.0),
             remote: raw.poll.remote.map_or(Span::from_secs(30), |pause| pause.0),
         },
-        base_url: raw.server.base_url.map(|url| url.0),
+        base_url: base_url.map(Spanned::into_inner),
         notify: raw.notify.from(folder).map_err(anywhere)?,
         registry: raw.registry.directory.map_or_else(|| state.join("registry"), |path| folder.join(path)),
         state,

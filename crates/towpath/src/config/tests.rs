@@ -207,7 +207,7 @@ fn what_is_wrong_is_told_with_its_place_and_mend() {
         (&with("[poll]\nlocal = \"soon\""), (4, 9), "\"soon\" is not a span of time", "correct"),
         (&with("[poll]\n  local = \"1ms\""), (4, 11), "too short", "correct"),
         (&with("[poll]\nlocal = 5"), (4, 9), "invalid type: integer `5`", "correct"),
-        (&with("[server]\nlisten = \"0.0.0.0:80\""), (4, 10), "reached from other machines", "correct"),
+        (&with("[server]\nlisten = \"0.0.0.0:80\""), (4, 10), "reached from other machines, and nobody has to sign in", "[auth]"),
         (&with("[server]\nlisten = \"here\""), (4, 10), "not an address", "correct"),
         (&with("[notify]\ncommand = []"), (4, 11), "names no program", "correct"),
         (&with("[server]\nbase_url = \"towpath.example.com\""), (4, 12), "no address that links can begin with", "correct"),
@@ -303,5 +303,63 @@ proptest::proptest! {
         proptest::prop_assume!(!["config", "state", "server", "identity", "poll", "notify", "registry", "runs", "builds"].contains(&key.as_str()));
         let error = read(&format!("[config]\nurl = \"c\"\n[{key}]\nx = 1\n")).unwrap_err();
         proptest::prop_assert_eq!((error.line, error.message), (3, format!("the key `{key}` is not known")));
+    }
+}
+
+#[test]
+fn people_sign_in_as_the_file_says() {
+    use towpath_web::auth::Everybody;
+
+    use super::super::outside::Credential;
+    let config = read(
+        r#"
+        config = { url = "config" }
+        server = { listen = "0.0.0.0:7001", base_url = "https://towpath.example.com/" }
+        [auth]
+        everybody = "nothing"
+        trusted_proxies = ["10.0.0.0/8", "::1"]
+        session_idle = "1h"
+        token_max = "30d"
+        [auth.oidc]
+        issuer = "https://sso.example.com/realms/staff"
+        client_id = "towpath"
+        client_secret_file = "oidc-secret"
+        scopes = ["profile"]
+        username_claim = "preferred_username"
+        ca = "ca.pem"
+        "#,
+    )
+    .unwrap();
+    let auth = config.auth.unwrap();
+    assert_eq!((auth.base_url.to_string().as_str(), auth.everybody), ("https://towpath.example.com", Everybody::Nothing));
+    assert_eq!((auth.session_idle, auth.session_max, auth.token_max), (Some("1h".parse().unwrap()), None, Some("30d".parse().unwrap())));
+    assert_eq!(auth.trusted_proxies.len(), 2);
+    let oidc = auth.oidc.unwrap();
+    assert_eq!(oidc.client_secret, Credential::File("/srv/delivery/oidc-secret".into()));
+    assert_eq!(oidc.ca.as_deref(), Some(Path::new("/srv/delivery/ca.pem")));
+    assert_eq!((oidc.username_claim.as_deref(), oidc.name), (Some("preferred_username"), None));
+    let tokens_only = read("[config]\nurl = \"c\"\n[server]\nbase_url = \"http://127.0.0.1:7001\"\n[auth]\n").unwrap();
+    assert!(tokens_only.auth.unwrap().oidc.is_none());
+}
+
+#[test]
+fn what_is_wrong_with_sign_in_is_told_where_it_stands() {
+    let with = |auth: &str| format!("[config]\nurl = \"c\"\n[server]\nbase_url = \"https://towpath.example.com\"\n{auth}\n");
+    let oidc = "[auth.oidc]\nissuer = \"https://sso.example.com\"\nclient_id = \"t\"\n";
+    for (text, line, message) in [
+        ("[config]\nurl = \"c\"\n[auth]\n".to_owned(), 3, "set base_url under [server]"),
+        (with("[auth]").replace("https", "http"), 4, "not https"),
+        (with("[auth]").replace(".com", ".com/towpath"), 4, "nothing after it"),
+        (with("[auth]\neverybody = \"admin\""), 6, "unknown variant `admin`"),
+        (with("[auth]\ntrusted_proxies = [\"10.0.0.0/40\"]"), 6, "is no network"),
+        (with("[auth]\nsession_max = \"1s\""), 6, "too short"),
+        (with(oidc), 5, "client_secret_file"),
+        (with(&format!("{oidc}client_secret = \"hunter2\"")), 8, "no credential stands in this file"),
+        (with(&format!("{oidc}client_secret_file = \"s\"\nscopes = [\"a b\"]")), 5, "is no scope"),
+        (with(&format!("{oidc}client_secret = {{ secret = \"team/sso\", field = \"s\" }}")), 1, "there is no [secrets]"),
+        (with("[auth]\nround_robin = 1"), 6, "`auth.round_robin` is not known"),
+    ] {
+        let error = read(&text).unwrap_err();
+        assert!(error.line == line && error.message.contains(message) && !error.message.contains("hunter2"), "{text}\n{error:?}");
     }
 }

@@ -12,6 +12,7 @@ pub mod progress;
 pub mod runs;
 pub mod status;
 pub mod table;
+pub mod tokens;
 pub mod words;
 
 #[cfg(test)]

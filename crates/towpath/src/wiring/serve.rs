@@ -17,9 +17,10 @@ use towpath_registry::LayoutRegistry;
 use towpath_runs::world::{Builders, Catalogs, Clock, ConfigRepository, Current, Images, Mirrors};
 use towpath_runs::{Train, Workers, World};
 use towpath_secrets::SecretStore;
-use towpath_web::auth::{Auth, AuthSettings, LocalKey};
+use towpath_web::Listener;
+use towpath_web::auth::{Auth, LocalKey};
 use towpath_web::hooks::{HookLimits, HookSettings};
-use towpath_web::{Listener, Settings as ServeSettings};
+use towpath_web::server::Settings as Serving;
 
 use super::artifacts::artifacts;
 use super::brain::Wired;
@@ -40,8 +41,6 @@ pub struct Surroundings {
     pub host_env: Vec<(String, String)>,
     /// The command that starts the process which looks after one pod.
     pub shim: Vec<String>,
-    /// How people sign in; without it, whoever can connect is the single user of this machine.
-    pub auth: Option<AuthSettings>,
     /// Ends this process with `kill -9` right after it has recorded this many events: how the tests kill it everywhere.
     pub crash_after: Option<i64>,
 }
@@ -111,10 +110,13 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         pages: config.base_url.as_deref().map(Pages::new),
     });
     let control = Control::new(Arc::clone(&world), Pace { local: config.poll.local, remote: config.poll.remote });
-    let key = around.auth.as_ref().map(|auth| auth.local_key.clone());
-    let auth = match around.auth {
-        Some(settings) => Some(Auth::open(settings, Arc::new(InLedger(Arc::clone(&world)))).await?),
-        None => None,
+    let (auth, key) = match &config.auth {
+        Some(auth) => {
+            let settings = super::auth::settings(auth, &outside.secrets())?;
+            let key = settings.local_key.clone();
+            (Some(Auth::open(settings, Arc::new(InLedger(Arc::clone(&world)))).await?), Some(key))
+        }
+        None => (None, None),
     };
     let listener = match &auth {
         Some(_) => Listener::bind_to_all(&config.listen).await?,
@@ -153,7 +155,7 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         tokio::spawn(Arc::clone(&control).keep_going(shutdown.clone())),
         tokio::spawn(Workers::new(Arc::clone(&world), format!("worker-{}", std::process::id())).run(shutdown.clone())),
         tokio::spawn(towpath_notify::run(ledger.clone(), listeners, tell, shutdown.clone())),
-        tokio::spawn(towpath_web::serve(listener, brain, ServeSettings { hooks, auth }, shutdown)),
+        tokio::spawn(towpath_web::serve(listener, brain, Serving { hooks, auth }, shutdown)),
         controllers,
     ];
     for part in parts {

@@ -23,6 +23,7 @@ mod reports;
 mod repositories;
 mod served;
 mod signed;
+mod signed_in;
 mod targets;
 mod telling;
 mod train;

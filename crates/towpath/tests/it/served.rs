@@ -29,7 +29,7 @@ fn served_at(listen: &str, shown: Shown) -> Served {
     place.write(".towpath/server.json", &entry.to_string());
     let brain = Arc::new(FakeBrain::new(shown));
     let (stop, stopping) = watch::channel(false);
-    runtime.spawn(serve(listener, Arc::clone(&brain) as Arc<dyn towpath_web::Brain>, Default::default(), stopping));
+    runtime.spawn(serve(listener, Arc::clone(&brain) as Arc<dyn towpath_web::Brain>, towpath_web::Settings::default(), stopping));
     Served { place, brain, _stop: stop, _runtime: runtime }
 }
 

@@ -12,8 +12,8 @@ use towpath_web::fake::Shown;
 use towpath_web::hooks::HookSettings;
 use towpath_web::{Listener, Settings};
 
-use super::provider::{CLIENT, Provider, SECRET};
 use crate::harness::{Said, Server, serving};
+use towpath_testbed::oidc::{CLIENT, Provider, SECRET};
 
 pub const NOW: i64 = 1_800_000_000;
 

@@ -1,7 +1,6 @@
 //! Who may what: sign-in at a provider, sessions and tokens, and those who try to get in otherwise.
 
 mod house;
-mod provider;
 mod sessions;
 mod sign_in;
 mod tokens;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use towpath_domain::Span;
 
 use super::house::{Browser, House, NOW, house};
-use super::provider::{Inner, unsigned};
+use towpath_testbed::oidc::{Inner, unsigned};
 
 fn session(browser: &Browser) -> Option<&String> {
     browser.cookies.get("towpath").filter(|value| !value.is_empty())

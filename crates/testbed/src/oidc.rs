@@ -1,4 +1,4 @@
-//! An identity provider in the test's own process, which can be wicked.
+//! An identity provider in the test's own process, which can be wicked. It speaks OpenID Connect: discovery, keys, and the code flow with PKCE.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,27 +17,41 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+/// What the provider calls the server under test.
 pub const CLIENT: &str = "towpath-client";
+/// The secret that it gave it.
 pub const SECRET: &str = "s3cret/with+signs";
 
+/// Says otherwise who signs in.
 type Change = Arc<dyn Fn(&mut Value) + Send + Sync>;
+/// Makes a token that the provider would never make.
 type Sign = Arc<dyn Fn(&Inner, Value) -> String + Send + Sync>;
 
+/// The provider.
 pub struct Provider {
+    /// Where it is, which is its issuer, too.
     pub url: String,
     inner: Arc<Mutex<Inner>>,
 }
 
+/// What it knows, and how it behaves.
 pub struct Inner {
+    /// The key that it signs with.
     pub key: EncodingKey,
+    /// How it signs.
     pub algorithm: Algorithm,
+    /// What it calls its key.
     pub kid: String,
+    /// The keys that it shows.
     pub published: Vec<Jwk>,
     url: String,
     issuer: String,
     codes: HashMap<String, (Value, String)>,
+    /// Signs otherwise.
     pub sign: Option<Sign>,
+    /// Changes what is said of who signs in.
     pub change: Option<Change>,
+    /// How often a code was brought to it.
     pub asked: usize,
 }
 
@@ -61,17 +75,20 @@ impl Inner {
         self.published = vec![public];
     }
 
+    /// These claims, signed as it does.
     pub fn signed(&self, claims: &Value) -> String {
         let header = Header { kid: Some(self.kid.clone()), ..Header::new(self.algorithm) };
         encode(&header, claims, &self.key).unwrap()
     }
 }
 
+/// These claims, with no signature at all.
 pub fn unsigned(header: &Value, claims: &Value) -> String {
     format!("{}.{}.", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()))
 }
 
 impl Provider {
+    /// Starts one on loopback, for as long as the runtime lasts.
     pub async fn new() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -99,6 +116,7 @@ impl Provider {
         Self { url, inner }
     }
 
+    /// What it knows, to look at or to change.
     pub fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap()
     }
