@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use towpath_web::fake::FakeBrain;
-use towpath_web::hooks::HookSettings;
-use towpath_web::{Listener, serve};
+use towpath_web::{Listener, Settings, serve};
 
 #[path = "../tests/it/pages/sample.rs"]
 mod sample;
@@ -25,5 +24,5 @@ async fn main() {
     let listener = Listener::bind(&"127.0.0.1:8090".parse().unwrap()).await.unwrap();
     println!("http://127.0.0.1:8090");
     let (_stop, stopping) = watch::channel(false);
-    serve(listener, Arc::new(FakeBrain::new(shown)), HookSettings::default(), stopping).await;
+    serve(listener, Arc::new(FakeBrain::new(shown)), Settings::default(), stopping).await;
 }

@@ -150,18 +150,12 @@ pub struct Settings {
     pub auth: Option<Arc<Auth>>,
 }
 
-impl From<HookSettings> for Settings {
-    fn from(hooks: HookSettings) -> Self {
-        Self { hooks, auth: None }
-    }
-}
-
 /// Serves the API over `brain` until `shutdown` turns true (or its sender is gone). Then nobody new is let in, waiting requests
 /// are answered with what there is, and open ones get [`limits::DRAIN_TIMEOUT`] to end.
 ///
 /// Without sign-in it serves nothing where others could connect.
-pub async fn serve(listener: Listener, brain: Arc<dyn Brain>, settings: impl Into<Settings>, shutdown: watch::Receiver<bool>) {
-    let Settings { hooks, auth } = settings.into();
+pub async fn serve(listener: Listener, brain: Arc<dyn Brain>, settings: Settings, shutdown: watch::Receiver<bool>) {
+    let Settings { hooks, auth } = settings;
     if auth.is_none() && !listener.endpoint.is_local() {
         tracing::error!(address = %listener.endpoint, "nothing is served: others could connect, and nobody would have to sign in");
         return;

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use askama::Template;
 use axum::Extension;
-use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -125,7 +124,6 @@ struct Leaving {
 
 async fn logout(
     Extension(auth): Extension<Arc<Auth>>,
-    State(_shared): State<Shared>,
     who: Option<Extension<Who>>,
     _caller: Caller,
     frame: Frame,
