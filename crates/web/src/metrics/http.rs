@@ -45,14 +45,21 @@ impl Default for Http {
     }
 }
 
+impl Http {
+    /// A request was answered.
+    pub(super) fn note(&self, route: String, method: &'static str, status: u16, seconds: f64) {
+        self.took.get_or_create(&Asked { route: route.clone(), method }).observe(seconds);
+        self.requests.get_or_create(&Answered { route, method, status: u32::from(status) }).inc();
+    }
+}
+
 /// Counts each request, and how long it took until its answer began.
 pub(crate) async fn counted(State(http): State<SharedHttp>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
     let method = known(request.method());
     let begun = Instant::now();
     let response = next.run(request).await;
-    http.took.get_or_create(&Asked { route: route.clone(), method }).observe(begun.elapsed().as_secs_f64());
-    http.requests.get_or_create(&Answered { route, method, status: u32::from(response.status().as_u16()) }).inc();
+    http.note(route, method, response.status().as_u16(), begun.elapsed().as_secs_f64());
     response
 }
 

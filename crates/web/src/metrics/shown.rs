@@ -201,6 +201,7 @@ mod tests {
     fn every_figure_is_shown_under_its_name_and_no_other() {
         let (pulse, insight) = full();
         let http = Http::default();
+        http.note("/runs/{id}".to_owned(), "GET", 404, 0.007);
         let text = text(&pulse, &insight, &http, 6, &Process::default()).unwrap();
         for line in [
             "towpath_runs_queued{kind=\"deploy\"} 3.0",
@@ -211,6 +212,9 @@ mod tests {
             "towpath_station_seconds{station=\"deploy stage\",phase=\"waiting\",quantile=\"0.9\"} 60.0",
             "towpath_lead_time_seconds{quantile=\"0.5\"} 1.5",
             "towpath_event_streams 6.0",
+            "towpath_http_requests_total{route=\"/runs/{id}\",method=\"GET\",status=\"404\"} 1",
+            "towpath_http_request_duration_seconds_bucket{le=\"0.005\",route=\"/runs/{id}\",method=\"GET\"} 0",
+            "towpath_http_request_duration_seconds_bucket{le=\"0.01\",route=\"/runs/{id}\",method=\"GET\"} 1",
         ] {
             assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
         }
