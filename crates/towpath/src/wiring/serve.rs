@@ -36,6 +36,7 @@ use crate::failure::Failure;
 use crate::server_file::Published;
 
 /// How the installation and this process fit together.
+#[derive(Debug, Clone)]
 pub struct Surroundings {
     /// The environment that builds get, beside what Towpath sets.
     pub host_env: Vec<(String, String)>,

@@ -208,6 +208,12 @@ impl Installation {
         }
     }
 
+    /// `SIGHUP`: the configuration is read again.
+    pub fn reload(&self) {
+        let pid = self.server.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    }
+
     /// `SIGTERM`.
     pub fn terminate(&self) {
         let pid = self.server.as_ref().unwrap().id().to_string();

@@ -75,6 +75,41 @@ fn figures_readiness_and_log_tell_of_a_release_and_of_a_failure() {
 }
 
 #[test]
+fn a_configuration_that_is_read_again_counts_if_it_makes_sense_and_what_runs_goes_on() {
+    let (mut it, first) = Installation::released();
+    let log_says = |it: &mut Installation, what: &str| {
+        it.until(what, |it| it.read("server.log").contains(what).then_some(()));
+    };
+    let good = it.read("towpath.toml");
+    let before = address(&it).unwrap();
+    it.write("towpath.toml", &format!("{good}[sever]\n"));
+    it.reload();
+    log_says(&mut it, "`sever` is not known");
+    it.write("towpath.toml", &good);
+    it.reload();
+    log_says(&mut it, "nothing in it is new");
+    assert_eq!(address(&it), Some(before.clone()), "what was served stays");
+
+    // An address that another has: what was served is served on.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    it.write("towpath.toml", &format!("{good}[server]\nlisten = \"{}\"\n", taken.local_addr().unwrap()));
+    it.reload();
+    log_says(&mut it, "the one before is served on");
+    it.until("the server to answer", |it| it.target(PRODUCTION));
+
+    // A sound one: it listens elsewhere, by the same process, and the next release goes its way.
+    it.write("towpath.toml", &format!("{good}[server]\nlisten = \"unix:here.sock\"\n"));
+    it.reload();
+    it.until("the socket", |it| address(it).filter(|at| at.ends_with("here.sock")));
+    assert!(!it.has_ended());
+    let second = it.release("second", true);
+    it.until_at(PRODUCTION, &second);
+    assert_eq!(it.deployed(PRODUCTION), [first, second]);
+    it.stop();
+    it.ok(&["ledger", "verify"]);
+}
+
+#[test]
 fn a_format_of_logs_that_there_is_not_is_refused() {
     let place = Place::new();
     place.repository("config");
