@@ -147,6 +147,11 @@ fn who_signs_in_may_do_what_their_roles_say_as_long_as_they_say_it() {
     let page = format!("/targets/{}", house.it.target(PRODUCTION).unwrap()["id"].as_str().unwrap());
     let mut nobody = house.browser();
     assert_eq!(nobody.open("/healthz").status, 200);
+    let doctor = house.it.ok(&["doctor"]);
+    assert!(
+        doctor.contains(&format!("{} answers", house.provider.url)) && doctor.contains("nobody who signs in may administer"),
+        "{doctor}"
+    );
     let mut ann = house.browser();
     ann.sign_in(&house, "ann", &page);
     let shown = ann.open(&page);
