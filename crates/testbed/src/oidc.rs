@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
-use axum::extract::{Form, State};
+use axum::extract::{Form, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine as _;
@@ -51,6 +53,8 @@ pub struct Inner {
     pub sign: Option<Sign>,
     /// Changes what is said of who signs in.
     pub change: Option<Change>,
+    /// Whom it signs in who comes with a browser.
+    pub here: String,
     /// How often a code was brought to it.
     pub asked: usize,
 }
@@ -103,15 +107,19 @@ impl Provider {
             codes: HashMap::new(),
             sign: None,
             change: None,
+            here: "ann".to_owned(),
             asked: 0,
         };
         inner.rotate(algorithm, "one");
         let inner = Arc::new(Mutex::new(inner));
+        let served = Self { url: url.clone(), inner: Arc::clone(&inner) };
         let router = Router::new()
             .route("/.well-known/openid-configuration", get(discovery))
             .route("/jwks", get(jwks))
+            .route("/authorize", get(authorize))
             .route("/token", post(token))
-            .with_state(Arc::clone(&inner));
+            .with_state(Arc::clone(&inner))
+            .layer(axum::Extension(Arc::new(served)));
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { url, inner }
     }
@@ -170,6 +178,16 @@ async fn discovery(State(inner): Shared) -> Json<Value> {
     Json(
         json!({ "issuer": inner.issuer, "authorization_endpoint": format!("{url}/authorize"), "token_endpoint": format!("{url}/token"), "jwks_uri": format!("{url}/jwks") }),
     )
+}
+
+/// Signs in at once, as a provider does that knows the browser already, and sends it back.
+async fn authorize(axum::Extension(provider): axum::Extension<Arc<Provider>>, RawQuery(query): RawQuery) -> impl IntoResponse {
+    let query = query.unwrap_or_default();
+    let to = query.split('&').find_map(|pair| pair.strip_prefix("redirect_uri=")).map(plain).unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let here = provider.inner().here.clone();
+    let back = provider.authorize(&format!("{}/authorize?{query}", provider.url), &here, i64::try_from(now).unwrap());
+    (StatusCode::SEE_OTHER, [("location", format!("{to}?{back}"))])
 }
 
 async fn jwks(State(inner): Shared) -> Json<Value> {

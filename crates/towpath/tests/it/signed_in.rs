@@ -12,10 +12,10 @@ use crate::harness::Place;
 use crate::installation::{Installation, PRODUCTION};
 
 /// A server where people sign in, on which Ann may hold and retry the web.
-struct House {
+pub struct House {
     it: Installation,
     provider: Provider,
-    base: String,
+    pub base: String,
     runtime: Runtime,
 }
 
@@ -41,7 +41,7 @@ impl Page {
 }
 
 impl House {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let provider = runtime.block_on(Provider::new());
         towpath_testbed::init();

@@ -66,6 +66,8 @@ pub(crate) struct Frame {
     pub(crate) theme: &'static str,
     /// What came of the last form.
     pub(crate) flash: Option<String>,
+    /// Whether the page may follow events: nobody who is not signed in does.
+    pub(crate) live: bool,
     /// The number of the newest event that the page knows; live parts go on from it.
     pub(crate) event: i64,
 }
@@ -143,6 +145,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Frame {
             csrf: parts.extensions.get::<Csrf>().map(|csrf| csrf.0.to_string()).unwrap_or_default(),
             theme,
             flash,
+            live: parts.extensions.get::<Caller>().is_some(),
             event: 0,
         })
     }

@@ -7,4 +7,5 @@ mod look;
 mod looks;
 mod readme;
 pub mod server;
+mod sign_in;
 mod story;
