@@ -277,7 +277,7 @@ pub(crate) fn run_view(catalog: &Catalog, commits: &Commits<'_>, run: &Run) -> R
         id: run.spec.id.clone(),
         kind: words::work_kind(&run.spec.work).to_owned(),
         subject: words::subject_title(catalog, &run.spec.work.subject()),
-        commit: words::work_commit(&run.spec.work).map(|id| commits.view(subject_url(catalog, &run.spec.work.subject()), id)),
+        commit: run.spec.work.commit().map(|id| commits.view(subject_url(catalog, &run.spec.work.subject()), id)),
         attempt: run.spec.attempt,
         state: state.to_owned(),
         why: run.spec.why.clone(),

@@ -2,7 +2,7 @@
 
 use towpath_catalog::Catalog;
 use towpath_domain::{CommitId, TargetId};
-use towpath_engine::{ConfigEdit, Event, Outcome, RenderOutcome, Subject, Work};
+use towpath_engine::{Event, Outcome, RenderOutcome, Subject, Work};
 
 /// A commit as messages name it.
 pub(crate) fn short(commit: CommitId) -> String {
@@ -73,19 +73,6 @@ pub(crate) fn work_kind(work: &Work) -> &'static str {
         Work::Deploy(_) => "deploy",
         Work::Delete { .. } => "delete",
         Work::Change(_) => "change",
-    }
-}
-
-/// The commit that a run is about, where it has one.
-pub(crate) fn work_commit(work: &Work) -> Option<CommitId> {
-    match work {
-        Work::Build { commit, .. } => Some(*commit),
-        Work::Deploy(deploy) => Some(deploy.commit),
-        Work::Delete { .. } => None,
-        Work::Change(change) => change.edits.iter().find_map(|edit| match edit {
-            ConfigEdit::SetRef { to, .. } => Some(*to),
-            ConfigEdit::WriteFile { .. } | ConfigEdit::RemoveFile { .. } => None,
-        }),
     }
 }
 

@@ -265,6 +265,20 @@ impl Work {
             Self::Change(change) => Subject::Change(change.id.clone()),
         }
     }
+
+    /// The commit that the run is about, where it has one: the release that it belongs to.
+    #[must_use]
+    pub fn commit(&self) -> Option<CommitId> {
+        match self {
+            Self::Build { commit, .. } => Some(*commit),
+            Self::Deploy(deploy) => Some(deploy.commit),
+            Self::Delete { .. } => None,
+            Self::Change(change) => change.edits.iter().find_map(|edit| match edit {
+                ConfigEdit::SetRef { to, .. } => Some(*to),
+                ConfigEdit::WriteFile { .. } | ConfigEdit::RemoveFile { .. } => None,
+            }),
+        }
+    }
 }
 
 /// One deploy, as it was decided on.

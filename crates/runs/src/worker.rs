@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 use towpath_domain::{FailureClass, RunId, Span};
-use towpath_engine::{Event, Outcome, RunSpec, Work};
-use towpath_ledger::{Claimed, WorkKind};
+use towpath_engine::{Event, Outcome, RunSpec, Subject, Work};
+use towpath_ledger::{Claimed, WorkKind, outcome_kind};
+use tracing::Instrument as _;
 
 use crate::journal::{Journal, Stop};
 use crate::train;
@@ -92,11 +93,15 @@ impl Group {
                 let (world, run) = (Arc::clone(&self.world), claimed.spec.id.clone());
                 self.under_way.insert(run.clone());
                 let lane = Arc::clone(&self.lanes).acquire_owned().await;
-                tasks.spawn(async move {
-                    carry_out(world, claimed).await;
-                    drop(lane);
-                    run
-                });
+                let span = span_of(&claimed);
+                tasks.spawn(
+                    async move {
+                        carry_out(world, claimed).await;
+                        drop(lane);
+                        run
+                    }
+                    .instrument(span),
+                );
                 continue;
             }
             look = tokio::select! {
@@ -146,6 +151,39 @@ impl Group {
     }
 }
 
+/// What every line says that is logged while a run is carried out.
+fn span_of(claimed: &Claimed) -> tracing::Span {
+    let work = &claimed.spec.work;
+    let subject = match work.subject() {
+        Subject::Source(source) => source.to_string(),
+        Subject::Target(target) => target.to_string(),
+        Subject::Change(change) => change.to_string(),
+    };
+    let span = tracing::info_span!(
+        "run",
+        run = %claimed.spec.id,
+        kind = WorkKind::of(work).as_str(),
+        subject,
+        release = tracing::field::Empty,
+        attempt = claimed.spec.attempt,
+    );
+    if let Some(commit) = work.commit() {
+        span.record("release", tracing::field::display(commit));
+    }
+    span
+}
+
+/// How a run ended, in the log.
+fn told(outcome: &Outcome) {
+    let how = outcome_kind(outcome);
+    match outcome {
+        Outcome::Failed { class, step, message, .. } => {
+            tracing::warn!(outcome = how, class = %class, step, "a run failed: {message}");
+        }
+        _ => tracing::info!(outcome = how, "a run ended"),
+    }
+}
+
 /// Carries one run out and writes down how it ended.
 async fn carry_out(world: Arc<World>, claimed: Claimed) {
     let run = claimed.spec.id.clone();
@@ -153,6 +191,9 @@ async fn carry_out(world: Arc<World>, claimed: Claimed) {
     let journal = Journal::new(world.ledger.clone(), world.clock.clone(), run.clone(), claimed.epoch, log);
     if claimed.resumed {
         journal.note("taken up again where it stopped");
+        tracing::info!("a run is taken up again where it stopped");
+    } else {
+        tracing::info!("a run begins");
     }
     let result = tokio::select! {
         result = dispatch(&world, &journal, &claimed.spec.work) => result,
@@ -192,6 +233,7 @@ async fn carry_out(world: Arc<World>, claimed: Claimed) {
         _ => "done".to_owned(),
     });
     journal.sink().finish();
+    told(&outcome);
     if let Err(error) = journal.write(Event::RunFinished { run: run.clone(), outcome }).await {
         tracing::error!(%run, %error, "how the run ended could not be written; it will be taken up again");
     }

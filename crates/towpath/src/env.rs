@@ -10,6 +10,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("TOWPATH_SERVER", "the server to ask (as --server)"),
     ("TOWPATH_TOKEN", "the token that shows a server elsewhere who asks (as --token-file)"),
     ("TOWPATH_LOG", "what the server logs: error, warn, info, debug or trace; per part: info,towpath_runs=debug"),
+    ("TOWPATH_LOG_FORMAT", "how: text for people, or json, one object a line"),
     ("TOWPATH_CRASH_AFTER_EVENT", "for tests: the server kills itself once it has recorded this many events"),
     ("PATH", "where builds and containers find commands that they do not bring along"),
     ("HOME", "handed to builds"),
@@ -43,6 +44,8 @@ pub struct Environment {
     pub token: Option<TokenText>,
     /// `TOWPATH_LOG`.
     pub log: Option<String>,
+    /// `TOWPATH_LOG_FORMAT`.
+    pub log_format: Option<String>,
     /// `NO_COLOR` is set, or `TERM` is `dumb`.
     pub no_color: bool,
     /// `USER`.
@@ -67,6 +70,7 @@ impl Environment {
             server: text("TOWPATH_SERVER"),
             token: text("TOWPATH_TOKEN").map(|token| TokenText(token.trim().to_owned())),
             log: text("TOWPATH_LOG"),
+            log_format: text("TOWPATH_LOG_FORMAT"),
             no_color: set("NO_COLOR").is_some() || text("TERM").is_some_and(|term| term == "dumb"),
             user: text("USER"),
             crash_after: text("TOWPATH_CRASH_AFTER_EVENT").and_then(|number| number.parse().ok()),

@@ -155,7 +155,7 @@ impl Past {
         self.runs_to = finished;
         let kind = words::work_kind(&run.spec.work);
         *self.counts.entry((kind, towpath_ledger::outcome_kind(outcome))).or_default() += 1;
-        let commit = words::work_commit(&run.spec.work);
+        let commit = run.spec.work.commit();
         if let (Work::Build { source, .. }, Some(commit)) = (&run.spec.work, commit) {
             let first = self.built.entry((source.clone(), commit)).or_insert(run.queued_at);
             *first = (*first).min(run.queued_at);
@@ -215,7 +215,7 @@ impl Past {
     fn add_reports(&mut self, run: &Run, reports: Vec<KeptReport>) {
         let Subject::Target(target) = run.subject() else { return };
         let at = run.finished_at.unwrap_or(run.queued_at);
-        let commit = words::work_commit(&run.spec.work);
+        let commit = run.spec.work.commit();
         for test in reports.into_iter().flat_map(|report| report.tests).filter(|test| test.state != "skipped") {
             let key = (target.clone(), test.name);
             if self.tests.len() >= TESTS_MAX && !self.tests.contains_key(&key) {

@@ -34,8 +34,8 @@ impl Control {
         let subject = run.subject();
         let filter = RunFilter { subject: Some(subject.clone()), ..RunFilter::default() };
         let mut attempts = self.world.ledger.runs(&filter, ATTEMPTS).await.map_err(ledger_problem)?.rows;
-        let commit = words::work_commit(&run.spec.work);
-        attempts.retain(|other| other.spec.id != run.spec.id && words::work_commit(&other.spec.work) == commit);
+        let commit = run.spec.work.commit();
+        attempts.retain(|other| other.spec.id != run.spec.id && other.spec.work.commit() == commit);
         attempts.reverse();
         let reports = self.world.ledger.step_output(&run.spec.id, towpath_runs::REPORTS_STEP).await.map_err(ledger_problem)?;
         let reports: Vec<KeptReport> = reports.and_then(|found| serde_json::from_value(found).ok()).unwrap_or_default();

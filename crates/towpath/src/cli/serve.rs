@@ -1,8 +1,12 @@
 //! `towpath serve`.
 
+use std::pin::pin;
+
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::context::Context;
+use crate::config::Config;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::{logging, wiring};
@@ -11,6 +15,7 @@ use crate::{logging, wiring};
 ///
 /// It reads towpath.toml, keeps what it must remember in the state directory, and says there where it listens. SIGTERM and
 /// Ctrl-C let what is under way come to a safe point first; a second one ends it at once, and nothing is lost by that either.
+/// At SIGHUP towpath.toml is read again, and served from then on if it makes sense.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -70,8 +75,52 @@ pub(super) fn run(context: &Context, _args: &Args) -> Result<Exit, Failure> {
         shim: vec![shim.display().to_string(), "shim".to_owned()],
         crash_after: context.environment.crash_after,
     };
-    runtime.block_on(async { wiring::serve(config, around, stop_signal()?).await })?;
+    runtime.block_on(serve_on(context, config, around))?;
     Ok(Exit::Ok)
+}
+
+/// Serves until it is told to stop. At SIGHUP the configuration is read again: a sound one is served from then on, and of one that is not, it is said
+/// what is wrong, and what is served stays.
+async fn serve_on(context: &Context, mut config: Config, around: wiring::Surroundings) -> Result<(), Failure> {
+    let mut stop = stop_signal()?;
+    let mut again = signal(SignalKind::hangup()).map_err(no_signals)?;
+    // What was served before, to go back to when the new one cannot be.
+    let mut before: Option<Config> = None;
+    loop {
+        let (end, ending) = watch::channel(false);
+        let mut serving = pin!(wiring::serve(config.clone(), around.clone(), ending));
+        let next = loop {
+            tokio::select! {
+                ended = &mut serving => match (ended, before.take()) {
+                    (Err(failure), Some(before)) => {
+                        tracing::error!("the new configuration cannot be served: {}; the one before is served on", failure.message);
+                        break before;
+                    }
+                    (ended, _) => return ended,
+                },
+                _ = stop.wait_for(|stop| *stop) => {
+                    let _ = end.send(true);
+                    return serving.await;
+                }
+                _ = again.recv() => match context.config() {
+                    Ok(new) if new == config => tracing::info!("the configuration was read again: nothing in it is new"),
+                    Ok(new) => {
+                        tracing::info!("the configuration was read again, and is served from now on");
+                        let _ = end.send(true);
+                        serving.await?;
+                        before = Some(config.clone());
+                        break new;
+                    }
+                    Err(failure) => tracing::error!("the configuration was read again and is not served: {}; what was served stays", failure.message),
+                },
+            }
+        };
+        config = next;
+    }
+}
+
+fn no_signals(error: std::io::Error) -> Failure {
+    Failure::new(Exit::Failed, format!("cannot wait for signals: {error}"))
 }
 
 /// Turns true at the first SIGTERM or SIGINT. The second ends the process at once, as a kill would.
@@ -79,8 +128,7 @@ pub(super) fn run(context: &Context, _args: &Args) -> Result<Exit, Failure> {
 /// # Errors
 /// When the system does not let signals be waited for.
 pub(crate) fn stop_signal() -> Result<watch::Receiver<bool>, Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen = |kind| signal(kind).map_err(|error| Failure::new(Exit::Failed, format!("cannot wait for signals: {error}")));
+    let listen = |kind| signal(kind).map_err(no_signals);
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(async move {

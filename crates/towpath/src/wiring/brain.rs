@@ -16,6 +16,7 @@ use towpath_control::view::{
 use towpath_control::{Scope, Sight};
 use towpath_ledger::EventFilter;
 use towpath_runs::World;
+use towpath_web::auth::Auth;
 use towpath_web::{Answer, Begun, Brain, HistoryFilter, LogPage, LogQuery, Once, RunFilter, Wake};
 
 use super::logs::KeptLogs;
@@ -25,6 +26,8 @@ pub struct Wired {
     pub control: Arc<Control>,
     pub world: Arc<World>,
     pub logs: KeptLogs,
+    /// Who may what; none where nobody has to sign in.
+    pub auth: Option<Arc<Auth>>,
 }
 
 impl Wired {
@@ -193,7 +196,14 @@ impl Brain for Wired {
     }
 
     fn doctor(&self) -> Answer<'_, Vec<Finding>> {
-        Box::pin(async move { Ok(self.control.doctor().await) })
+        Box::pin(async move {
+            let (mut findings, sign_in) = match &self.auth {
+                Some(auth) => futures_util::join!(self.control.doctor(), auth.doctor()),
+                None => (self.control.doctor().await, vec![towpath_web::auth::nobody_signs_in()]),
+            };
+            findings.extend(sign_in);
+            Ok(findings)
+        })
     }
 
     fn retry(&self, request: RetryRequest) -> Answer<'_, Accepted> {

@@ -36,6 +36,7 @@ use crate::failure::Failure;
 use crate::server_file::Published;
 
 /// How the installation and this process fit together.
+#[derive(Debug, Clone)]
 pub struct Surroundings {
     /// The environment that builds get, beside what Towpath sets.
     pub host_env: Vec<(String, String)>,
@@ -125,7 +126,7 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
     let published = Published::new(&config.state, listener.endpoint(), key.as_ref().map(LocalKey::text))?;
     tracing::info!(address = %listener.endpoint(), config = %config.repository.url, "listening");
 
-    let brain = Arc::new(Wired { control: Arc::clone(&control), world: Arc::clone(&world), logs: KeptLogs::default() });
+    let brain = Arc::new(Wired { control: Arc::clone(&control), world: Arc::clone(&world), logs: KeptLogs::default(), auth: auth.clone() });
     let controllers = {
         let (cluster, mut stop) = (Arc::clone(&cluster), shutdown.clone());
         tokio::spawn(async move {

@@ -147,6 +147,15 @@ impl Installation {
             .unwrap()
     }
 
+    /// Starts the server, which logs for programs.
+    pub fn start_logging_json(&mut self) {
+        assert!(self.server.is_none(), "one server at a time");
+        let log = fs::File::create(self.path("server.log")).unwrap();
+        let mut command = self.towpath();
+        command.arg("serve").env("TOWPATH_LOG_FORMAT", "json").stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        self.server = Some(command.spawn().unwrap());
+    }
+
     /// Starts the server; it ends itself by `kill -9` once `crash_after` events are recorded.
     pub fn start(&mut self, crash_after: Option<i64>) {
         assert!(self.server.is_none(), "one server at a time");
@@ -197,6 +206,12 @@ impl Installation {
             server.kill().unwrap();
             server.wait().unwrap();
         }
+    }
+
+    /// `SIGHUP`: the configuration is read again.
+    pub fn reload(&self) {
+        let pid = self.server.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
     }
 
     /// `SIGTERM`.

@@ -15,6 +15,7 @@ mod kube;
 mod ledger;
 mod messages;
 mod offline;
+mod operate;
 mod pages;
 mod people;
 mod policies;

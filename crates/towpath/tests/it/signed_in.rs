@@ -147,6 +147,11 @@ fn who_signs_in_may_do_what_their_roles_say_as_long_as_they_say_it() {
     let page = format!("/targets/{}", house.it.target(PRODUCTION).unwrap()["id"].as_str().unwrap());
     let mut nobody = house.browser();
     assert_eq!(nobody.open("/healthz").status, 200);
+    let doctor = house.it.ok(&["doctor"]);
+    assert!(
+        doctor.contains(&format!("{} answers", house.provider.url)) && doctor.contains("nobody who signs in may administer"),
+        "{doctor}"
+    );
     let mut ann = house.browser();
     ann.sign_in(&house, "ann", &page);
     let shown = ann.open(&page);
@@ -190,6 +195,12 @@ fn who_signs_in_may_do_what_their_roles_say_as_long_as_they_say_it() {
     let refused = house.elsewhere(token, &["status"]).exits(1);
     assert!(refused.refusal().0.contains("does not count"), "{refused:?}");
     assert!(house.elsewhere("", &["status"]).exits(1).refusal().0.contains("Nobody is signed in"));
+
+    // The doctor asks the provider anew, whatever the server still knows of it.
+    house.provider.call_itself("https://elsewhere.example.com");
+    let doctor = house.it.run(&["doctor"]);
+    let said = String::from_utf8(doctor.stdout).unwrap();
+    assert!(doctor.status.code() == Some(5) && said.contains("it calls itself \"https://elsewhere.example.com\""), "{said}");
 }
 
 /// The cookies of Ann, signed in anew.

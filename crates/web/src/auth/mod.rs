@@ -8,9 +8,11 @@
 //!   hashes.
 //! - `identify`: who sends a request. - `sessions`, `tokens`: who is signed in, and which programs. - `standing`: what they may do now.
 //! - `oidc`: sign-in by an identity provider. - `made`: tokens made, listed and taken back.
+//! - `doctor`: whether all that works.
 //! - `peer`, `limiter`: where requests come from, and how often somebody may try. - `cookies`: how browsers remember.
 
 mod cookies;
+mod doctor;
 #[cfg(feature = "fake")]
 pub mod fake;
 mod identify;
@@ -39,6 +41,7 @@ use sessions::Sessions;
 use standing::Standings;
 use tokens::{Allows, Tokens};
 
+pub use doctor::nobody_signs_in;
 pub use identify::CSRF_HEADER;
 pub use keeper::{Keeper, KeeperError};
 pub use made::{MadeToken, NewToken, TokenView};

@@ -33,10 +33,10 @@ mod words;
 use askama::Template;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware;
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use towpath_control::view::Problem;
 
 use crate::api::Shared;
@@ -51,31 +51,48 @@ pub(crate) use sent::dressed;
 /// What no page needs more of: no script, style or picture but this server's, no form to elsewhere, in nobody's frame.
 pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
+/// A page, or what a page sends: how it is asked for, and by whom it is answered.
+type Route = (Method, &'static str, MethodRouter<Shared>);
+
+/// All pages and all that they send. The router and the tests of who may what are made from this list.
+fn list() -> Vec<Route> {
+    vec![
+        (Method::GET, "/", get(board::page)),
+        (Method::GET, "/commits/{id}", get(release::page)),
+        (Method::GET, "/targets/{id}", get(why::page)),
+        (Method::GET, "/sources/{name}", get(why::page)),
+        (Method::GET, "/why", get(why::find)),
+        (Method::GET, "/runs", get(runs::page)),
+        (Method::GET, "/runs/{id}", get(run::page)),
+        (Method::GET, "/runs/{id}/log", get(log::more)),
+        (Method::GET, "/graph", get(graph::page)),
+        (Method::GET, "/changes", get(changes::page)),
+        (Method::GET, "/changes/{id}", get(changes::one)),
+        (Method::GET, "/incidents", get(incidents::page)),
+        (Method::GET, "/history", get(history::page)),
+        (Method::GET, "/compare", get(compare::page)),
+        (Method::GET, "/insight", get(insight::page)),
+        (Method::GET, "/images", get(images::page)),
+        (Method::GET, "/health", get(health::page)),
+        (Method::GET, "/tokens", get(tokens::page)),
+        (Method::POST, "/tokens", post(tokens::make)),
+        (Method::POST, "/tokens/{id}/revoke", post(tokens::revoke)),
+        (Method::POST, "/theme", post(act::theme)),
+        (Method::POST, "/act/{verb}", post(act::act)),
+    ]
+}
+
+/// How pages, and what they send, are asked for: method and path, variable parts in braces.
+#[must_use]
+pub fn routes() -> Vec<(Method, &'static str)> {
+    list().into_iter().map(|(method, path, _)| (method, path)).collect()
+}
+
 /// The pages.
 pub(crate) fn router() -> Router<Shared> {
-    Router::new()
-        .route("/", get(board::page))
-        .route("/commits/{id}", get(release::page))
-        .route("/targets/{id}", get(why::page))
-        .route("/sources/{name}", get(why::page))
-        .route("/why", get(why::find))
-        .route("/runs", get(runs::page))
-        .route("/runs/{id}", get(run::page))
-        .route("/runs/{id}/log", get(log::more))
-        .route("/graph", get(graph::page))
-        .route("/changes", get(changes::page))
-        .route("/changes/{id}", get(changes::one))
-        .route("/incidents", get(incidents::page))
-        .route("/history", get(history::page))
-        .route("/compare", get(compare::page))
-        .route("/insight", get(insight::page))
-        .route("/images", get(images::page))
-        .route("/health", get(health::page))
+    let pages = list().into_iter().fold(Router::new(), |router, (_, path, handler)| router.route(path, handler));
+    pages
         .layer(axum::Extension(health::Lookout::default()))
-        .route("/tokens", get(tokens::page).post(tokens::make))
-        .route("/tokens/{id}/revoke", post(tokens::revoke))
-        .route("/theme", post(act::theme))
-        .route("/act/{verb}", post(act::act))
         .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))
         .layer(middleware::from_fn(sent::sent))
         .route("/assets/{hash}/{name}", get(assets::get))

@@ -155,6 +155,22 @@ impl Oidc {
         &self.settings.name
     }
 
+    /// Where it is.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.settings.issuer
+    }
+
+    /// Whether a sign-in could go well now: the provider says where to ask it and by which keys it signs, and the secret for it can be read.
+    pub(crate) async fn try_out(&self) -> Result<(), SignInError> {
+        // Asked as by a new server: what is still known from before, good or bad, would hide how it is now.
+        let mut provider = Provider::new(self.settings.issuer.clone());
+        if provider.keys(&self.wire, false).await?.is_empty() {
+            return Err(SignInError::away("it shows no key of a kind that is known here"));
+        }
+        self.settings.client_secret.read().await.map_err(SignInError::Here)?;
+        Ok(())
+    }
+
     /// Begins a sign-in: where the browser is sent, and what its cookie holds.
     pub(crate) async fn begin(&self, cookie: Option<String>, back: &str, now: Timestamp) -> Result<(String, String), SignInError> {
         let _place = self.places.try_acquire().map_err(|_| SignInError::Busy)?;

@@ -151,7 +151,12 @@ impl House {
     }
 
     pub async fn signed_in(&self, subject: &str) -> Browser {
-        let mut browser = Browser::default();
+        self.signed_in_from(None, subject).await
+    }
+
+    /// As [`Self::signed_in`], from where the proxy says.
+    pub async fn signed_in_from(&self, from: Option<String>, subject: &str) -> Browser {
+        let mut browser = Browser { from, ..Browser::default() };
         let way = self.way_back(&mut browser, subject, "%2F").await;
         let said = self.open(&mut browser, &way).await;
         assert_eq!((said.status, said.to()), (303, "/"), "{said:?}");

@@ -3,4 +3,5 @@
 mod house;
 mod sessions;
 mod sign_in;
+mod table;
 mod tokens;

@@ -1,0 +1,347 @@
+//! Who gets what answer to every request there is: a table that people can read (`table.txt`), and what must hold of each line of it.
+//!
+//! The requests come from the lists that the router is made from: one that is new stands in the table, or the test fails. Renew the table with
+//! `TOWPATH_BLESS=1 cargo test -p towpath-web --test it table`, and read what changed.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::http::Method;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use towpath_catalog::{Catalog, InputFile};
+use towpath_control::{Grants, Scope, Verb};
+use towpath_domain::{Span, Timestamp};
+use towpath_web::auth::fake::FakeKeeper;
+use towpath_web::auth::{Everybody, Keeper};
+use towpath_web::fake::Shown;
+use towpath_web::{Listener, Settings, api, pages};
+
+use super::house::{Browser, House, NOW, house_of};
+use crate::harness::serving;
+
+/// What somebody may do with the web in stage, by their name; root may everything, and the role of `late` has expired.
+const PEOPLE: [&str; 6] = ["look", "retry", "hold", "promote", "rollback", "approve"];
+
+fn catalog() -> Catalog {
+    let mut files = vec![
+        ("data/web.yml".to_owned(), "$schema: /app-sre/app-1.yml\nname: web\n".to_owned()),
+        ("data/stage.yml".to_owned(), "$schema: /app-sre/environment-1.yml\nname: stage\n".to_owned()),
+    ];
+    let mut person = |name: &str, role: &str| {
+        files.push((
+            format!("data/{name}.yml"),
+            format!("$schema: /access/user-1.yml\norg_username: {name}\nroles: [{{$ref: /{name}-role.yml}}]\n"),
+        ));
+        files.push((format!("data/{name}-role.yml"), format!("$schema: /access/role-1.yml\nname: {name}\n{role}")));
+    };
+    for verb in PEOPLE {
+        person(verb, &format!("permissions: [{{$ref: /may-{verb}.yml}}]\n"));
+    }
+    person("administer", "permissions: [{$ref: /may-administer.yml}]\n");
+    person("late", "permissions: [{$ref: /may-administer.yml}]\nexpirationDate: '2020-01-01'\n");
+    person("root", "approves: all\n");
+    for verb in PEOPLE {
+        let text = format!(
+            "$schema: /towpath/permission-1.yml\nname: may-{verb}\nmay: [{verb}]\napps: [{{$ref: /web.yml}}]\nenvironments: [{{$ref: /stage.yml}}]\n"
+        );
+        files.push((format!("data/may-{verb}.yml"), text));
+    }
+    files.push((
+        "data/may-administer.yml".to_owned(),
+        "$schema: /towpath/permission-1.yml\nname: may-administer\nmay: [administer]\n".to_owned(),
+    ));
+    towpath_catalog::load(files.into_iter().map(|(path, text)| InputFile::new(path, text.as_bytes())).collect()).catalog
+}
+
+/// What a write touches.
+fn objects() -> [(&'static str, Vec<Scope>); 5] {
+    let scope = |app: &str, environment: &str| Scope { app: Some(app.into()), environment: Some(environment.into()) };
+    [
+        ("web/stage", vec![scope("web", "stage")]),
+        ("web/production", vec![scope("web", "production")]),
+        ("shop/stage", vec![scope("shop", "stage")]),
+        ("installation", vec![Scope::INSTALLATION]),
+        ("nothing", vec![]),
+    ]
+}
+
+/// Who asks, and what they may by the arithmetic; none where nobody is known.
+struct Who {
+    name: String,
+    by: By,
+    may: Option<Grants>,
+}
+
+enum By {
+    Nothing,
+    Bearer(String),
+    Session(Browser, String),
+}
+
+/// A request: how it is asked, and what its caller needs for what it touches; none where being somebody is enough.
+struct Asked {
+    method: Method,
+    path: String,
+    needs: Option<Verb>,
+    /// Whether it is done to what the brain says that it touches.
+    touches: bool,
+    page: bool,
+    body: &'static str,
+}
+
+/// Everything that can be asked.
+fn all() -> Vec<Asked> {
+    let plain = |path: &str| {
+        let asked = match path {
+            "/explain" | "/why" => "?what=x",
+            "/compare" => "?target=x",
+            _ => "",
+        };
+        format!("{path}{asked}").replace("{id}", "x").replace("{sha}", "abcd").replace("{name}", "x").replace("{rule}", "gate")
+    };
+    let mut all = Vec::new();
+    for operation in api::operations() {
+        let body = match operation.id {
+            _ if operation.method == Method::GET => "",
+            "promote" | "rollback" => r#"{"target":"x","why":"y"}"#,
+            "retry" | "ack" | "cancel" | "hold" | "lift" => r#"{"what":"x","why":"y"}"#,
+            "backup" => r#"{"dest":"/tmp/x"}"#,
+            "makeToken" => r#"{"name":"n","expiresInDays":1,"may":["look"]}"#,
+            "revokeToken" => "{}",
+            other => panic!("say what is sent to {other}"),
+        };
+        let own = matches!(operation.id, "makeToken" | "revokeToken");
+        let needs = (operation.method != Method::GET && !own).then_some(operation.needs);
+        let path = format!("{}{}", api::PREFIX, plain(operation.path));
+        all.push(Asked { method: operation.method, path, needs, touches: operation.id != "backup", page: false, body });
+    }
+    for (method, path) in pages::routes() {
+        if path == "/act/{verb}" {
+            let verbs = [
+                ("retry", Verb::Retry),
+                ("ack", Verb::Retry),
+                ("cancel", Verb::Retry),
+                ("promote", Verb::Promote),
+                ("rollback", Verb::Rollback),
+                ("hold", Verb::Hold),
+                ("release", Verb::Hold),
+            ];
+            for (name, verb) in verbs {
+                let path = format!("/act/{name}");
+                all.push(Asked {
+                    method: Method::POST,
+                    path,
+                    needs: Some(verb),
+                    touches: true,
+                    page: true,
+                    body: "what=x&why=y&back=/&sure=yes",
+                });
+            }
+            continue;
+        }
+        let body = match path {
+            "/tokens" => "name=n&days=1&may=look",
+            "/theme" => "theme=dark&back=/",
+            _ => "",
+        };
+        all.push(Asked { method, path: plain(path), needs: None, touches: false, page: true, body });
+    }
+    for path in ["/healthz", "/readyz", "/metrics", "/api", "/api/v1/openapi.json", "/problems", "/problems/{rule}", "/nowhere"] {
+        all.push(Asked { method: Method::GET, path: plain(path), needs: None, touches: false, page: false, body: "" });
+    }
+    all
+}
+
+/// What anybody gets: that the server runs, and how its pages look. Signing in is told of elsewhere.
+const PUBLIC: [&str; 3] = ["/healthz", "/readyz", "/theme"];
+
+struct Door {
+    address: String,
+    hops: u32,
+}
+
+impl Door {
+    /// The status of an answer; its body is not waited for, since that of a stream has no end.
+    async fn status(&mut self, asked: &Asked, by: &By) -> u16 {
+        let mut body = asked.body.to_owned();
+        // Each comes from elsewhere, so that nobody is slowed down by what others try.
+        self.hops += 1;
+        let [_, a, b, c] = self.hops.to_be_bytes();
+        let mut head =
+            format!("{} {} HTTP/1.1\r\nhost: {}\r\nx-forwarded-for: 203.{a}.{b}.{c}\r\n", asked.method, asked.path, self.address);
+        match by {
+            By::Nothing => {}
+            By::Bearer(token) => {
+                let _ = write!(head, "authorization: Bearer {token}\r\n");
+            }
+            By::Session(browser, csrf) => {
+                let cookies: Vec<String> = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                let _ = write!(head, "cookie: {}\r\norigin: http://{}\r\nx-towpath-csrf: {csrf}\r\n", cookies.join("; "), self.address);
+                if asked.page && asked.method == Method::POST {
+                    let _ = write!(body, "&csrf={csrf}");
+                }
+            }
+        }
+        head.push_str(if asked.page { "accept: text/html\r\n" } else { "" });
+        if asked.method == Method::POST {
+            let kind = if asked.page { "application/x-www-form-urlencoded" } else { "application/json" };
+            let _ = write!(head, "content-type: {kind}\r\ncontent-length: {}\r\n", body.len());
+        }
+        let mut stream = TcpStream::connect(&self.address).await.unwrap();
+        stream.write_all(format!("{head}connection: close\r\n\r\n{body}").as_bytes()).await.unwrap();
+        let mut line = [0; 12];
+        stream.read_exact(&mut line).await.unwrap();
+        std::str::from_utf8(&line[9..]).unwrap().parse().unwrap()
+    }
+}
+
+/// What a write comes to by the arithmetic alone.
+fn reckoned(may: &Grants, verb: Verb, scopes: &[Scope]) -> u16 {
+    // Whoever may do it everywhere hears from the brain itself what there is not.
+    if may.may(verb, &Scope::INSTALLATION) {
+        return 202;
+    }
+    if scopes.is_empty() || scopes.iter().any(|scope| !may.sight().sees_scope(scope)) {
+        return 404;
+    }
+    if scopes.iter().all(|scope| may.may(verb, scope)) { 202 } else { 403 }
+}
+
+async fn people(house: &House, everybody: Everybody) -> Vec<Who> {
+    let access = &house.keeper.catalog().access;
+    let of = |name: &str| {
+        let own = access.named(name).map(|person| Grants::of(access, person, house.keeper.now())).unwrap_or_default();
+        let mut all = Grants::default();
+        if everybody == Everybody::Look {
+            all.allow(Verb::Look, None, None);
+        }
+        own.and(all)
+    };
+    // Made first, so that it has ended when it is used.
+    let mut root = house.signed_in("root").await;
+    let ended = house.token(&mut root, r#"{"name":"e","expiresInDays":1,"may":["look"]}"#).await.json();
+    house.keeper.pass(Span::from_days(2));
+    let mut root = house.signed_in("root").await;
+    let narrow = house.token(&mut root, r#"{"name":"n","expiresInDays":9,"may":["hold"],"apps":["web"]}"#).await.json();
+    let machine = r#"{"name":"m","expiresInDays":9,"may":["look","retry"],"machine":true}"#;
+    let machine = house.token(&mut root, machine).await.json();
+    let token = |made: &serde_json::Value| By::Bearer(made["token"].as_str().unwrap().to_owned());
+    let mut narrowed = Grants::default();
+    narrowed.allow(Verb::Hold, Some("web".into()), None);
+    let mut machines = Grants::default();
+    machines.allow(Verb::Look, None, None);
+    machines.allow(Verb::Retry, None, None);
+    let mut all = vec![
+        Who { name: "nobody".into(), by: By::Nothing, may: None },
+        Who { name: "a wrong token".into(), by: By::Bearer("towpath_x".into()), may: None },
+        Who { name: "a token that ended".into(), by: token(&ended), may: None },
+    ];
+    for (number, name) in PEOPLE.iter().copied().chain(["administer", "late", "root", "stranger"]).enumerate() {
+        let mut browser = house.signed_in_from(Some(format!("198.51.100.{number}")), name).await;
+        let csrf = house.open(&mut browser, "/tokens").await;
+        let csrf = if csrf.status == 200 { csrf.csrf().to_owned() } else { String::new() };
+        all.push(Who { name: format!("may {name}"), by: By::Session(browser, csrf), may: Some(of(name)) });
+    }
+    all.push(Who { name: "token of root, to hold web".into(), by: token(&narrow), may: Some(narrowed) });
+    all.push(Who { name: "token of a machine".into(), by: token(&machine), may: Some(machines) });
+    all.push(Who { name: "this machine's key".into(), by: By::Bearer(house.key.clone()), may: Some(Grants::everything()) });
+    all
+}
+
+/// One block for each request, and in it one line for those who get the same answers.
+async fn block(door: &mut Door, show: impl Fn(Vec<Scope>), asked: &Asked, people: &[Who]) -> String {
+    let mut lines: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for who in people {
+        let mut answers = Vec::new();
+        let objects = objects();
+        let objects = if asked.touches && asked.needs.is_some() { &objects[..] } else { &objects[..1] };
+        for (object, scopes) in objects {
+            show(scopes.clone());
+            let status = door.status(asked, &who.by).await;
+            answers.push(status.to_string());
+            let place = format!("{} {} by {} on {object}: {status}", asked.method, asked.path, who.name);
+            match (&who.may, asked.needs) {
+                (None, _) if PUBLIC.contains(&asked.path.as_str()) => {}
+                (None, _) => assert!(status == 401 || (asked.page && status == 303), "{place}"),
+                // Who has no role where everybody may nothing is told just that.
+                (Some(may), _) if may.is_empty() => assert!(status == 403 || PUBLIC.contains(&asked.path.as_str()), "{place}"),
+                (Some(may), Some(verb)) => {
+                    let touched = if asked.touches { scopes.clone() } else { vec![Scope::INSTALLATION] };
+                    let wanted = match reckoned(may, verb, &touched) {
+                        202 if asked.page => 303,
+                        other => other,
+                    };
+                    assert_eq!(status, wanted, "{place}");
+                }
+                (Some(_), None) => assert!(status != 401, "{place}"),
+            }
+        }
+        lines.entry(answers.join(" ")).or_default().push(&who.name);
+    }
+    let mut text = format!("{} {}", asked.method, asked.path);
+    if let Some(verb) = asked.needs {
+        let _ = write!(text, " ({})", verb.name());
+    }
+    for (answers, names) in lines {
+        let _ = write!(text, "\n  {answers}: {}", names.join(", "));
+    }
+    text
+}
+
+async fn table(everybody: Everybody) -> String {
+    let keeper = Arc::new(FakeKeeper::new(catalog(), Timestamp::from_millis(NOW * 1000)));
+    let house = house_of(keeper, |settings| {
+        settings.everybody = everybody;
+        settings.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    })
+    .await;
+    let people = people(&house, everybody).await;
+    let mut door = Door { address: house.base.strip_prefix("http://").unwrap().to_owned(), hops: 0 };
+    let mut blocks = Vec::new();
+    for asked in all() {
+        let show = |scopes| house.server.brain.show(|shown| shown.scopes = scopes);
+        blocks.push(block(&mut door, show, &asked, &people).await);
+    }
+    blocks.join("\n")
+}
+
+/// Where nobody signs in: whoever can connect.
+async fn alone() -> String {
+    let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let mut door = Door { address: listener.endpoint().to_string(), hops: 0 };
+    let server = serving(listener, Shown::default(), Settings::default());
+    let whoever = [Who { name: "whoever can connect".into(), by: By::Nothing, may: Some(Grants::everything()) }];
+    let mut blocks = Vec::new();
+    for asked in all() {
+        let show = |scopes| server.brain.show(|shown| shown.scopes = scopes);
+        blocks.push(block(&mut door, show, &asked, &whoever).await);
+    }
+    blocks.join("\n")
+}
+
+#[tokio::test]
+async fn every_request_is_answered_to_each_as_the_table_says() {
+    let columns = objects().map(|(name, _)| name).join(", ");
+    let mut text = format!(
+        "Who gets which status. Where there are several, they are for what is touched: {columns}.\nThose who \"may\" something may it for web in stage; late's role has expired, root has a catch-all role, a stranger has none.\n"
+    );
+    for (title, table) in [
+        ("Everybody who signs in may look", table(Everybody::Look).await),
+        ("Everybody who signs in may nothing", table(Everybody::Nothing).await),
+        ("Nobody signs in", alone().await),
+    ] {
+        let _ = write!(text, "\n== {title}\n{table}\n");
+    }
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/auth/table.txt");
+    if std::env::var_os("TOWPATH_BLESS").is_some() {
+        std::fs::write(&file, &text).unwrap();
+    }
+    let kept = std::fs::read_to_string(&file).unwrap_or_default();
+    for (kept, now) in kept.lines().zip(text.lines()) {
+        assert_eq!(now, kept, "renew the table with TOWPATH_BLESS=1, and read what changed");
+    }
+    assert_eq!(kept.lines().count(), text.lines().count());
+}
