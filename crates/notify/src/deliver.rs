@@ -15,6 +15,7 @@ use crate::hidden::Hidden;
 use crate::message::{Message, Weight, Writer, digest};
 use crate::route::Listener;
 use crate::sink::{DeliveryError, Follower};
+use crate::trace::{TraceSpan, spans};
 
 /// Tells the moment; handed in, as nothing here reads a clock of its own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -151,6 +152,11 @@ impl Post {
 
     /// One attempt at one event, and the wait if it failed.
     async fn tell_one(&self, recorded: &Recorded, again: bool) -> Result<(), Error> {
+        if let Some(recorder) = self.listener.sink.recorder() {
+            let spans = self.spans(recorded).await?;
+            let told = if spans.is_empty() { Ok(()) } else { recorder.record(&spans).await };
+            return self.settle(recorded.id, told).await;
+        }
         let Some(message) = self.message(recorded).await? else { return self.ledger.outbox_delivered(self.name(), recorded.id).await };
         let (sink, route) = (&self.listener.sink, &self.listener.route);
         let Some(follower) = sink.follower() else {
@@ -229,6 +235,22 @@ impl Post {
         tracing::warn!(sink = name, event = id, attempts, wait_ms, why, "A message was not delivered; it is tried again.");
         tokio::time::sleep(wait.to_std()).await;
         Ok(())
+    }
+
+    /// The spans of the run that an event ended, without secrets; none when it ended none.
+    async fn spans(&self, recorded: &Recorded) -> Result<Vec<TraceSpan>, Error> {
+        let Event::RunFinished { run, .. } = &recorded.event else { return Ok(Vec::new()) };
+        let (run, steps) = (self.ledger.run(run).await?, self.ledger.steps(run).await?);
+        let Settings { names, pages, hidden, .. } = &self.settings;
+        let subject = run.subject();
+        let release = names.about(&run.spec.work).release;
+        let title = names.title(&subject).unwrap_or_default();
+        let mut spans = spans(&run, &steps, release.as_ref(), &title, pages.as_ref().map(|pages| pages.run(&run.spec.id)));
+        for span in &mut spans {
+            let texts = std::iter::once(&mut span.name).chain(&mut span.error).chain(span.attributes.iter_mut().map(|(_, value)| value));
+            texts.for_each(|text| *text = hidden.mask(text));
+        }
+        Ok(spans)
     }
 
     /// What is to be told of an event here, without secrets; `None` when nothing is.

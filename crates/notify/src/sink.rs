@@ -8,6 +8,7 @@ use towpath_domain::Span;
 use crate::about::Room;
 use crate::message::Message;
 use crate::release::Release;
+use crate::trace::TraceSpan;
 
 /// What telling somebody comes to.
 pub type Telling<'a> = Pin<Box<dyn Future<Output = Result<(), DeliveryError>> + Send + 'a>>;
@@ -27,6 +28,20 @@ pub trait Sink: Send + Sync {
     fn follower(&self) -> Option<&dyn Follower> {
         None
     }
+
+    /// How it is told of runs that ended, when it wants spans and no words.
+    fn recorder(&self) -> Option<&dyn Recorder> {
+        None
+    }
+}
+
+/// A way of telling programs what took how long.
+pub trait Recorder: Send + Sync {
+    /// Tells of a run that ended.
+    ///
+    /// # Errors
+    /// As [`Sink::deliver`].
+    fn record<'a>(&'a self, spans: &'a [TraceSpan]) -> Telling<'a>;
 }
 
 /// A way of telling that can change what it told: one message per release, with answers below it.

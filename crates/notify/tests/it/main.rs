@@ -9,4 +9,5 @@ mod outbox;
 mod releases;
 mod slack;
 mod support;
+mod traces;
 mod ways;

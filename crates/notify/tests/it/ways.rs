@@ -19,18 +19,31 @@ use crate::support::*;
 
 /// What a webhook got, and what it answers next.
 #[derive(Clone, Default)]
-struct Inbox {
+pub(crate) struct Inbox {
     got: Arc<Mutex<Vec<(String, HeaderMap, Bytes)>>>,
     answers: Arc<Mutex<Vec<u16>>>,
 }
 
 impl Inbox {
-    async fn open(&self) -> String {
+    pub(crate) async fn open(&self) -> String {
         let app = axum::Router::new().fallback(receive).with_state(self.clone());
         serve_app(app).await
     }
 
-    fn bodies(&self) -> Vec<serde_json::Value> {
+    /// Answers so once.
+    pub(crate) fn answer(&self, status: u16) {
+        self.answers.lock().unwrap().push(status);
+    }
+
+    pub(crate) fn paths(&self) -> Vec<String> {
+        self.got.lock().unwrap().iter().map(|(path, ..)| path.clone()).collect()
+    }
+
+    pub(crate) fn headers(&self, name: &str) -> Vec<String> {
+        self.got.lock().unwrap().iter().map(|(_, headers, _)| headers.get(name).unwrap().to_str().unwrap().to_owned()).collect()
+    }
+
+    pub(crate) fn bodies(&self) -> Vec<serde_json::Value> {
         self.got.lock().unwrap().iter().map(|(_, _, body)| serde_json::from_slice(body).unwrap()).collect()
     }
 }

@@ -23,6 +23,7 @@ pub static FILE: Shape = Shape::Table(&[
     ("identity", Shape::Table(&[("name", Shape::Value), ("email", Shape::Value)])),
     ("poll", Shape::Table(&[("local", Shape::Value), ("remote", Shape::Value)])),
     ("notify", super::notify::SHAPE),
+    ("telemetry", super::telemetry::SHAPE),
     ("registry", Shape::Table(&[("directory", Shape::Value)])),
     ("runs", Shape::Table(&[("memory_max", Shape::Value)])),
     ("changes", Shape::Table(&[("together", Shape::Value)])),

@@ -9,6 +9,7 @@ mod keys;
 pub mod notify;
 pub mod outside;
 mod read;
+pub mod telemetry;
 pub mod webhooks;
 
 use std::num::NonZeroUsize;
@@ -52,6 +53,8 @@ pub struct Config {
     pub outside: outside::Outside,
     /// The secrets that webhooks are checked with.
     pub webhooks: webhooks::Webhooks,
+    /// The collector that traces are sent to; none means nowhere.
+    pub telemetry: Option<telemetry::Otlp>,
     /// Where builds are carried out that push their images themselves; on this machine when nothing is said.
     pub builds: Option<builds::Builds>,
     /// The most memory, in bytes, that a run is given which ran out of it before.

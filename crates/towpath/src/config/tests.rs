@@ -194,6 +194,19 @@ fn each_webhook_receiver_has_a_secret_or_two() {
 }
 
 #[test]
+fn traces_go_to_the_collector_that_the_file_names() {
+    use super::super::outside::Credential;
+    assert_eq!(read("[config]\nurl = \"config\"").unwrap().telemetry, None);
+    let text = "[config]\nurl = \"config\"\n[telemetry.otlp]\nendpoint = \"https://otel.example.com:4318\"\nheader = \"authorization\"\n";
+    let otlp = read(&format!("{text}value_file = \"key\"\nca = \"ca.pem\"")).unwrap().telemetry.unwrap();
+    assert_eq!(otlp.endpoint, "https://otel.example.com:4318");
+    assert_eq!(otlp.ca, Some("/srv/delivery/ca.pem".into()));
+    assert_eq!(otlp.header, Some(("authorization".to_owned(), Credential::File("/srv/delivery/key".into()))));
+    let error = read(&format!("{text}value = {{secret = \"ops/otel\", field = \"key\"}}")).unwrap_err();
+    assert!(error.message.contains("no [secrets]"), "{error}");
+}
+
+#[test]
 fn what_is_wrong_is_told_with_its_place_and_mend() {
     let with = |more: &str| format!("[config]\nurl = \"config\"\n{more}");
     for (text, place, message, help) in [
@@ -211,6 +224,10 @@ fn what_is_wrong_is_told_with_its_place_and_mend() {
         (&with("[server]\nlisten = \"here\""), (4, 10), "not an address", "correct"),
         (&with("[notify]\ncommand = []"), (4, 11), "names no program", "correct"),
         (&with("[server]\nbase_url = \"towpath.example.com\""), (4, 12), "no address that links can begin with", "correct"),
+        (&with("[telemetry.otlp]\nendpoint = \"collector:4318\""), (3, 1), "no address of a collector", "correct"),
+        (&with("[telemetry.otlp]\nendpoint = \"http://c:4318/v1/traces\""), (3, 1), "has it already", "correct"),
+        (&with("[telemetry.otlp]\nendpoint = \"http://c:4318\"\nheader = \"x-key\""), (3, 1), "`header` has no value", "correct"),
+        (&with("[telemetry.otlp]\nendpoint = \"http://c:4318\"\nvalue_file = \"key\""), (3, 1), "but no `header`", "correct"),
         (&with("[notify.slak.a]\n"), (3, 9), "`notify.slak` is not known", "did you mean `slack`?"),
         (&with("[notify.slack.a]\ntoken_fil = \"t\""), (4, 1), "`notify.slack.a.token_fil` is not known", "did you mean `token_file`?"),
         (&with("[notify.slack.a]\nchannel = \"c\""), (3, 1), "a bot needs `token_file`", "correct"),

@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use towpath_domain::Span;
-use towpath_notify::sinks::{CommandSink, Hook, HookKind, Http, LogSink, Mail, MailSettings, MailTls, Slack, SlackSettings, Webhook};
+use towpath_notify::sinks::{
+    CommandSink, Hook, HookKind, Http, LogSink, Mail, MailSettings, MailTls, Otlp as OtlpSink, Slack, SlackSettings, Webhook,
+};
 use towpath_notify::{Clock, Hidden, InFile, Listener, Secret, SecretSource, Sink};
 
 use super::incidents::Calls;
 use super::outside::Reached;
 use crate::config::notify::{Notify, Tls, To, Way};
 use crate::config::outside::Credential;
+use crate::config::telemetry::Otlp;
 
 /// Everybody who is told (the log, a program of the installation's own, and all that `[notify]` names), and what people are called with.
 /// What they are told with is hidden by `hidden`.
@@ -37,19 +40,32 @@ pub fn listeners(
         });
         all.push(command.into());
     }
-    let secret = |credential: &Credential| {
-        let source: Arc<dyn SecretSource> = match credential {
-            Credential::File(file) => Arc::new(InFile(file.clone())),
-            Credential::Secret(secret) => outside.secret_source(secret),
-        };
-        Secret::new(source, hidden.clone())
-    };
+    let secret = |credential: &Credential| secret(credential, outside, hidden);
     let mut calls = Calls { pagers: Calls::pagers(notify, secret)?, ..Calls::default() };
     for (name, way) in &notify.ways {
         let sink = sink(name, way, secret, clock, &mut calls).map_err(|why| anyhow!("[notify.{name}]: {why}"))?;
         all.push(Listener { sink, route: way.route.clone() });
     }
     Ok((all, calls))
+}
+
+/// The collector that each run is sent to, as spans of its release's trace.
+///
+/// # Errors
+/// When no client can be made for it.
+pub fn traces(otlp: &Otlp, outside: &Reached, hidden: &Hidden) -> anyhow::Result<Listener> {
+    let http = Http::new(otlp.ca.as_deref()).map_err(|why| anyhow!("[telemetry.otlp]: {why}"))?;
+    let header = otlp.header.as_ref().map(|(name, value)| (name.clone(), secret(value, outside, hidden)));
+    let sink: Arc<dyn Sink> = Arc::new(OtlpSink::new(&otlp.endpoint, header, http));
+    Ok(sink.into())
+}
+
+fn secret(credential: &Credential, outside: &Reached, hidden: &Hidden) -> Secret {
+    let source: Arc<dyn SecretSource> = match credential {
+        Credential::File(file) => Arc::new(InFile(file.clone())),
+        Credential::Secret(secret) => outside.secret_source(secret),
+    };
+    Secret::new(source, hidden.clone())
 }
 
 fn sink(name: &str, way: &Way, secret: impl Fn(&Credential) -> Secret, clock: &Clock, calls: &mut Calls) -> Result<Arc<dyn Sink>, String> {

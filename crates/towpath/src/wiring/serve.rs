@@ -29,7 +29,7 @@ use super::incidents::Climb;
 use super::keeper::InLedger;
 use super::logs::KeptLogs;
 use super::names::CatalogNames;
-use super::notify::listeners;
+use super::notify::{listeners, traces};
 use super::outside::Reached;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -139,7 +139,10 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
     let clock = world.clock.clone();
     let clock: TellClock = Arc::new(move || clock.now());
     let hidden = Hidden::default();
-    let (listeners, calls) = listeners(&config.notify, &world.host_env, &outside, &hidden, &clock)?;
+    let (mut listeners, calls) = listeners(&config.notify, &world.host_env, &outside, &hidden, &clock)?;
+    if let Some(otlp) = &config.telemetry {
+        listeners.push(traces(otlp, &outside, &hidden)?);
+    }
     let names = Arc::new(CatalogNames(Arc::clone(&world)));
     let tell = TellSettings { hidden, ..TellSettings::new(names, world.pages.clone(), clock) };
     let climbing = match config.notify.escalation.clone() {

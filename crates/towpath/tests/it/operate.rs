@@ -1,6 +1,9 @@
 //! What operators look at: whether the server is ready, its figures, and its log.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 
 use reqwest::Client;
 use serde_json::Value;
@@ -116,4 +119,70 @@ fn a_format_of_logs_that_there_is_not_is_refused() {
     place.write("towpath.toml", "[config]\nurl = \"config\"\n");
     let said = place.towpath_with(&["serve"], &[("TOWPATH_LOG_FORMAT", "xml")], "").exits(2);
     assert_eq!(said.refusal(), ("TOWPATH_LOG_FORMAT is \"xml\"", "set it to text, for people, or json, for programs"));
+}
+
+/// A stand-in of a collector: it takes whatever is posted, and keeps the spans.
+fn collector() -> (String, Arc<Mutex<Vec<Value>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let spans = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&spans);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (stream, kept) = (stream.unwrap(), Arc::clone(&kept));
+            // A connection may stay open for the next request.
+            std::thread::spawn(move || while take(&stream, &kept).is_some() {});
+        }
+    });
+    (address, spans)
+}
+
+fn take(stream: &TcpStream, kept: &Mutex<Vec<Value>>) -> Option<()> {
+    let mut reader = BufReader::new(stream);
+    let (mut head, mut line) = (String::new(), String::new());
+    while reader.read_line(&mut line).ok()? > 2 {
+        head.push_str(&line.to_ascii_lowercase());
+        line.clear();
+    }
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok())?;
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    assert!(head.starts_with("post /v1/traces ") && head.contains("\nx-key: the key\r"), "{head}");
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    kept.lock().unwrap().extend(body["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().unwrap().iter().cloned());
+    reader.get_mut().write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}").ok()
+}
+
+#[test]
+fn a_release_is_one_trace_through_all_its_runs_across_a_kill() {
+    let (address, spans) = collector();
+    let mut it = Installation::new();
+    it.write("key", "the key\n");
+    let toml = it.read("towpath.toml");
+    it.write("towpath.toml", &format!("{toml}[telemetry.otlp]\nendpoint = \"{address}\"\nheader = \"x-key\"\nvalue_file = \"key\"\n"));
+    let commit = it.release("first", true);
+    it.start(None);
+    it.until("the build to be told of", |_| spans.lock().unwrap().iter().any(|span| span["name"] == "build").then_some(()));
+    it.kill();
+    it.start(None);
+    it.until_at(PRODUCTION, &commit);
+    let title = |span: &Value| {
+        let found = span["attributes"].as_array().unwrap().iter().find(|attribute| attribute["key"] == "towpath.title");
+        found.map(|found| found["value"]["stringValue"].as_str().unwrap().to_owned())
+    };
+    let all = it.until("the last deploy to be told of", |_| {
+        let spans = spans.lock().unwrap().clone();
+        spans.iter().any(|span| title(span).as_deref() == Some(PRODUCTION)).then_some(spans)
+    });
+    let release = all.iter().find(|span| span["name"] == "release").unwrap();
+    let of_it: Vec<&Value> = all.iter().filter(|span| span["traceId"] == release["traceId"]).collect();
+    let runs: Vec<&Value> = of_it.iter().copied().filter(|span| span["parentSpanId"] == release["spanId"]).collect();
+    let count = |name: &str| runs.iter().filter(|span| span["name"] == name).count();
+    // Build, stage, test, production, and the changes that move two of them.
+    assert!(count("build") >= 1 && count("deploy") >= 3 && count("change") >= 1, "{runs:#?}");
+    assert!(runs.iter().any(|run| title(run).as_deref() == Some(PRODUCTION)), "{runs:#?}");
+    let build = runs.iter().find(|run| run["name"] == "build").unwrap();
+    let steps = of_it.iter().filter(|span| span["parentSpanId"] == build["spanId"] && span["name"] != "queue").count();
+    assert!(steps >= 1, "{of_it:#?}");
+    it.stop();
 }

@@ -1,6 +1,7 @@
 //! The routes.
 
 mod badge;
+mod deprecated;
 pub(crate) mod extract;
 mod fresh;
 mod history;
@@ -35,6 +36,7 @@ use crate::metrics::{self, Http, counted};
 use crate::problem::{Refusal, name_instance};
 use crate::{guard, limits, pages, rules};
 
+pub use deprecated::Deprecated;
 pub use openapi::document;
 pub use operation::Operation;
 pub use operations::{PREFIX, operations};
@@ -69,7 +71,11 @@ pub(crate) fn router(brain: Arc<dyn Brain>, hooks: Hooks, auth: Option<Arc<Auth>
     };
     let mut v1 = Router::new().route("/openapi.json", get(reader::document));
     for operation in operations() {
-        v1 = v1.route(operation.path, operation.handler);
+        let handler = match operation.deprecated {
+            Some(deprecated) => deprecated.told(operation.handler),
+            None => operation.handler,
+        };
+        v1 = v1.route(operation.path, handler);
     }
     let v1 = v1
         .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))

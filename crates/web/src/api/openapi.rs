@@ -163,6 +163,10 @@ fn describe(operation: &Operation, out: &mut SchemaGenerator, taken: &mut Schema
         "parameters": parameters,
         "responses": responses,
     });
+    if let Some(deprecated) = &operation.deprecated {
+        described["deprecated"] = json!(true);
+        described["description"] = json!(format!("{} {}", deprecated.text(), operation.text));
+    }
     if let Some(body) = operation.body {
         described["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": body(taken) } } });
     }
@@ -328,6 +332,23 @@ mod tests {
                 assert!(rules::find(rule).is_some(), "{}: {rule}", operation.id);
             }
         }
+    }
+
+    #[test]
+    fn an_operation_on_its_way_out_is_marked_and_says_what_takes_its_place() {
+        let mut made_up = operations().remove(0);
+        let describe = |operation: &Operation| {
+            let (mut out, mut taken) = (SchemaGenerator::default(), SchemaGenerator::default());
+            let problem = out.subschema_for::<ProblemDetails>();
+            describe(operation, &mut out, &mut taken, &problem)
+        };
+        assert_eq!(describe(&made_up).get("deprecated"), None);
+        let (since, sunset) = (jiff::civil::date(2027, 1, 15), jiff::civil::date(2027, 8, 1));
+        made_up.deprecated = Some(crate::api::Deprecated { since, sunset, instead: "/board" });
+        let described = describe(&made_up);
+        assert_eq!(described["deprecated"], true);
+        let text = described["description"].as_str().unwrap();
+        assert!(text.starts_with("Deprecated since 2027-01-15: use `/api/v1/board`. From 2027-08-01 on it may be gone."), "{text}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema};
 use towpath_control::Verb;
 
 use super::Shared;
+use super::deprecated::Deprecated;
 
 /// Makes a schema, and leaves the ones it needs with the generator.
 pub(crate) type MakeSchema = fn(&mut SchemaGenerator) -> Schema;
@@ -30,6 +31,8 @@ pub struct Operation {
     pub path: &'static str,
     /// What the caller needs for all that it touches.
     pub needs: Verb,
+    /// Until when it is answered, if it is on its way out.
+    pub deprecated: Option<Deprecated>,
     pub(crate) group: &'static str,
     pub(crate) summary: &'static str,
     pub(crate) text: &'static str,
@@ -56,6 +59,7 @@ impl Operation {
             method,
             path,
             needs: Verb::Look,
+            deprecated: None,
             group: "look",
             summary: "",
             text: "",
