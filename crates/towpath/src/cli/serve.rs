@@ -1,6 +1,8 @@
 //! `towpath serve`.
 
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -73,6 +75,7 @@ pub(super) fn run(context: &Context, _args: &Args) -> Result<Exit, Failure> {
     let around = wiring::Surroundings {
         host_env: context.environment.host.clone(),
         shim: vec![shim.display().to_string(), "shim".to_owned()],
+        listening: Arc::default(),
         crash_after: context.environment.crash_after,
     };
     runtime.block_on(serve_on(context, config, around))?;
@@ -88,11 +91,14 @@ async fn serve_on(context: &Context, mut config: Config, around: wiring::Surroun
     let mut before: Option<Config> = None;
     loop {
         let (end, ending) = watch::channel(false);
-        let mut serving = pin!(wiring::serve(config.clone(), around.clone(), ending));
+        let listening = Arc::new(AtomicBool::new(false));
+        let around = wiring::Surroundings { listening: Arc::clone(&listening), ..around.clone() };
+        let mut serving = pin!(wiring::serve(config.clone(), around, ending));
         let next = loop {
             tokio::select! {
                 ended = &mut serving => match (ended, before.take()) {
-                    (Err(failure), Some(before)) => {
+                    // What fails later is a failure like any other.
+                    (Err(failure), Some(before)) if !listening.load(Ordering::Acquire) => {
                         tracing::error!("the new configuration cannot be served: {}; the one before is served on", failure.message);
                         break before;
                     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use tokio::sync::watch;
 use towpath_cluster::{Cluster, LocalCluster, Settings as LocalSettings};
@@ -42,6 +42,8 @@ pub struct Surroundings {
     pub host_env: Vec<(String, String)>,
     /// The command that starts the process which looks after one pod.
     pub shim: Vec<String>,
+    /// Turns true once the server listens.
+    pub listening: Arc<AtomicBool>,
     /// Ends this process with `kill -9` right after it has recorded this many events: how the tests kill it everywhere.
     pub crash_after: Option<i64>,
 }
@@ -124,6 +126,7 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         None => Listener::bind(&config.listen).await?,
     };
     let published = Published::new(&config.state, listener.endpoint(), key.as_ref().map(LocalKey::text))?;
+    around.listening.store(true, Ordering::Release);
     tracing::info!(address = %listener.endpoint(), config = %config.repository.url, "listening");
 
     let brain = Arc::new(Wired { control: Arc::clone(&control), world: Arc::clone(&world), logs: KeptLogs::default(), auth: auth.clone() });
