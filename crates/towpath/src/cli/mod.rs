@@ -48,7 +48,7 @@ struct Cli {
     /// The towpath.toml to use; the nearest in this folder or above it otherwise.
     #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
     config: Option<PathBuf>,
-    /// The server to ask, as people reach it: https://towpath.example.com. Otherwise the one that runs here. Who asks is shown by the token in
+    /// The server to ask, at the address of its pages. Otherwise the one that runs here. Who asks is shown by the token in
     /// TOWPATH_TOKEN or --token-file.
     #[arg(long, global = true, value_name = "URL", help_heading = "Everywhere")]
     server: Option<String>,
