@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use towpath_catalog::Catalog;
-use towpath_domain::CommitId;
+use towpath_domain::{CommitId, Timestamp};
 use towpath_engine::{Action, Event, FactKey, Outcome, Planner};
 use towpath_ledger::{Error as LedgerError, EventId};
 use towpath_runs::world::{Snapshot, World};
@@ -155,9 +155,12 @@ impl Control {
     async fn steer(&self, mut shutdown: watch::Receiver<bool>) {
         let mut news = self.world.ledger.subscribe();
         // What was read before the last stop counts until the config repository says otherwise.
-        let known = self.world.ledger.facts().config;
-        if let Some(commit) = known {
-            self.load(commit).await;
+        let known = {
+            let facts = self.world.ledger.facts();
+            facts.config.zip(facts.config_at)
+        };
+        if let Some((commit, at)) = known {
+            self.load(commit, at).await;
         }
         while !*shutdown.borrow() {
             self.follow_config().await;
@@ -186,40 +189,39 @@ impl Control {
 
     /// Takes over the config repository's head, when it is a new one.
     async fn follow_config(&self) {
-        let head = {
+        let found = {
             let facts = self.world.ledger.facts();
-            facts
-                .branches
-                .get(&(self.world.config.url.clone(), self.world.config.branch.clone()))
-                .and_then(|b| b.commits.first())
-                .map(|c| c.id)
+            let branch = facts.branches.get(&(self.world.config.url.clone(), self.world.config.branch.clone()));
+            branch.and_then(|branch| Some((branch.commits.first()?.id, branch.looked_at)))
         };
-        if let Some(head) = head
+        if let Some((head, looked_at)) = found
             && self.world.current().commit != Some(head)
         {
-            self.load(head).await;
+            self.load(head, looked_at).await;
         }
     }
 
-    async fn load(&self, commit: CommitId) {
+    /// Reads the config repository at `commit`, which a look found that began at `looked_at`.
+    async fn load(&self, commit: CommitId, looked_at: Timestamp) {
         let read = async {
             let mirror = self.world.mirrors.with_commit(&self.world.config.url, commit).await.map_err(|e| e.to_string())?;
             self.world.catalogs.at(&mirror, commit).await.map_err(|e| e.to_string())
         };
         match read.await {
-            Ok(snapshot) => self.adopt(snapshot).await,
+            Ok(snapshot) => self.adopt(snapshot, looked_at).await,
             // What was read before goes on counting.
             Err(error) => tracing::error!(%commit, %error, "the config repository cannot be read"),
         }
     }
 
-    async fn adopt(&self, snapshot: Arc<Snapshot>) {
+    async fn adopt(&self, snapshot: Arc<Snapshot>, looked_at: Timestamp) {
         let Some(commit) = snapshot.commit else { return };
         let errors = u32::try_from(snapshot.errors()).unwrap_or(u32::MAX);
         let is_new = self.world.ledger.facts().config != Some(commit);
         if is_new {
             let event = Event::ConfigSeen { commit, errors };
-            if let Err(error) = self.world.ledger.append(None, "towpath", self.world.clock.now(), vec![event]).await {
+            // Reading takes a while, and a change may be merged meanwhile: what is read counts from the look that found it.
+            if let Err(error) = self.world.ledger.append(None, "towpath", looked_at, vec![event]).await {
                 tracing::error!(%commit, %error, "the new head of the config repository could not be recorded; trying again");
                 return;
             }

@@ -40,6 +40,7 @@ impl Facts {
             Event::BranchSeen { url, branch, commits } => {
                 let fact = self.branches.entry((url.clone(), branch.clone())).or_default();
                 fact.unreachable = None;
+                fact.looked_at = at;
                 fact.commits = commits.iter().take(COMMITS_MAX).cloned().collect();
                 if let Some(head) = commits.first().filter(|head| !fact.seen.iter().any(|(seen, _)| *seen == head.id)) {
                     fact.seen.push((head.id, at));

@@ -17,14 +17,14 @@ use crate::review::MergeOrder;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
-    /// A new head of the config repository was read and became the catalog.
+    /// A new head of the config repository was read and became the catalog. It happened when the look began that found the head.
     ConfigSeen {
         /// Its head.
         commit: CommitId,
         /// Errors among its diagnostics.
         errors: u32,
     },
-    /// A branch was looked at and is at `commits[0]`.
+    /// A branch was looked at and is at `commits[0]`. It happened when the look began: what was pushed while it lasted may be missing.
     BranchSeen {
         /// The repository.
         url: RepoUrl,

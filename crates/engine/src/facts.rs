@@ -52,6 +52,9 @@ pub struct BranchFact {
     pub seen: Vec<(CommitId, Timestamp)>,
     /// Since when it cannot be reached, and why.
     pub unreachable: Option<(Timestamp, String)>,
+    /// When the look began that found it so: what was pushed later may be missing.
+    #[serde(default)]
+    pub looked_at: Timestamp,
 }
 
 /// An image as last looked at.

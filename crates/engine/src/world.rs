@@ -7,7 +7,7 @@ use towpath_domain::{ChangeId, CommitId, ImageRef, TargetId, Timestamp};
 use crate::change::ChangeIndex;
 use crate::clock::Clock;
 use crate::event::{Render, RenderOutcome};
-use crate::facts::{ChangeFact, Facts, TargetFact};
+use crate::facts::{BranchFact, ChangeFact, Facts, TargetFact};
 use crate::gate::{self, Passed};
 use crate::ids;
 use crate::index::{Index, TargetView};
@@ -138,7 +138,15 @@ impl<'a> World<'a> {
     /// Whether the catalog is known to hold what was merged as `commit` at `at`.
     pub(crate) fn config_holds(&self, commit: CommitId, at: Timestamp) -> bool {
         self.read_config.set(true);
-        self.facts.config == Some(commit) || self.facts.config_at.is_some_and(|read| read > at)
+        self.facts.config == Some(commit) || self.config_follows(commit) || self.facts.config_at.is_some_and(|read| read > at)
+    }
+
+    /// Whether the catalog's commit is known to stand on `commit`: both are on one branch as it was last seen.
+    fn config_follows(&self, commit: CommitId) -> bool {
+        let Some(config) = self.facts.config else { return false };
+        let place = |branch: &BranchFact, wanted| branch.commits.iter().position(|known| known.id == wanted);
+        // Commits stand newest first.
+        self.facts.branches.values().any(|branch| place(branch, config).is_some_and(|at| place(branch, commit) >= Some(at)))
     }
 
     /// Notes that the verdict depends on a change that no edit ties to the subject.

@@ -105,7 +105,7 @@ mod tests {
             // d was pushed last, by itself; c and b together before; a was there from the first.
             commits: ["d", "c", "b", "a"].map(commit).to_vec(),
             seen: vec![(id("a"), Timestamp::from_millis(10)), (id("c"), Timestamp::from_millis(20)), (id("d"), Timestamp::from_millis(30))],
-            unreachable: None,
+            ..BranchFact::default()
         };
         let seen: Vec<i64> = first_seen(&branch).iter().map(Timestamp::as_millis).collect();
         assert_eq!(seen, [30, 20, 20, 10]);

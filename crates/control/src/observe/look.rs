@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use towpath_domain::{BranchName, CommitId, RepoUrl};
+use towpath_domain::{BranchName, CommitId, RepoUrl, Timestamp};
 use towpath_engine::{CommitInfo, Event};
 use towpath_git::{GitError, Mirror};
 use towpath_runs::World;
@@ -30,6 +30,8 @@ pub(super) async fn away(world: &World, look: &Look, error: &str) {
 }
 
 async fn branches(world: &World, look: &Look) -> Result<bool, GitError> {
+    // What is found counts from here: a push that comes later may be missed by it.
+    let begun = world.clock.now();
     if !look.local && nothing_new(world, &look.url, &look.branches).await? {
         return Ok(true);
     }
@@ -37,7 +39,7 @@ async fn branches(world: &World, look: &Look) -> Result<bool, GitError> {
     mirror.fetch().await?;
     let mut well = true;
     for branch in &look.branches {
-        well &= match see(world, &mirror, &look.url, branch).await {
+        well &= match see(world, &mirror, begun, &look.url, branch).await {
             Ok(recorded) => recorded,
             Err(error) => {
                 unreachable(world, &look.url, branch, &error.to_string()).await;
@@ -69,7 +71,7 @@ fn no_branch(branch: &BranchName) -> String {
 }
 
 /// Records where the branch is as last fetched, unless that is known. Answers whether the ledger has it.
-async fn see(world: &World, mirror: &Mirror, url: &RepoUrl, branch: &BranchName) -> Result<bool, GitError> {
+async fn see(world: &World, mirror: &Mirror, begun: Timestamp, url: &RepoUrl, branch: &BranchName) -> Result<bool, GitError> {
     let head = mirror.resolve(branch).await?;
     if is_known(world, url, branch, head) {
         return Ok(true);
@@ -78,7 +80,7 @@ async fn see(world: &World, mirror: &Mirror, url: &RepoUrl, branch: &BranchName)
     let commits = mirror.first_parent(head, DEPTH).await?;
     let commits =
         commits.into_iter().map(|c| CommitInfo { id: c.id, subject: c.subject, author: c.author_name, at: c.committed_at }).collect();
-    Ok(record(world, Event::BranchSeen { url: url.clone(), branch: branch.clone(), commits }).await)
+    Ok(record(world, begun, Event::BranchSeen { url: url.clone(), branch: branch.clone(), commits }).await)
 }
 
 /// Records that a branch cannot be reached, unless that is known already. Answers whether the ledger has it.
@@ -92,12 +94,12 @@ async fn unreachable(world: &World, url: &RepoUrl, branch: &BranchName, error: &
         return true;
     }
     tracing::warn!(%url, %branch, error, "a repository cannot be looked at");
-    record(world, Event::BranchUnreachable { url: url.clone(), branch: branch.clone(), error: error.to_owned() }).await
+    record(world, world.clock.now(), Event::BranchUnreachable { url: url.clone(), branch: branch.clone(), error: error.to_owned() }).await
 }
 
-/// Records an event. Answers whether the ledger has it; if not, nothing is lost: the next look sees the same again.
-async fn record(world: &World, event: Event) -> bool {
-    let recorded = world.ledger.append(None, "towpath", world.clock.now(), vec![event]).await;
+/// Records an event that happened at `at`. Answers whether the ledger has it; if not, nothing is lost: the next look sees the same again.
+async fn record(world: &World, at: Timestamp, event: Event) -> bool {
+    let recorded = world.ledger.append(None, "towpath", at, vec![event]).await;
     if let Err(error) = &recorded {
         tracing::error!(%error, "what was seen could not be recorded");
     }

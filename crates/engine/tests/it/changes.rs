@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use towpath_domain::{FailureClass, GitRef, Span, TargetId};
+use towpath_domain::{BranchName, FailureClass, GitRef, RepoUrl, Span, TargetId};
 use towpath_engine::*;
 
 use crate::install::*;
@@ -123,6 +123,31 @@ fn a_merged_change_is_not_made_twice_before_it_is_read() {
     sim.config_seen();
     sim.settle();
     assert_eq!(sim.facts.changes[&change.id].runs, 2);
+    assert_eq!(sim.runs("prod"), Some(commit(2)));
+}
+
+#[test]
+fn what_was_looked_at_before_a_merge_says_nothing_of_it_however_late_it_is_read() {
+    let mut sim = Sim::chain();
+    sim.settle();
+    sim.push();
+    let change = until_promoted(&mut sim, "prod");
+    let run = sim.facts.changes[&change.id].active.clone().unwrap();
+    let looked_at = sim.now;
+    sim.event(Event::RunFinished { run, outcome: Outcome::Merged { commit: commit(0xdd) } });
+    // The look began before the merge; what it found is read only now.
+    sim.config_found(commit(0xcc), looked_at);
+    sim.settle();
+    assert!(matches!(sim.holds("prod").as_slice(), [Hold::ChangeOpen { .. }]));
+    assert_eq!(sim.facts.changes[&change.id].runs, 1, "it is not made again");
+    // Another that began before the merge was written down found it on the branch, with somebody's commit on top that undid it.
+    let info = |number| CommitInfo { id: commit(number), subject: String::new(), author: String::new(), at: sim.now };
+    let (url, branch) = (RepoUrl::new("https://git.example.com/config").unwrap(), BranchName::new("main").unwrap());
+    let commits = vec![info(0xee), info(0xdd), info(0xcc)];
+    sim.event(Event::BranchSeen { url, branch, commits });
+    sim.config_found(commit(0xee), looked_at);
+    sim.settle();
+    assert_eq!(sim.facts.changes[&change.id].runs, 2, "it is wanted anew");
     assert_eq!(sim.runs("prod"), Some(commit(2)));
 }
 

@@ -101,9 +101,14 @@ impl Sim {
 
     fn config_seen_at(&mut self, head: CommitId) {
         self.now = self.now.plus(Span::from_millis(1));
+        self.config_found(head, self.now);
+    }
+
+    /// Makes the installation's catalog the current one, as a commit that a look found which began at `looked_at`.
+    pub fn config_found(&mut self, head: CommitId, looked_at: Timestamp) {
         let event = Event::ConfigSeen { commit: head, errors: 0 };
-        let keys = self.facts.apply(self.now, &event);
-        self.log.push((self.now, event));
+        let keys = self.facts.apply(looked_at, &event);
+        self.log.push((looked_at, event));
         self.catalog = Arc::new(self.install.catalog());
         self.planner.touch(&self.facts, &keys, self.now);
         self.planner.set_catalog(self.catalog.clone(), &self.facts, self.now);

@@ -114,8 +114,6 @@ fn many_promotions_at_once_are_each_checked_once_and_all_are_merged() {
         let id = run["id"].as_str().unwrap();
         checks.insert(id.to_owned(), it.ok(&["logs", id]).matches("checks passed on").count());
     }
-    // One that another run took the place of before it boarded was never checked; what merged it was.
-    checks.retain(|_, count| *count > 0);
     assert_eq!(checks.len(), APPS, "{checks:#?}");
     assert!(checks.values().all(|count| *count >= 1), "{checks:#?}");
     assert!(checks.values().sum::<usize>() <= APPS + APPS / 3, "{checks:#?}");
