@@ -53,6 +53,7 @@ mod bucket;
 mod feed;
 mod files;
 mod headers;
+mod route;
 mod stalled;
 mod text;
 

@@ -2,14 +2,14 @@
 
 use askama::Template;
 use axum::extract::Path;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router, routing::get};
+use axum::{Json, routing::get};
 use serde::Serialize;
 
-use crate::api::Shared;
 use crate::pages::{Frame, Nav, show};
 use crate::problem::Refusal;
+use crate::route::Route;
 
 /// A rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
@@ -111,8 +111,8 @@ struct RulesPage<'a> {
 }
 
 /// The pages that explain the rules, for people and for programs.
-pub(crate) fn router() -> Router<Shared> {
-    Router::new().route("/problems", get(all)).route("/problems/{rule}", get(one))
+pub(crate) fn list() -> Vec<Route> {
+    vec![(Method::GET, "/problems", get(all)), (Method::GET, "/problems/{rule}", get(one))]
 }
 
 async fn all(frame: Frame, headers: HeaderMap) -> Response {

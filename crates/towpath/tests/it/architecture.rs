@@ -146,6 +146,14 @@ fn only_the_cluster_names_kubernetes_client_and_only_some_parts_speak_http_to_ot
 }
 
 #[test]
+fn only_lists_make_routes() {
+    // Who may what is tested over these lists: a route beside them would be one that nobody looked at.
+    let makes = |line: &str| line.contains(".route(") || line.contains("route_service(");
+    let made: Vec<String> = code("web").into_iter().filter(|(_, line)| makes(line)).map(|(place, _)| place).collect();
+    assert!(made.len() == 1 && made[0].contains("route.rs"), "{made:?}");
+}
+
+#[test]
 fn nothing_of_the_product_stands_on_what_is_for_tests() {
     for part in ORDER {
         assert!(FOR_TESTS.iter().all(|for_tests| !dependencies(part).contains(*for_tests)), "{part}");

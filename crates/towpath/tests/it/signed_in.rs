@@ -242,3 +242,61 @@ fn where_nobody_signs_in_nobody_else_is_served() {
     let (error, help) = said.refusal();
     assert!(error.contains("towpath.toml:4:10") && error.contains("nobody has to sign in") && help.contains("[auth]"), "{said:?}");
 }
+
+#[test]
+fn what_may_not_be_seen_is_answered_as_what_is_not_there() {
+    let house = House::new();
+    let target = house.it.target(PRODUCTION).unwrap();
+    let (target, commit) = (target["id"].as_str().unwrap().to_owned(), target["current"]["commit"]["id"].as_str().unwrap().to_owned());
+    let runs = house.it.ask(&["runs"]).unwrap();
+    let of = |kind: &str| runs.as_array().unwrap().iter().find(|run| run["kind"] == kind).unwrap().clone();
+    let (run, change) = (of("deploy")["id"].as_str().unwrap().to_owned(), of("change")["subject"].as_str().unwrap().to_owned());
+    let change = change.strip_prefix("change ").unwrap_or(&change).to_owned();
+
+    // Printed alone, as programs take it.
+    let make = |app: &str| {
+        let token = house.it.ok(&["token", "create", "--name", "eyes", "--expires", "1d", "--may", "look", "--app", app, "--machine"]);
+        token.strip_suffix('\n').unwrap().to_owned()
+    };
+    let (theirs, others) = (make("web"), make("shop"));
+    let ask = |token: &str, path: &str, accept: &str| {
+        let asked = Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap().get(format!("{}{path}", house.base));
+        let answer = house.runtime.block_on(asked.bearer_auth(token).header("accept", accept).send()).unwrap();
+        (answer.status().as_u16(), house.runtime.block_on(answer.text()).unwrap())
+    };
+    // Where it is, and what the same is called that nobody has.
+    let things = [
+        ("/api/v1/targets/@", target.as_str(), "0123456789abcdef0123456789abcdef01234567"),
+        ("/api/v1/targets/@/badge.svg", &target, "0123456789abcdef0123456789abcdef01234567"),
+        ("/api/v1/compare?target=@", &target, "0123456789abcdef0123456789abcdef01234567"),
+        ("/api/v1/sources/@", "web", "wob"),
+        ("/api/v1/runs/@", &run, "deploy-none"),
+        ("/api/v1/runs/@/logs", &run, "deploy-none"),
+        ("/api/v1/changes/@", &change, "promote-none"),
+        ("/api/v1/commits/@", &commit, "0123456789abcdef0123456789abcdef01234567"),
+        ("/api/v1/explain?what=@", &commit, "0123456789abcdef0123456789abcdef01234567"),
+        ("/targets/@", &target, "0123456789abcdef0123456789abcdef01234567"),
+        ("/sources/@", "web", "wob"),
+        ("/runs/@", &run, "deploy-none"),
+        ("/changes/@", &change, "promote-none"),
+        ("/commits/@", &commit, "0123456789abcdef0123456789abcdef01234567"),
+    ];
+    for (path, there, none) in things {
+        let accept = if path.starts_with("/api/") { "application/json" } else { "text/html" };
+        let answer = |token: &str, name: &str| {
+            let (status, body) = ask(token, &path.replace('@', name), accept);
+            (status, body.replace(name, "@"))
+        };
+        assert_eq!(answer(&theirs, there).0, 200, "{path}: who may see it does");
+        assert_eq!(answer(&others, there), answer(&others, none), "{path}: who may not hears what they hear of nothing");
+        assert_eq!(answer(&others, there).0, 404, "{path}");
+    }
+    // Nor does a list tell of it.
+    for path in ["status", "board", "graph", "runs", "changes", "images", "incidents", "history", "insight", "plan"] {
+        let (status, seen) = ask(&others, &format!("/api/v1/{path}"), "application/json");
+        assert_eq!(status, 200, "{path}: {seen}");
+        for secret in [target.as_str(), &run, &change, &commit, "web-production", "\"web\""] {
+            assert!(!seen.contains(secret), "{path} tells of {secret}: {seen}");
+        }
+    }
+}

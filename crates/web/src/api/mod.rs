@@ -34,6 +34,7 @@ use crate::headers::secured;
 use crate::hooks::{self, Hooks};
 use crate::metrics::{self, Http, counted};
 use crate::problem::{Refusal, name_instance};
+use crate::route::{Route, routed};
 use crate::{guard, limits, pages, rules};
 
 pub use deprecated::Deprecated;
@@ -69,35 +70,20 @@ pub(crate) fn router(brain: Arc<dyn Brain>, hooks: Hooks, auth: Option<Arc<Auth>
         auth: auth.clone(),
         places: Arc::new(Semaphore::new(limits::REQUESTS_MAX)),
     };
-    let mut v1 = Router::new().route("/openapi.json", get(reader::document));
-    for operation in operations() {
-        let handler = match operation.deprecated {
-            Some(deprecated) => deprecated.told(operation.handler),
-            None => operation.handler,
-        };
-        v1 = v1.route(operation.path, handler);
-    }
-    let v1 = v1
+    let v1 = routed(operated())
+        .merge(routed(described()))
         .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(shared.clone(), once::once))
         .layer(middleware::from_fn(fresh::fresh));
-    // A webhook may come through a proxy that keeps the outside name in Host. It can do nothing but wake, so it is let in.
-    let hook = Router::new()
-        .route("/hooks/github", post(hooks::github))
-        .route("/hooks/gitlab", post(hooks::gitlab))
-        .route("/hooks/forgejo", post(hooks::forgejo))
-        .route("/hooks/registry", post(hooks::registry))
-        .route("/hooks/git", post(hooks::git));
-    let explained = Router::new().route("/api", get(reader::page)).merge(rules::router()).layer(middleware::from_fn(pages::sent::sent));
+    let explained = routed(explained()).layer(middleware::from_fn(pages::sent::sent));
     let inside = Router::new()
         .nest(PREFIX, v1)
         .merge(pages::router())
         .merge(explained)
         .merge(auth.as_ref().map(pages::sign_in::router).unwrap_or_default())
+        .merge(routed(measured()))
         .layer(middleware::from_fn_with_state(shared.clone(), in_a_place))
-        .route("/metrics", get(metrics::metrics))
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(metrics::readyz))
+        .merge(routed(alive()))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method);
     let https = auth.as_ref().is_some_and(|auth| auth.settings.base_url.is_https());
@@ -110,12 +96,67 @@ pub(crate) fn router(brain: Arc<dyn Brain>, hooks: Hooks, auth: Option<Arc<Auth>
     };
     asked
         .layer(middleware::from_fn(pages::dressed))
-        .merge(hook)
+        // A webhook may come through a proxy that keeps the outside name in Host. It can do nothing but wake, so it is let in.
+        .merge(routed(hooked()))
         .layer(middleware::from_fn(within_time))
         .layer(middleware::from_fn(name_instance))
         .layer(middleware::from_fn_with_state(https, secured))
         .layer(middleware::from_fn_with_state(http, counted))
         .with_state(shared)
+}
+
+/// What the API does, below [`PREFIX`].
+fn operated() -> Vec<Route> {
+    let of = |operation: Operation| {
+        let handler = match operation.deprecated {
+            Some(deprecated) => deprecated.told(operation.handler),
+            None => operation.handler,
+        };
+        (operation.method, operation.path, handler)
+    };
+    operations().into_iter().map(of).collect()
+}
+
+/// What the API says of itself, below [`PREFIX`].
+fn described() -> Vec<Route> {
+    vec![(Method::GET, "/openapi.json", get(reader::document))]
+}
+
+/// What explains it to people.
+fn explained() -> Vec<Route> {
+    let mut all = rules::list();
+    all.push((Method::GET, "/api", get(reader::page)));
+    all
+}
+
+/// What costs a look at the ledger.
+fn measured() -> Vec<Route> {
+    vec![(Method::GET, "/metrics", get(metrics::metrics)), (Method::GET, "/readyz", get(metrics::readyz))]
+}
+
+/// What is answered however busy the server is.
+fn alive() -> Vec<Route> {
+    vec![(Method::GET, "/healthz", get(|| async { "ok\n" }))]
+}
+
+/// Webhooks.
+fn hooked() -> Vec<Route> {
+    vec![
+        (Method::POST, "/hooks/github", post(hooks::github)),
+        (Method::POST, "/hooks/gitlab", post(hooks::gitlab)),
+        (Method::POST, "/hooks/forgejo", post(hooks::forgejo)),
+        (Method::POST, "/hooks/registry", post(hooks::registry)),
+        (Method::POST, "/hooks/git", post(hooks::git)),
+    ]
+}
+
+/// Every request that is taken beside the [`operations`]: method and path, variable parts in braces. The router is made from the same lists.
+#[must_use]
+pub fn routes() -> Vec<(Method, String)> {
+    let mut all: Vec<(Method, String)> = described().into_iter().map(|(method, path, _)| (method, format!("{PREFIX}{path}"))).collect();
+    let lists = [explained(), measured(), alive(), hooked(), pages::list(), pages::files(), pages::sign_in::list()];
+    all.extend(lists.into_iter().flatten().map(|(method, path, _)| (method, path.to_owned())));
+    all
 }
 
 /// Whoever can connect to loopback is the one user of this machine.

@@ -36,12 +36,13 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware;
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{get, post};
 use towpath_control::view::Problem;
 
 use crate::api::Shared;
 use crate::limits;
 use crate::problem::Refusal;
+use crate::route::{Route, routed};
 
 pub(crate) use act::local;
 pub use frame::Csrf;
@@ -51,11 +52,8 @@ pub(crate) use sent::dressed;
 /// What no page needs more of: no script, style or picture but this server's, no form to elsewhere, in nobody's frame.
 pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
-/// A page, or what a page sends: how it is asked for, and by whom it is answered.
-type Route = (Method, &'static str, MethodRouter<Shared>);
-
-/// All pages and all that they send. The router and the tests of who may what are made from this list.
-fn list() -> Vec<Route> {
+/// All pages and all that they send.
+pub(crate) fn list() -> Vec<Route> {
     vec![
         (Method::GET, "/", get(board::page)),
         (Method::GET, "/commits/{id}", get(release::page)),
@@ -82,20 +80,18 @@ fn list() -> Vec<Route> {
     ]
 }
 
-/// How pages, and what they send, are asked for: method and path, variable parts in braces.
-#[must_use]
-pub fn routes() -> Vec<(Method, &'static str)> {
-    list().into_iter().map(|(method, path, _)| (method, path)).collect()
+/// Their style sheets and scripts.
+pub(crate) fn files() -> Vec<Route> {
+    vec![(Method::GET, "/assets/{hash}/{name}", get(assets::get))]
 }
 
 /// The pages.
 pub(crate) fn router() -> Router<Shared> {
-    let pages = list().into_iter().fold(Router::new(), |router, (_, path, handler)| router.route(path, handler));
-    pages
+    routed(list())
         .layer(axum::Extension(health::Lookout::default()))
         .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))
         .layer(middleware::from_fn(sent::sent))
-        .route("/assets/{hash}/{name}", get(assets::get))
+        .merge(routed(files()))
 }
 
 /// A page that cannot be shown, as a page.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use askama::Template;
 use axum::Extension;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
@@ -20,16 +20,21 @@ use crate::auth::{Auth, Cookie, Peer, Who};
 use crate::caller::Caller;
 use crate::draw::encode;
 use crate::problem::Refusal;
+use crate::route::{Route, routed};
+
+/// The requests of signing in and out.
+pub(crate) fn list() -> Vec<Route> {
+    vec![
+        (Method::GET, "/auth/login", get(login)),
+        (Method::GET, "/auth/start", get(start)),
+        (Method::GET, "/auth/callback", get(callback)),
+        (Method::POST, "/auth/logout", post(logout)),
+    ]
+}
 
 /// The pages, where people sign in.
 pub(crate) fn router(auth: &Arc<Auth>) -> Router<Shared> {
-    Router::new()
-        .route("/auth/login", get(login))
-        .route("/auth/start", get(start))
-        .route("/auth/callback", get(callback))
-        .route("/auth/logout", post(logout))
-        .layer(middleware::from_fn(sent::sent))
-        .layer(Extension(Arc::clone(auth)))
+    routed(list()).layer(middleware::from_fn(sent::sent)).layer(Extension(Arc::clone(auth)))
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,6 +1,7 @@
 //! Who gets what answer to every request there is: a table that people can read (`table.txt`), and what must hold of each line of it.
 //!
-//! The requests come from the lists that the router is made from: one that is new stands in the table, or the test fails. Renew the table with
+//! The requests come from the lists that the router is made from, and it is made from nothing else (`only_lists_make_routes` of the binary's tests):
+//! one that is new stands in the table, or the test fails. What each read shows to whom is not told here: the brain behind it has nothing. Renew with
 //! `TOWPATH_BLESS=1 cargo test -p towpath-web --test it table`, and read what changed.
 
 use std::collections::BTreeMap;
@@ -12,12 +13,12 @@ use axum::http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use towpath_catalog::{Catalog, InputFile};
-use towpath_control::{Grants, Scope, Verb};
+use towpath_control::{Grants, Scope, Sight, Verb};
 use towpath_domain::{Span, Timestamp};
 use towpath_web::auth::fake::FakeKeeper;
 use towpath_web::auth::{Everybody, Keeper};
 use towpath_web::fake::Shown;
-use towpath_web::{Listener, Settings, api, pages};
+use towpath_web::{Listener, Settings, api};
 
 use super::house::{Browser, House, NOW, house_of};
 use crate::harness::serving;
@@ -81,13 +82,24 @@ enum By {
     Session(Browser, String),
 }
 
-/// A request: how it is asked, and what its caller needs for what it touches; none where being somebody is enough.
+/// What the caller of a request needs.
+#[derive(Clone, Copy)]
+enum Needs {
+    /// To be somebody.
+    Nothing,
+    /// To see everything.
+    AllSight,
+    /// This, in the whole installation.
+    Here(Verb),
+    /// This, for all that the brain says that it touches.
+    There(Verb),
+}
+
+/// A request: how it is asked, and what its caller needs.
 struct Asked {
     method: Method,
     path: String,
-    needs: Option<Verb>,
-    /// Whether it is done to what the brain says that it touches.
-    touches: bool,
+    needs: Needs,
     page: bool,
     body: &'static str,
 }
@@ -100,7 +112,12 @@ fn all() -> Vec<Asked> {
             "/compare" => "?target=x",
             _ => "",
         };
-        format!("{path}{asked}").replace("{id}", "x").replace("{sha}", "abcd").replace("{name}", "x").replace("{rule}", "gate")
+        format!("{path}{asked}")
+            .replace("{id}", "x")
+            .replace("{sha}", "abcd")
+            .replace("{name}", "x")
+            .replace("{rule}", "gate")
+            .replace("{hash}", "x")
     };
     let mut all = Vec::new();
     for operation in api::operations() {
@@ -113,12 +130,19 @@ fn all() -> Vec<Asked> {
             "revokeToken" => "{}",
             other => panic!("say what is sent to {other}"),
         };
+        // Everybody makes tokens of what they may, and takes their own back.
         let own = matches!(operation.id, "makeToken" | "revokeToken");
-        let needs = (operation.method != Method::GET && !own).then_some(operation.needs);
+        let needs = match operation.needs {
+            _ if own => Needs::Nothing,
+            Verb::Look => Needs::Nothing,
+            verb if operation.method == Method::GET || operation.id == "backup" => Needs::Here(verb),
+            verb => Needs::There(verb),
+        };
         let path = format!("{}{}", api::PREFIX, plain(operation.path));
-        all.push(Asked { method: operation.method, path, needs, touches: operation.id != "backup", page: false, body });
+        all.push(Asked { method: operation.method, path, needs, page: false, body });
     }
-    for (method, path) in pages::routes() {
+    for (method, path) in api::routes() {
+        let page = !["/api", "/problems", "/hooks", "/healthz", "/readyz", "/metrics"].iter().any(|other| path.starts_with(other));
         if path == "/act/{verb}" {
             let verbs = [
                 ("retry", Verb::Retry),
@@ -131,32 +155,30 @@ fn all() -> Vec<Asked> {
             ];
             for (name, verb) in verbs {
                 let path = format!("/act/{name}");
-                all.push(Asked {
-                    method: Method::POST,
-                    path,
-                    needs: Some(verb),
-                    touches: true,
-                    page: true,
-                    body: "what=x&why=y&back=/&sure=yes",
-                });
+                all.push(Asked { method: Method::POST, path, needs: Needs::There(verb), page, body: "what=x&why=y&back=/&sure=yes" });
             }
             continue;
         }
-        let body = match path {
-            "/tokens" => "name=n&days=1&may=look",
+        let body = match path.as_str() {
+            "/tokens" if method == Method::POST => "name=n&days=1&look=yes",
             "/theme" => "theme=dark&back=/",
             _ => "",
         };
-        all.push(Asked { method, path: plain(path), needs: None, touches: false, page: true, body });
+        let needs = if path == "/metrics" || path == "/health" { Needs::AllSight } else { Needs::Nothing };
+        all.push(Asked { method, path: plain(&path), needs, page, body });
     }
-    for path in ["/healthz", "/readyz", "/metrics", "/api", "/api/v1/openapi.json", "/problems", "/problems/{rule}", "/nowhere"] {
-        all.push(Asked { method: Method::GET, path: plain(path), needs: None, touches: false, page: false, body: "" });
-    }
+    all.push(Asked { method: Method::GET, path: "/nowhere".into(), needs: Needs::Nothing, page: false, body: "" });
+    // Whoever signs out asks nothing more.
+    all.sort_by_key(|asked| asked.path == "/auth/logout");
     all
 }
 
-/// What anybody gets: that the server runs, and how its pages look. Signing in is told of elsewhere.
-const PUBLIC: [&str; 3] = ["/healthz", "/readyz", "/theme"];
+/// What anybody gets: that the server runs, how its pages look, and the way in. Webhooks show by themselves that they may.
+const PUBLIC: [&str; 8] = ["/healthz", "/readyz", "/theme", "/assets/", "/auth/login", "/auth/start", "/auth/callback", "/hooks/"];
+
+fn is_public(path: &str) -> bool {
+    PUBLIC.iter().any(|public| if public.ends_with('/') { path.starts_with(public) } else { path == *public })
+}
 
 struct Door {
     address: String,
@@ -236,13 +258,13 @@ async fn people(house: &House, everybody: Everybody) -> Vec<Who> {
     machines.allow(Verb::Retry, None, None);
     let mut all = vec![
         Who { name: "nobody".into(), by: By::Nothing, may: None },
-        Who { name: "a wrong token".into(), by: By::Bearer("towpath_x".into()), may: None },
+        Who { name: "a wrong token".into(), by: By::Bearer(towpath_web::auth::Secret::make().unwrap().text().to_owned()), may: None },
         Who { name: "a token that ended".into(), by: token(&ended), may: None },
     ];
     for (number, name) in PEOPLE.iter().copied().chain(["administer", "late", "root", "stranger"]).enumerate() {
         let mut browser = house.signed_in_from(Some(format!("198.51.100.{number}")), name).await;
-        let csrf = house.open(&mut browser, "/tokens").await;
-        let csrf = if csrf.status == 200 { csrf.csrf().to_owned() } else { String::new() };
+        // Whoever has no role is told so on a page, too, which they can sign out from.
+        let csrf = house.open(&mut browser, "/tokens").await.csrf().to_owned();
         all.push(Who { name: format!("may {name}"), by: By::Session(browser, csrf), may: Some(of(name)) });
     }
     all.push(Who { name: "token of root, to hold web".into(), by: token(&narrow), may: Some(narrowed) });
@@ -257,33 +279,51 @@ async fn block(door: &mut Door, show: impl Fn(Vec<Scope>), asked: &Asked, people
     for who in people {
         let mut answers = Vec::new();
         let objects = objects();
-        let objects = if asked.touches && asked.needs.is_some() { &objects[..] } else { &objects[..1] };
+        let objects = if matches!(asked.needs, Needs::There(_)) { &objects[..] } else { &objects[..1] };
         for (object, scopes) in objects {
             show(scopes.clone());
-            let status = door.status(asked, &who.by).await;
+            let status = match door.status(asked, &who.by).await {
+                // Wakes are taken so many at once, whoever sends them; how many, depends on how quick this is.
+                429 if asked.path.starts_with("/hooks/") => 204,
+                status => status,
+            };
             answers.push(status.to_string());
             let place = format!("{} {} by {} on {object}: {status}", asked.method, asked.path, who.name);
-            match (&who.may, asked.needs) {
-                (None, _) if PUBLIC.contains(&asked.path.as_str()) => {}
-                (None, _) => assert!(status == 401 || (asked.page && status == 303), "{place}"),
-                // Who has no role where everybody may nothing is told just that.
-                (Some(may), _) if may.is_empty() => assert!(status == 403 || PUBLIC.contains(&asked.path.as_str()), "{place}"),
-                (Some(may), Some(verb)) => {
-                    let touched = if asked.touches { scopes.clone() } else { vec![Scope::INSTALLATION] };
-                    let wanted = match reckoned(may, verb, &touched) {
-                        202 if asked.page => 303,
-                        other => other,
-                    };
-                    assert_eq!(status, wanted, "{place}");
-                }
-                (Some(_), None) => assert!(status != 401, "{place}"),
+            let Some(may) = &who.may else {
+                assert!(is_public(&asked.path) || status == 401 || (asked.page && status == 303), "{place}");
+                continue;
+            };
+            // Who has no role where everybody may nothing is told just that; they may leave.
+            if may.is_empty() {
+                assert!(status == if asked.path == "/auth/logout" { 303 } else { 403 } || is_public(&asked.path), "{place}");
+                continue;
             }
+            let wanted = match asked.needs {
+                Needs::Nothing => {
+                    assert!(is_public(&asked.path) || (status != 401 && status != 403), "{place}");
+                    continue;
+                }
+                Needs::AllSight if matches!(may.sight(), Sight::Everything) => 202,
+                Needs::AllSight => 403,
+                Needs::Here(verb) => reckoned(may, verb, &[Scope::INSTALLATION]),
+                Needs::There(verb) => reckoned(may, verb, scopes),
+            };
+            let wanted = match wanted {
+                202 if asked.method == Method::GET => 200,
+                202 if asked.page => 303,
+                other => other,
+            };
+            assert_eq!(status, wanted, "{place}");
         }
         lines.entry(answers.join(" ")).or_default().push(&who.name);
     }
     let mut text = format!("{} {}", asked.method, asked.path);
-    if let Some(verb) = asked.needs {
-        let _ = write!(text, " ({})", verb.name());
+    match asked.needs {
+        Needs::Nothing => {}
+        Needs::AllSight => text.push_str(" (sight of everything)"),
+        Needs::Here(verb) | Needs::There(verb) => {
+            let _ = write!(text, " ({})", verb.name());
+        }
     }
     for (answers, names) in lines {
         let _ = write!(text, "\n  {answers}: {}", names.join(", "));
