@@ -48,11 +48,13 @@ pub struct Inner {
     pub published: Vec<Jwk>,
     url: String,
     issuer: String,
-    codes: HashMap<String, (Value, String)>,
+    codes: HashMap<String, Code>,
     /// Signs otherwise.
     pub sign: Option<Sign>,
     /// Changes what is said of who signs in.
     pub change: Option<Change>,
+    /// Whether it wants the secret in the form, and not in a header.
+    pub secret_in_form: bool,
     /// Whom it signs in who comes with a browser.
     pub here: String,
     /// How often a code was brought to it.
@@ -107,6 +109,7 @@ impl Provider {
             codes: HashMap::new(),
             sign: None,
             change: None,
+            secret_in_form: false,
             here: "ann".to_owned(),
             asked: 0,
         };
@@ -153,7 +156,9 @@ impl Provider {
         }
         let mut inner = self.inner();
         let code = format!("code-{}", inner.codes.len() + 1);
-        inner.codes.insert(code.clone(), (claims, query["code_challenge"].clone()));
+        let (challenge, redirect_uri) = (query["code_challenge"].clone(), query["redirect_uri"].clone());
+        assert!(redirect_uri.ends_with("/auth/callback"), "not registered: {redirect_uri}");
+        inner.codes.insert(code.clone(), Code { claims, challenge, redirect_uri, used: false });
         format!("code={code}&state={}&session_state=x", query["state"])
     }
 }
@@ -170,14 +175,31 @@ fn plain(text: &str) -> String {
     String::from_utf8(out).unwrap()
 }
 
+/// What a code stands for: it counts once.
+#[derive(Clone)]
+struct Code {
+    claims: Value,
+    challenge: String,
+    redirect_uri: String,
+    used: bool,
+}
+
 type Shared = State<Arc<Mutex<Inner>>>;
 
 async fn discovery(State(inner): Shared) -> Json<Value> {
     let inner = inner.lock().unwrap();
     let url = &inner.url;
-    Json(
-        json!({ "issuer": inner.issuer, "authorization_endpoint": format!("{url}/authorize"), "token_endpoint": format!("{url}/token"), "jwks_uri": format!("{url}/jwks") }),
-    )
+    let mut said = json!({
+        "issuer": inner.issuer,
+        "authorization_endpoint": format!("{url}/authorize"),
+        "token_endpoint": format!("{url}/token"),
+        "jwks_uri": format!("{url}/jwks"),
+    });
+    // Left out, it means `client_secret_basic` (OpenID Connect Discovery 1.0, section 3).
+    if inner.secret_in_form {
+        said["token_endpoint_auth_methods_supported"] = json!(["client_secret_post"]);
+    }
+    Json(said)
 }
 
 /// Signs in at once, as a provider does that knows the browser already, and sends it back.
@@ -201,18 +223,29 @@ async fn token(State(inner): Shared, headers: HeaderMap, Form(form): Form<HashMa
     let mut inner = inner.lock().unwrap();
     inner.asked += 1;
     let no = |error: &str| (StatusCode::BAD_REQUEST, Json(json!({ "error": error, "error_description": "<b>no</b>" })));
-    let basic = STANDARD.encode(format!("{CLIENT}:s3cret%2Fwith%2Bsigns"));
-    if headers.get("authorization").is_none_or(|sent| sent.to_str().unwrap() != format!("Basic {basic}")) {
+    let basic = format!("Basic {}", STANDARD.encode(format!("{CLIENT}:s3cret%2Fwith%2Bsigns")));
+    let header = headers.get("authorization").map(|sent| sent.to_str().unwrap());
+    let of_form = (form.get("client_id").map(String::as_str), form.get("client_secret").map(String::as_str));
+    let is_known = match inner.secret_in_form {
+        true => header.is_none() && of_form == (Some(CLIENT), Some(SECRET)),
+        false => header == Some(&basic) && of_form.1.is_none(),
+    };
+    if !is_known {
         return no("invalid_client");
     }
-    let Some((claims, challenge)) = inner.codes.get(&form["code"]).cloned() else { return no("invalid_grant") };
-    let used = format!("{} was used", form["code"]);
-    if inner.codes.insert(used, (Value::Null, String::new())).is_some() {
+    let Some(code) = inner.codes.get_mut(&form["code"]) else { return no("invalid_grant") };
+    if std::mem::replace(&mut code.used, true) {
         return no("invalid_grant");
     }
-    if URL_SAFE_NO_PAD.encode(Sha256::digest(&form["code_verifier"])) != challenge {
+    let code = code.clone();
+    // RFC 6749, section 4.1.3: the same address again.
+    if form.get("redirect_uri") != Some(&code.redirect_uri) {
         return no("invalid_grant");
     }
+    if URL_SAFE_NO_PAD.encode(Sha256::digest(&form["code_verifier"])) != code.challenge {
+        return no("invalid_grant");
+    }
+    let claims = code.claims;
     let token = match inner.sign.clone() {
         Some(sign) => sign(&inner, claims),
         None => inner.signed(&claims),

@@ -150,7 +150,7 @@ fn hooked() -> Vec<Route> {
     ]
 }
 
-/// Every request that is taken beside the [`operations`]: method and path, variable parts in braces. The router is made from the same lists.
+/// Every request that is taken beside the [`operations()`]: method and path, variable parts in braces. The router is made from the same lists.
 #[must_use]
 pub fn routes() -> Vec<(Method, String)> {
     let mut all: Vec<(Method, String)> = described().into_iter().map(|(method, path, _)| (method, format!("{PREFIX}{path}"))).collect();

@@ -34,6 +34,19 @@ async fn who_is_led_to_the_sign_in_comes_back_to_where_they_wanted_to_go() {
     assert!(kept.contains("\"ann\"") && !kept.contains(session(&ann).unwrap()), "only a hash is kept");
 }
 
+/// RFC 6749, section 2.3.1: in a header where the provider says nothing else, in the form where it takes that alone.
+#[tokio::test]
+async fn a_provider_gets_the_secret_the_way_it_takes_it() {
+    for in_form in [false, true] {
+        let house = house(|_| {}).await;
+        house.provider.inner().secret_in_form = in_form;
+        let mut ann = Browser::default();
+        let way = house.way_back(&mut ann, "ann", "%2F").await;
+        let back = house.open(&mut ann, &way).await;
+        assert!(back.status == 303 && session(&ann).is_some(), "in the form: {in_form}: {back:?}");
+    }
+}
+
 #[tokio::test]
 async fn nobody_who_is_not_signed_in_sees_anything_wherever_they_come_from() {
     let house = house(|_| {}).await;
