@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use towpath_domain::{
-    AppName, BranchName, Channel, ClusterName, CommitId, EnvironmentName, GitRef, ImageRef, NamespaceName, RepoUrl, SaasFileName,
+    AppName, BranchName, Channel, ClusterName, CommitId, EnvironmentName, GitRef, ImageRef, NamespaceName, PoolName, RepoUrl, SaasFileName,
     SourceName, Span, TargetId, Timestamp,
 };
 
@@ -34,6 +34,10 @@ pub struct Catalog {
     pub policies: Vec<Arc<Policy>>,
     /// People and roles: who may approve what.
     pub access: Access,
+    /// Pools of ephemeral namespaces by name.
+    pub pools: BTreeMap<PoolName, Arc<Pool>>,
+    /// Pools that are there but could not be used: what they keep stays as it is.
+    pub broken_pools: Vec<BrokenPool>,
     /// Saas files that are there but could not be used: their targets are unknown now, not removed.
     pub broken_saas_files: Vec<BrokenFile>,
 }
@@ -47,6 +51,65 @@ pub struct BrokenFile {
     pub name: Option<SaasFileName>,
     /// The first error in it, for people.
     pub error: String,
+}
+
+/// A pool's file that could not be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenPool {
+    /// Path in the config repository.
+    pub path: Arc<str>,
+    /// The pool's name, where that much could be read.
+    pub name: Option<PoolName>,
+    /// The first error in it, for people.
+    pub error: String,
+}
+
+/// A pool of ephemeral namespaces (`/towpath/pool-1.yml`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pool {
+    /// Its name, unique in the catalog.
+    pub name: PoolName,
+    /// The cluster its namespaces are on.
+    pub cluster: ClusterName,
+    /// The app it is for, where it is for one.
+    pub app: Option<AppName>,
+    /// The environment that its namespaces belong to, where they belong to one.
+    pub environment: Option<EnvironmentName>,
+    /// How many namespaces are kept ready.
+    pub size: u32,
+    /// How many there are at most: ready, reserved, and on their way in or out.
+    pub limit: u32,
+    /// How long a reservation lasts that asks for nothing else. Default 1 hour.
+    pub lease: Span,
+    /// How long one may last at most, extended or not. Default 12 hours.
+    pub longest: Span,
+    /// How long before its end that is told. Default 10 minutes.
+    pub warn: Span,
+    /// How many namespaces one requester may hold at a time.
+    pub each: Option<u32>,
+    /// What a ResourceQuota of each namespace says: specs.
+    pub quotas: Vec<serde_json::Value>,
+    /// What a LimitRange of each namespace says: specs.
+    pub limit_ranges: Vec<serde_json::Value>,
+    /// Secrets that each namespace has a copy of.
+    pub secrets: Option<SecretCopies>,
+    /// More objects that are made with each namespace; `${NAMESPACE}` in their texts is its name.
+    pub manifests: Vec<serde_json::Value>,
+    /// The pool of the ephemeral-namespace-operator that namespaces are leased from instead of being made.
+    pub operator: Option<String>,
+    /// A hash over all that goes into making a namespace: one that was made by another is not handed out any more.
+    pub made_hash: Arc<str>,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// Secrets that are copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretCopies {
+    /// The namespace they are copied from, on the pool's cluster.
+    pub namespace: NamespaceName,
+    /// Their names.
+    pub names: Vec<String>,
 }
 
 /// Publishers and subscribers of one channel. Ids are sorted.

@@ -10,5 +10,8 @@ pub const POLICY: &str = include_str!("../schemas/policy-1.json");
 /// Of `/towpath/permission-1.yml`.
 pub const PERMISSION: &str = include_str!("../schemas/permission-1.json");
 
+/// Of `/towpath/pool-1.yml`.
+pub const POOL: &str = include_str!("../schemas/pool-1.json");
+
 #[cfg(test)]
 mod tests;

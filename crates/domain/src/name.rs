@@ -156,6 +156,12 @@ name!(
     /// A target's stable identity: app-interface's uid, the BLAKE2s-160 of `{saas}:{rt}:{target or "default"}:{cluster}:{namespace}` in hex.
     TargetId, "target id");
 name!(
+    /// The name of a pool of ephemeral namespaces (`/towpath/pool-1.yml`).
+    PoolName, "pool name");
+name!(
+    /// A reservation's identity: the lease on one namespace of a pool.
+    ReservationId, "reservation id");
+name!(
     /// A run's identity, derived from its cause: the same cause names the same run in every process.
     RunId, "run id");
 name!(

@@ -19,13 +19,16 @@ pub enum Verb {
     Rollback,
     /// To approve changes that move it.
     Approve,
+    /// To reserve a namespace of a pool.
+    Reserve,
     /// To look after the installation: backups, tokens of others, health.
     Administer,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Self; 7] = [Self::Look, Self::Retry, Self::Hold, Self::Promote, Self::Rollback, Self::Approve, Self::Administer];
+    pub const ALL: [Self; 8] =
+        [Self::Look, Self::Retry, Self::Hold, Self::Promote, Self::Rollback, Self::Approve, Self::Reserve, Self::Administer];
 
     /// As it is written.
     #[must_use]
@@ -37,6 +40,7 @@ impl Verb {
             Self::Promote => "promote",
             Self::Rollback => "rollback",
             Self::Approve => "approve",
+            Self::Reserve => "reserve",
             Self::Administer => "administer",
         }
     }

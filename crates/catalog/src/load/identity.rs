@@ -59,6 +59,7 @@ fn named(file: &Parsed) -> Option<(Named<'_>, crate::yaml::Spot)> {
         Content::Cluster(raw) => ("cluster", raw.name.value.as_str(), "", raw.name.spot),
         Content::Namespace(raw) => ("namespace", raw.name.value.as_str(), &*raw.cluster.path, raw.name.spot),
         Content::Source(raw) => ("source", raw.name.value.as_str(), "", raw.name.spot),
+        Content::Pool(raw) => ("pool", raw.name.value.as_str(), "", raw.name.spot),
         Content::Role(raw) => ("role", raw.name.value.as_str(), "", raw.name.spot),
         Content::User(raw) => ("user", raw.org_username.value.as_str(), "", raw.org_username.spot),
         Content::Policy(raw) if !raw.name.value.is_empty() => ("policy", raw.name.value.as_str(), "", raw.name.spot),

@@ -11,7 +11,7 @@ use super::index::Index;
 use super::linked::{self, Inventory};
 use super::saas::{self, LinkedFile, LinkedTarget, Whole};
 use super::sources::Sources;
-use super::{parallel, policies};
+use super::{parallel, policies, pools};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::input::InputFile;
 use crate::model::{BrokenFile, Catalog, Target};
@@ -151,6 +151,7 @@ fn link(files: &[Arc<Parsed>], kept: &HashMap<&str, &Kept>, keeps: bool) -> Link
     let learned = identity::learn(&targets, &channels, &sources);
     let policies = policies::link(&index, &inventory, &targets, &mut findings);
     let access = access::link(&index, &mut findings);
+    let (pools, broken_pools) = pools::link(&index, &mut findings);
     let uses = channels::uses(&channels, &targets);
 
     let finals: Vec<(Arc<str>, Arc<Target>)> = targets
@@ -177,6 +178,8 @@ fn link(files: &[Arc<Parsed>], kept: &HashMap<&str, &Kept>, keeps: bool) -> Link
         channels: uses,
         policies,
         access,
+        pools,
+        broken_pools,
         broken_saas_files: broken,
     };
     let linked = linked.into_iter().map(|kept| (Arc::clone(&kept.parsed.path), kept)).collect();

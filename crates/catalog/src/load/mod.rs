@@ -14,6 +14,7 @@ mod linked;
 mod loader;
 mod parallel;
 mod policies;
+mod pools;
 mod saas;
 mod schedule;
 mod sources;

@@ -7,6 +7,7 @@ mod inventory;
 mod notices;
 mod permission;
 mod policy;
+mod pool;
 mod resources;
 mod saas;
 mod source;
@@ -19,6 +20,7 @@ pub(crate) use fields::{At, Reader};
 pub(crate) use inventory::{RawApp, RawCluster, RawEnvironment, RawNamespace};
 pub(crate) use permission::RawPermission;
 pub(crate) use policy::{RawApprovals, RawPolicy};
+pub(crate) use pool::RawPool;
 pub(crate) use saas::{RawSaas, RawTargetEntry, RawTemplate};
 pub(crate) use source::RawSource;
 pub(crate) use target::{RawChannelData, RawPromotion, RawTarget};
@@ -71,6 +73,7 @@ pub(crate) enum Content {
     Namespace(RawNamespace),
     Source(Box<RawSource>),
     Policy(Box<RawPolicy>),
+    Pool(Box<RawPool>),
     User(Box<RawUser>),
     Role(Box<RawRole>),
     ChangeType(RawChangeType),
@@ -160,21 +163,13 @@ pub(crate) fn read_file(path: &Arc<str>, bytes: &[u8]) -> Parsed {
             Some(escalation::read_policy(&mut reader, root).map_or(Content::Other, |policy| Content::Escalation(Box::new(policy))))
         }
         Some(schema::PERMISSION) => Some(escalation::read_group(root).map_or(Content::Other, Content::UserGroup)),
-        Some(schema::POOL) => {
-            reader.warn(
-                "no-effect",
-                root.spot(),
-                "pools of namespaces are not supported yet: this file has no effect",
-                "Remove it, or leave it for later.",
-            );
-            Some(Content::Other)
-        }
+        Some(schema::POOL) => pool::read(&mut reader, root).map(|pool| Content::Pool(Box::new(pool))),
         Some(other) if other.starts_with(schema::OWN) => {
             let spot = root.get("$schema").map_or(Spot::top(), |node| node.spot());
             let mend = crate::suggest::mend(
                 other,
                 schema::ALL_OWN,
-                "The types of Towpath's own are /towpath/source-1.yml, /towpath/policy-1.yml and /towpath/permission-1.yml.",
+                "The types of Towpath's own are /towpath/source-1.yml, /towpath/policy-1.yml, /towpath/pool-1.yml and /towpath/permission-1.yml.",
             );
             reader.error("unknown-schema", spot, format!("there is no type `{}`", other.escape_debug()), mend);
             None

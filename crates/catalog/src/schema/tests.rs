@@ -82,6 +82,61 @@ const BAD_PERMISSIONS: &[(&str, &str)] = &[
     ("apps:", "app:"),
 ];
 
+const GOOD_POOL: &str = "\
+$schema: /towpath/pool-1.yml
+name: smoke
+description: For checks of pull requests
+labels: {team: platform}
+cluster: {$ref: /cluster.yml}
+app: {$ref: /app.yml}
+environment: {$ref: /stage.yml}
+size: 3
+limit: 10
+lease: 1h
+longest: 6h
+warn: 5m
+each: 2
+quotas:
+  - hard: {pods: 20, limits.memory: 8Gi}
+limit_ranges:
+  - limits: [{type: Container, default: {memory: 512Mi}}]
+secrets:
+  namespace: ephemeral-base
+  names: [pull-secret]
+manifests:
+  - apiVersion: cloud.redhat.com/v1alpha1
+    kind: ClowdEnvironment
+    metadata:
+      name: env-${NAMESPACE}
+      namespace: ${NAMESPACE}
+    spec: {targetNamespace: \"${NAMESPACE}\"}
+";
+
+const BAD_POOLS: &[(&str, &str)] = &[
+    ("name: smoke\n", ""),
+    ("name: smoke\n", "name: Smoke\n"),
+    ("name: smoke\n", "name: a-name-that-is-much-too-long-for-namespaces\n"),
+    ("cluster: {$ref: /cluster.yml}\n", ""),
+    ("$ref: /cluster.yml", "$ref: cluster.yml"),
+    ("size: 3", "size: -1"),
+    ("size: 3", "size: 501"),
+    ("limit: 10", "limit: 0"),
+    ("lease: 1h", "lease: long"),
+    ("warn: 5m", "warn: 5"),
+    ("each: 2", "each: 0"),
+    ("- hard:", "- soft:"),
+    ("- limits:", "- limit:"),
+    ("names: [pull-secret]", "names: []"),
+    ("names: [pull-secret]", "names: [Pull_Secret]"),
+    ("  namespace: ephemeral-base\n", ""),
+    ("  names: [pull", "  name: [pull"),
+    ("    kind: ClowdEnvironment\n", ""),
+    ("      name: env-${NAMESPACE}\n", ""),
+    ("namespace: ${NAMESPACE}", "namespace: kube-system"),
+    ("each: 2\n", "each: 2\noperator: {pool: default}\n"),
+    ("labels: {team", "labls: {team"),
+];
+
 /// What is put in the place of what, so that the file is wrong.
 const BAD_SOURCES: &[(&str, &str)] = &[
     ("name: web\n", ""),
@@ -179,7 +234,9 @@ fn errors(text: &str) -> Vec<String> {
     let app = "$schema: /app-sre/app-1.yml\nname: web\n";
     let role = "$schema: /access/role-1.yml\nname: owners\n";
     let stage = "$schema: /app-sre/environment-1.yml\nname: stage\nproduct: {$ref: /product.yml}\n";
-    let files = [("data/app.yml", app), ("data/role.yml", role), ("data/stage.yml", stage), ("data/x.yml", text)];
+    let cluster = "$schema: /openshift/cluster-1.yml\nname: local\n";
+    let files =
+        [("data/app.yml", app), ("data/role.yml", role), ("data/stage.yml", stage), ("data/cluster.yml", cluster), ("data/x.yml", text)];
     let files = files.map(|(path, text)| InputFile::new(path, text.as_bytes())).to_vec();
     load(files).diagnostics.into_iter().filter(|found| found.severity == Severity::Error).map(|found| found.rule.to_owned()).collect()
 }
@@ -191,9 +248,12 @@ fn as_json(text: &str) -> Value {
 
 #[test]
 fn what_a_schema_refuses_the_loader_refuses() {
-    for (schema, good, bads) in
-        [(SOURCE, GOOD_SOURCE, BAD_SOURCES), (POLICY, GOOD_POLICY, BAD_POLICIES), (PERMISSION, GOOD_PERMISSION, BAD_PERMISSIONS)]
-    {
+    for (schema, good, bads) in [
+        (SOURCE, GOOD_SOURCE, BAD_SOURCES),
+        (POLICY, GOOD_POLICY, BAD_POLICIES),
+        (POOL, GOOD_POOL, BAD_POOLS),
+        (PERMISSION, GOOD_PERMISSION, BAD_PERMISSIONS),
+    ] {
         let schema: Value = serde_json::from_str(schema).unwrap();
         let validator = jsonschema::validator_for(&schema).unwrap();
         assert!(
@@ -225,7 +285,7 @@ fn every_field_of_the_schemas_is_described() {
             walk(items, path);
         }
     }
-    for schema in [SOURCE, POLICY, PERMISSION] {
+    for schema in [SOURCE, POLICY, POOL, PERMISSION] {
         let schema: Value = serde_json::from_str(schema).unwrap();
         assert!(schema["description"].is_string());
         walk(&schema, "");

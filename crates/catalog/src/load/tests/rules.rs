@@ -316,11 +316,11 @@ fn what_cannot_be_carried_out_holds_its_target_and_says_so() {
 fn types_of_our_own_are_known() {
     let mut tree = Tree::good();
     tree.put("x.yml", "$schema: /towpath/polcy-1.yml\nname: x\n")
-        .put("y.yml", "$schema: /towpath/pool-1.yml\n")
+        .put("y.yml", "$schema: /towpath/pool-1.yml\nname: smoke\n")
         .put("z.yml", "a: 1\n")
         .put("w.yml", "$schema: /other/thing-1.yml\n");
     let loaded = tree.load();
-    assert_eq!(found(&loaded), ["unknown-schema@x.yml:1:10", "no-effect?@y.yml:1:1", "missing-schema@z.yml:1:1"]);
+    assert_eq!(found(&loaded), ["unknown-schema@x.yml:1:10", "missing-field@y.yml:1:1", "missing-schema@z.yml:1:1"]);
     assert_eq!(loaded.diagnostics[0].mend, "Did you mean `/towpath/policy-1.yml`?");
 }
 
