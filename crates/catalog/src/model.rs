@@ -95,6 +95,8 @@ pub struct Pool {
     pub secrets: Option<SecretCopies>,
     /// More objects that are made with each namespace; `${NAMESPACE}` in their texts is its name.
     pub manifests: Vec<serde_json::Value>,
+    /// Objects that the cluster's add-ons put into namespaces by themselves: no leftover of anybody. `Kind[.group]/name`, or how a name begins and `*`.
+    pub expected: Vec<String>,
     /// The pool of the ephemeral-namespace-operator that namespaces are leased from instead of being made.
     pub operator: Option<String>,
     /// A hash over all that goes into making a namespace: one that was made by another is not handed out any more.

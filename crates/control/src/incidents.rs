@@ -100,7 +100,7 @@ impl Control {
         let by = request.asked.by;
         let event = Event::Acknowledged { subject: stuck.subject, by: by.clone(), why: request.asked.why };
         self.record(&by, event).await?;
-        Ok(Accepted { text: format!("{by} sees to {}", stuck.title), change: None, run: None })
+        Ok(Accepted { text: format!("{by} sees to {}", stuck.title), change: None, run: None, reservation: None })
     }
 }
 

@@ -19,6 +19,7 @@ mod observe;
 mod permit;
 mod places;
 mod plans;
+mod pools;
 mod rendering;
 pub mod request;
 mod requests;

@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use towpath_catalog::{Catalog, Target};
-use towpath_domain::{ChangeId, CommitId, RepoUrl, SourceName};
-use towpath_engine::{ChangeSpec, ConfigEdit, Event, Facts, Subject, Work};
+use towpath_domain::{ChangeId, CommitId, NamespaceName, RepoUrl, SourceName};
+use towpath_engine::{ChangeSpec, ConfigEdit, Event, Facts, PoolEvent, Subject, Work};
 
+use crate::pools;
 use crate::sight::{Scope, Sight};
 
 /// Whether what is in these places may be seen.
@@ -95,6 +96,29 @@ impl<'a> Places<'a> {
         places.into_iter().collect()
     }
 
+    /// What happens to a pool is where the pool is. The names that clusters know are the installation's.
+    fn of_pool_event(&self, event: &PoolEvent) -> Vec<Scope> {
+        let of_namespace = |name: &NamespaceName| self.facts.namespaces.get(name).map(|fact| &fact.pool);
+        let pool = match event {
+            PoolEvent::Named { .. } => return vec![Scope::INSTALLATION],
+            PoolEvent::Wanted { pool, .. } => Some(pool),
+            PoolEvent::Requested(spec) => Some(&spec.pool),
+            PoolEvent::Waits { namespace, .. }
+            | PoolEvent::Ready { namespace }
+            | PoolEvent::Failed { namespace, .. }
+            | PoolEvent::Surplus { namespace, .. }
+            | PoolEvent::Gone { namespace }
+            | PoolEvent::StrayRemoved { namespace, .. } => of_namespace(namespace),
+            PoolEvent::Assigned { reservation, .. }
+            | PoolEvent::Granted { reservation, .. }
+            | PoolEvent::Leased { reservation, .. }
+            | PoolEvent::Extended { reservation, .. }
+            | PoolEvent::Expires { reservation, .. }
+            | PoolEvent::Ended { reservation, .. } => self.facts.reservations.get(reservation).map(|fact| &fact.spec.pool),
+        };
+        pool.map(|pool| pools::scope(self.catalog, pool)).into_iter().collect()
+    }
+
     /// Where an event is; `work` is that of its run, where it has one.
     pub(crate) fn of_event(&self, event: &Event, work: Option<&Work>) -> Vec<Scope> {
         match event {
@@ -113,6 +137,7 @@ impl<'a> Places<'a> {
             Event::ChangeSeen { spec, .. } => self.of_change(spec),
             Event::ChangeEnded { change, .. } => self.of_change_id(change),
             // Of which app an image or a secret is, nobody can tell.
+            Event::Pool(event) => self.of_pool_event(event),
             Event::ImageLooked { .. } | Event::ImageAnnounced { .. } | Event::SecretSeen { .. } => Vec::new(),
         }
     }

@@ -78,6 +78,48 @@ pub struct HoldRequest {
 /// `release`: a hold is lifted.
 pub type ReleaseRequest = HoldRequest;
 
+/// `namespace reserve`: a namespace of a pool for whoever asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReserveRequest {
+    /// The pool.
+    #[schemars(length(min = 1))]
+    pub pool: String,
+    /// For how long, such as `90m` or `2h`, from when the namespace is there; as long as the pool gives to all when absent.
+    #[serde(default)]
+    pub lease: Option<String>,
+    /// Who and what for.
+    #[serde(flatten)]
+    pub asked: Asked,
+}
+
+/// `namespace extend`: a lease ends later, or sooner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExtendRequest {
+    /// The namespace, or the reservation.
+    #[schemars(length(min = 1))]
+    pub what: String,
+    /// How long from now, such as `90m` or `2h`.
+    #[schemars(length(min = 1))]
+    pub lease: String,
+    /// Who and why.
+    #[serde(flatten)]
+    pub asked: Asked,
+}
+
+/// `namespace release`: a namespace, or a reservation that still waits, is given back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FreeRequest {
+    /// The namespace, or the reservation.
+    #[schemars(length(min = 1))]
+    pub what: String,
+    /// Who and why.
+    #[serde(flatten)]
+    pub asked: Asked,
+}
+
 /// Who asks and why: goes into the ledger and into the commit that is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -64,7 +64,7 @@ impl Control {
         }
         let event = Event::RetryRequested { subject, by: asked.by.clone(), why: asked.why };
         self.record(&asked.by, event).await?;
-        Ok(Accepted { text: format!("{title} is tried again"), change: None, run: None })
+        Ok(Accepted { text: format!("{title} is tried again"), change: None, run: None, reservation: None })
     }
 
     /// Stops a run, or the run that is under way for what is named.
@@ -99,7 +99,7 @@ impl Control {
             Ok(_) | Err(LedgerError::NotQueued { .. } | LedgerError::RunOver { .. }) => {}
             Err(error) => return Err(ledger_problem(error)),
         }
-        Ok(Accepted { text: format!("{run} is being stopped"), change: None, run: Some(run) })
+        Ok(Accepted { text: format!("{run} is being stopped"), change: None, run: Some(run), reservation: None })
     }
 
     /// Moves a target to a commit that its channels vouch for.
@@ -283,7 +283,7 @@ impl Control {
         let run = change_run(&self.world.ledger.facts(), spec.clone(), format!("{} asked: {}", asked.by, asked.why));
         let (change, id, text) = (spec.id.clone(), run.id.clone(), spec.title.clone());
         match self.world.ledger.append(None, &asked.by, self.world.clock.now(), vec![Event::RunQueued(run)]).await {
-            Ok(_) | Err(LedgerError::AlreadyQueued { .. }) => Ok(Accepted { text, change: Some(change), run: Some(id) }),
+            Ok(_) | Err(LedgerError::AlreadyQueued { .. }) => Ok(Accepted { text, change: Some(change), run: Some(id), reservation: None }),
             Err(error) => Err(ledger_problem(error)),
         }
     }

@@ -117,6 +117,7 @@ impl Control {
         let observing = tokio::spawn(Arc::clone(&self).observe(shutdown.clone()));
         let reviewing = tokio::spawn(crate::reviews::keep_reviewing(Arc::clone(&self), self.pace.remote, shutdown.clone()));
         let rotation = tokio::spawn(crate::rotation::keep_looking(Arc::clone(&self.world), shutdown.clone()));
+        let deciding = tokio::spawn(crate::pools::keep_deciding(Arc::clone(&self.world), shutdown.clone()));
         let own = Arc::clone(&self);
         let remembering = tokio::spawn(async move { own.remember().await });
         self.steer(shutdown).await;
@@ -126,6 +127,9 @@ impl Control {
         }
         if rotation.await.is_err() {
             tracing::error!("the task that looks at versions of secrets ended badly");
+        }
+        if deciding.await.is_err() {
+            tracing::error!("the task that looks after pools ended badly");
         }
         if observing.await.is_err() {
             tracing::error!("the task that looks at repositories ended badly");

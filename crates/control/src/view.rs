@@ -7,6 +7,7 @@ mod change;
 mod graph;
 mod insight;
 mod page;
+mod pool;
 mod release;
 mod run;
 mod trouble;
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use towpath_domain::{ChangeId, CommitId, FailureClass, RunId, TargetId, Timestamp};
+use towpath_domain::{ChangeId, CommitId, FailureClass, ReservationId, RunId, TargetId, Timestamp};
 
 use crate::sight::Scope;
 
@@ -24,6 +25,7 @@ pub use change::{ChangeDetail, ChangeFilter, CheckView, MoveView};
 pub use graph::{GraphFilter, GraphView, NodeView};
 pub use insight::{DayView, InsightFilter, InsightView, Ratio, Spread, StationTime, TestView};
 pub use page::PageView;
+pub use pool::{NamespaceFilter, NamespaceView, PoolView, ReservationView};
 pub use release::{ActionView, ReleaseView, StationView, WhyView};
 pub use run::{CaseView, CauseView, ObjectView, PulseView, ReportView, RunDetail};
 pub use trouble::{CompareRequest, CompareView, ImageFilter, ImageMove, ImageView, IncidentView};
@@ -393,7 +395,7 @@ pub struct Finding {
 }
 
 /// What a write answers: the change or run that will carry it out, and how to follow it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Accepted {
     /// What will happen, in words.
@@ -402,6 +404,9 @@ pub struct Accepted {
     pub change: Option<ChangeId>,
     /// The run, once queued.
     pub run: Option<RunId>,
+    /// The reservation, where it is about one.
+    #[serde(default)]
+    pub reservation: Option<ReservationId>,
 }
 
 /// A refusal, after RFC 9457's problem details.

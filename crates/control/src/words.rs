@@ -2,7 +2,10 @@
 
 use towpath_catalog::Catalog;
 use towpath_domain::{CommitId, TargetId};
-use towpath_engine::{Event, Outcome, RenderOutcome, Subject, Work};
+use towpath_engine::pool::Holder;
+use towpath_engine::{Event, Outcome, PoolEvent, RenderOutcome, Subject, Work};
+
+use crate::pools;
 
 /// A commit as messages name it.
 pub(crate) fn short(commit: CommitId) -> String {
@@ -156,5 +159,32 @@ pub(crate) fn event_text(catalog: &Catalog, event: &Event, work: Option<&Work>) 
         Event::RetryRequested { subject, by, why } => format!("{by} asked to retry {}: {why}", subject_title(catalog, subject)),
         Event::Acknowledged { subject, by, why } => format!("{by} sees to {}: {why}", subject_title(catalog, subject)),
         Event::CancelRequested { run, by, why } => format!("{by} asked to stop {}: {why}", phrase(run)),
+        Event::Pool(event) => pool_text(event),
+    }
+}
+
+fn pool_text(event: &PoolEvent) -> String {
+    match event {
+        PoolEvent::Named { name } => format!("this installation calls itself {name} before clusters"),
+        PoolEvent::Wanted { namespace, pool, cluster, .. } => format!("the namespace {namespace} of {pool} is made on {cluster}"),
+        PoolEvent::Waits { namespace, what } => format!("the namespace {namespace} waits: {what}"),
+        PoolEvent::Ready { namespace } => format!("the namespace {namespace} is ready"),
+        PoolEvent::Failed { namespace, why } => format!("the namespace {namespace} is not what it should be, and goes: {why}"),
+        PoolEvent::Surplus { namespace, why } => format!("the namespace {namespace} goes: {why}"),
+        PoolEvent::Gone { namespace } => format!("the namespace {namespace} is gone"),
+        PoolEvent::StrayRemoved { namespace, cluster } => {
+            format!("the namespace {namespace} was found on {cluster}, where nobody knew of it, and was removed")
+        }
+        PoolEvent::Requested(spec) => match &spec.holder {
+            Holder::Person { name, lease } => format!("{name} asks for a namespace of {} for {lease}: {}", spec.pool, spec.purpose),
+            Holder::Run { run, owner } => format!("a run of {owner}, {run}, asks for a namespace of {}", spec.pool),
+        },
+        PoolEvent::Assigned { namespace, reservation } => format!("the namespace {namespace} is set aside for {reservation}"),
+        PoolEvent::Granted { namespace, reservation } | PoolEvent::Leased { namespace, reservation, .. } => {
+            format!("{reservation} has the namespace {namespace}")
+        }
+        PoolEvent::Extended { reservation, until, by } => format!("{by} gave {reservation} another end: {until}"),
+        PoolEvent::Expires { reservation, until } => format!("{reservation} ends soon, at {until}"),
+        PoolEvent::Ended { reservation, end } => format!("{reservation} is over: {}", pools::end_text(end)),
     }
 }

@@ -74,6 +74,7 @@ impl Facts {
                 }
                 None => Vec::new(),
             },
+            Event::Pool(event) => self.pool_event(at, event),
         };
         touched.sort();
         touched.dedup();

@@ -22,6 +22,8 @@ impl Dependants {
     pub(crate) fn of_fact(&mut self, index: &Index, facts: &Facts, key: &FactKey) {
         match key {
             FactKey::Config | FactKey::Change(_) | FactKey::Image(_) | FactKey::Memory(_) => {}
+            // Planned by themselves, pool by pool.
+            FactKey::Installation | FactKey::Pool(_) | FactKey::Namespace(_) | FactKey::Reservation(_) => {}
             FactKey::Secret(path) => {
                 for at in index.secret_users.get(path).into_iter().flatten() {
                     self.of_target_and_tested(index, index.view(*at));

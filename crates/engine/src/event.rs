@@ -11,6 +11,7 @@ use towpath_domain::{
 };
 
 use crate::moved::Moved;
+use crate::pool::PoolEvent;
 use crate::review::MergeOrder;
 
 /// One thing that happened.
@@ -151,6 +152,8 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// Something happened to a pool of ephemeral namespaces, or to a lease on one.
+    Pool(PoolEvent),
 }
 
 /// A commit as people know it.

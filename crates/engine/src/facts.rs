@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
 use towpath_domain::{
-    BranchName, ChangeId, Channel, CommitId, Digest, FailureClass, ImageRef, RepoUrl, RunId, SourceName, TargetId, Timestamp,
+    BranchName, ChangeId, Channel, CommitId, Digest, FailureClass, ImageRef, NamespaceName, PoolName, RepoUrl, ReservationId, RunId,
+    SourceName, TargetId, Timestamp,
 };
 
 use crate::event::{ChangeKind, ChangeSpec, CommitInfo, OpenChange, Render, Subject, Voucher};
+use crate::pool::{NamespaceFact, PoolFact, ReservationFact};
 
 /// A map of facts. Its keys come from the config repository and from Git, not from strangers, so that a fast hash will do.
 pub type FactMap<K, V> = HashMap<K, V, FxBuildHasher>;
@@ -41,6 +43,14 @@ pub struct Facts {
     /// How much memory the next run of a subject is given, in bytes, since an earlier one ran out of it. One for each such
     /// subject. Nothing is planned from it.
     pub memory: FactMap<Subject, u64>,
+    /// What this installation calls itself before clusters; none before it made its first namespace.
+    pub installation: Option<String>,
+    /// Pools of ephemeral namespaces.
+    pub pools: BTreeMap<PoolName, PoolFact>,
+    /// Their namespaces, gone ones left out.
+    pub namespaces: BTreeMap<NamespaceName, NamespaceFact>,
+    /// The leases on them; of those that are over, the last few hundred.
+    pub reservations: BTreeMap<ReservationId, ReservationFact>,
 }
 
 /// A branch as last seen.
@@ -311,4 +321,12 @@ pub enum FactKey {
     Secret(String),
     /// One of [`Facts::memory`].
     Memory(Subject),
+    /// [`Facts::installation`].
+    Installation,
+    /// One of [`Facts::pools`].
+    Pool(PoolName),
+    /// One of [`Facts::namespaces`].
+    Namespace(NamespaceName),
+    /// One of [`Facts::reservations`].
+    Reservation(ReservationId),
 }

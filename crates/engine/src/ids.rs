@@ -1,7 +1,7 @@
 //! Names that follow from their cause: the same decision has the same name in every process, every time.
 
 use sha2::{Digest as _, Sha256};
-use towpath_domain::{ChangeId, CommitId, RunId};
+use towpath_domain::{ChangeId, CommitId, NamespaceName, PoolName, ReservationId, RunId};
 
 use crate::event::{ChangeKind, ChangeSpec, ConfigEdit, DeployWork, OpenChange, Voucher, Work};
 
@@ -73,6 +73,26 @@ pub(crate) fn run_id(work: &Work, readable: &str, runs: u64) -> RunId {
         }
     };
     made(RunId::new(name(&readable, &hash)), "run")
+}
+
+/// The name of the namespace that `installation` makes for a pool after `number` others.
+pub(crate) fn namespace_name(installation: &str, pool: &PoolName, number: u64) -> NamespaceName {
+    let hash = short_hash(["namespace", installation, pool.as_str(), &number.to_string()]);
+    made(NamespaceName::new(name(pool.as_str(), &hash)), "namespace")
+}
+
+/// The id of the reservation that a run makes.
+#[must_use]
+pub fn reservation_of_run(run: &RunId) -> ReservationId {
+    let hash = short_hash(["reservation", "run", run.as_str()]);
+    made(ReservationId::new(name(&format!("for-{run}"), &hash)), "reservation")
+}
+
+/// The id of the reservation that a person makes; `nonce` tells it from all others of theirs.
+#[must_use]
+pub fn reservation_of_person(person: &str, pool: &PoolName, nonce: &str) -> ReservationId {
+    let hash = short_hash(["reservation", "person", person, pool.as_str(), nonce]);
+    made(ReservationId::new(name(&format!("{pool}-for-{person}"), &hash)), "reservation")
 }
 
 /// The id of a change, from what it edits. `readable` comes between the kind and the hash.

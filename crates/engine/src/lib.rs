@@ -9,6 +9,7 @@
 
 pub mod event;
 pub mod facts;
+pub mod pool;
 pub mod review;
 pub mod verdict;
 
@@ -47,9 +48,10 @@ pub use change::{change_run, is_urgent, merge_order};
 pub use event::*;
 pub use facts::*;
 pub use gate::{Passed, gate, may_deploy};
-pub use ids::{change_id, change_spec, slug};
+pub use ids::{change_id, change_spec, reservation_of_person, reservation_of_run, slug};
 pub use moved::{Moved, MovedTarget, Vouched};
 pub use planner::{Plan, Planner, plan};
+pub use pool::PoolEvent;
 pub use secrets::{secret_paths, secret_versions};
 pub use store::FactError;
 pub use text::{BLOCKS, HOLDS, Names, action_text, hold_text, lift_text, verdict_text};

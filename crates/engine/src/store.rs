@@ -47,6 +47,10 @@ impl Facts {
             FactKey::Image(image) => self.images.get(image).and_then(value),
             FactKey::Secret(path) => self.secrets.get(path).and_then(value),
             FactKey::Memory(subject) => self.memory.get(subject).and_then(value),
+            FactKey::Installation => self.installation.as_ref().and_then(value),
+            FactKey::Pool(pool) => self.pools.get(pool).and_then(value),
+            FactKey::Namespace(namespace) => self.namespaces.get(namespace).and_then(value),
+            FactKey::Reservation(reservation) => self.reservations.get(reservation).and_then(value),
         }
     }
 
@@ -104,6 +108,19 @@ impl Facts {
                 let fact = read(key, value)?;
                 self.memory.insert(subject.clone(), fact);
             }
+            FactKey::Installation => self.installation = Some(read(key, value)?),
+            FactKey::Pool(pool) => {
+                let fact = read(key, value)?;
+                self.pools.insert(pool.clone(), fact);
+            }
+            FactKey::Namespace(namespace) => {
+                let fact = read(key, value)?;
+                self.namespaces.insert(namespace.clone(), fact);
+            }
+            FactKey::Reservation(reservation) => {
+                let fact = read(key, value)?;
+                self.reservations.insert(reservation.clone(), fact);
+            }
         }
         Ok(())
     }
@@ -124,6 +141,10 @@ impl Facts {
         keys.extend(self.images.keys().cloned().map(FactKey::Image));
         keys.extend(self.secrets.keys().cloned().map(FactKey::Secret));
         keys.extend(self.memory.keys().cloned().map(FactKey::Memory));
+        keys.extend(self.installation.as_ref().map(|_| FactKey::Installation));
+        keys.extend(self.pools.keys().cloned().map(FactKey::Pool));
+        keys.extend(self.namespaces.keys().cloned().map(FactKey::Namespace));
+        keys.extend(self.reservations.keys().cloned().map(FactKey::Reservation));
         keys.sort();
         keys
     }

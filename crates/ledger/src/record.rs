@@ -62,7 +62,7 @@ pub struct Recorded {
     pub event: Event,
 }
 
-/// The event's kind as it is stored and filtered by: the `event` tag of its JSON form.
+/// The event's kind as it is stored and filtered by: the `event` tag of its JSON form; of a pool's, what happened to the pool.
 #[must_use]
 pub fn event_kind(event: &Event) -> &'static str {
     match event {
@@ -84,6 +84,7 @@ pub fn event_kind(event: &Event) -> &'static str {
         Event::RetryRequested { .. } => "retry-requested",
         Event::Acknowledged { .. } => "acknowledged",
         Event::CancelRequested { .. } => "cancel-requested",
+        Event::Pool(event) => event.kind(),
     }
 }
 
@@ -108,7 +109,8 @@ pub fn event_run(event: &Event) -> Option<&RunId> {
         | Event::ChangeSeen { .. }
         | Event::ChangeEnded { .. }
         | Event::RetryRequested { .. }
-        | Event::Acknowledged { .. } => None,
+        | Event::Acknowledged { .. }
+        | Event::Pool(_) => None,
     }
 }
 

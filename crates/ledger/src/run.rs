@@ -266,7 +266,8 @@ impl Projection {
             | Event::ChangeSeen { .. }
             | Event::ChangeEnded { .. }
             | Event::RetryRequested { .. }
-            | Event::Acknowledged { .. } => {}
+            | Event::Acknowledged { .. }
+            | Event::Pool(_) => {}
         }
         if goes_out(&recorded.event) {
             self.outbox.insert(recorded.id);

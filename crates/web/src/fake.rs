@@ -108,7 +108,7 @@ impl Default for Shown {
             pulse: PulseView::default(),
             scopes: vec![Scope::INSTALLATION],
             findings: Vec::new(),
-            accepted: Accepted { text: "Accepted.".into(), change: None, run: None },
+            accepted: Accepted { text: "Accepted.".into(), change: None, run: None, reservation: None },
             problem: None,
         }
     }

@@ -67,6 +67,7 @@ fn pool(file: &Arc<str>, raw: &RawPool, index: &Index<'_>, findings: &mut Findin
         limit_ranges: raw.limit_ranges.clone(),
         secrets: raw.secrets.clone(),
         manifests: raw.manifests.clone(),
+        expected: raw.expected.clone(),
         operator: raw.operator.clone(),
         made_hash: Arc::from(""),
         place: raw.name.spot.place(file),

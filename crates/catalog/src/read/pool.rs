@@ -26,6 +26,7 @@ pub(crate) struct RawPool {
     pub limit_ranges: Vec<Value>,
     pub secrets: Option<SecretCopies>,
     pub manifests: Vec<Value>,
+    pub expected: Vec<String>,
     pub operator: Option<String>,
 }
 
@@ -47,11 +48,12 @@ const FIELDS: &[&str] = &[
     "limit_ranges",
     "secrets",
     "manifests",
+    "expected",
     "operator",
 ];
 
 /// What a pool that is kept by an operator in the cluster leaves to it.
-const OPERATORS_OWN: [&str; 6] = ["size", "limit", "quotas", "limit_ranges", "secrets", "manifests"];
+const OPERATORS_OWN: [&str; 7] = ["size", "limit", "quotas", "limit_ranges", "secrets", "manifests", "expected"];
 
 /// The most namespaces of one pool: far more than any cluster that people test on takes.
 const MOST: u64 = 500;
@@ -98,6 +100,7 @@ pub(super) fn read(reader: &mut Reader, root: Node<'_, '_>) -> Option<RawPool> {
     let limit_ranges = specs(reader, root, "limit_ranges", "limits");
     let secrets = root.get("secrets").and_then(|node| read_secrets(reader, node));
     let manifests = read_manifests(reader, root);
+    let expected = read_expected(reader, root);
     let good = reader.errors() == errors;
     let (name, cluster) = (name?, cluster?);
     let limit = limit.unwrap_or(size.max(1));
@@ -116,6 +119,7 @@ pub(super) fn read(reader: &mut Reader, root: Node<'_, '_>) -> Option<RawPool> {
         limit_ranges,
         secrets,
         manifests,
+        expected,
         operator,
     })
 }
@@ -218,6 +222,25 @@ fn read_manifests(reader: &mut Reader, root: Node<'_, '_>) -> Vec<Value> {
         }
         if reader.errors() == errors {
             all.push(json(reader, item));
+        }
+    }
+    all
+}
+
+/// Names of objects, or how they begin.
+fn read_expected(reader: &mut Reader, root: Node<'_, '_>) -> Vec<String> {
+    let mut all = Vec::new();
+    for text in reader.texts(root, "expected").unwrap_or_default() {
+        let plain = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':'));
+        let sound = text.value.split_once('/').is_some_and(|(kind, name)| {
+            let begin = name.strip_suffix('*');
+            !kind.is_empty() && plain(kind) && plain(begin.unwrap_or(name)) && (begin.is_some() || !name.is_empty())
+        });
+        if sound {
+            all.push(text.value);
+        } else {
+            let message = format!("`expected`: `{}` names no objects", text.value.escape_debug());
+            reader.error("bad-name", text.spot, message, "Write ConfigMap/istio-ca-root-cert, Deployment.apps/name, or Secret/strimzi-*.");
         }
     }
     all

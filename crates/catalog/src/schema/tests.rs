@@ -103,6 +103,7 @@ limit_ranges:
 secrets:
   namespace: ephemeral-base
   names: [pull-secret]
+expected: [ConfigMap/istio-ca-root-cert, Secret/strimzi-*]
 manifests:
   - apiVersion: cloud.redhat.com/v1alpha1
     kind: ClowdEnvironment
@@ -135,6 +136,8 @@ const BAD_POOLS: &[(&str, &str)] = &[
     ("namespace: ${NAMESPACE}", "namespace: kube-system"),
     ("each: 2\n", "each: 2\noperator: {pool: default}\n"),
     ("labels: {team", "labls: {team"),
+    ("Secret/strimzi-*", "Secret"),
+    ("Secret/strimzi-*", "Secret/a*b"),
 ];
 
 /// What is put in the place of what, so that the file is wrong.

@@ -229,6 +229,8 @@ impl Install {
             channels,
             policies: self.policies.clone(),
             access: Access::default(),
+            pools: BTreeMap::new(),
+            broken_pools: Vec::new(),
             broken_saas_files: self.broken.clone(),
         }
     }

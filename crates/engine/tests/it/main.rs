@@ -13,6 +13,7 @@ mod images;
 mod install;
 mod large;
 mod order;
+mod pools;
 mod props;
 mod queue;
 mod registry;

@@ -46,7 +46,7 @@ fn stand(change_state: Option<&str>, now: TargetView, to: Option<&str>) -> Stand
 }
 
 fn stand_after(before: TargetView, change_state: Option<&str>, now: TargetView, to: Option<&str>) -> Stand {
-    let accepted = Accepted { text: String::new(), change: Some(ChangeId::new("c").unwrap()), run: None };
+    let accepted = Accepted { text: String::new(), change: Some(ChangeId::new("c").unwrap()), run: None, reservation: None };
     let mut status = Shown::default().status;
     status.changes.extend(change_state.map(change));
     status.targets.push(now);

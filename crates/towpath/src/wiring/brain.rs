@@ -237,7 +237,7 @@ impl Brain for Wired {
     fn backup(&self, dest: String) -> Answer<'_, Accepted> {
         Box::pin(async move {
             self.world.ledger.backup(Path::new(&dest)).await.map_err(|error| not_copied(&error))?;
-            Ok(Accepted { text: format!("the ledger is copied to {dest}"), change: None, run: None })
+            Ok(Accepted { text: format!("the ledger is copied to {dest}"), change: None, run: None, reservation: None })
         })
     }
 

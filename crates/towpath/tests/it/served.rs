@@ -66,7 +66,12 @@ fn run(state: &str) -> RunView {
 }
 
 fn accepted(run: Option<&str>) -> Accepted {
-    Accepted { text: "The build of web is tried again.".into(), change: None, run: run.map(|run| RunId::new(run).unwrap()) }
+    Accepted {
+        text: "The build of web is tried again.".into(),
+        change: None,
+        run: run.map(|run| RunId::new(run).unwrap()),
+        reservation: None,
+    }
 }
 
 #[test]

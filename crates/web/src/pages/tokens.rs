@@ -21,7 +21,7 @@ use crate::problem::Refusal;
 #[template(path = "tokens.html")]
 struct TokensPage<'a> {
     frame: &'a Frame,
-    verbs: [Verb; 7],
+    verbs: [Verb; 8],
     tokens: Vec<TokenView>,
     made: Option<MadeToken>,
     problem: Option<towpath_control::view::Problem>,
@@ -86,12 +86,13 @@ pub(super) struct Wanted {
     promote: Option<String>,
     rollback: Option<String>,
     approve: Option<String>,
+    reserve: Option<String>,
     administer: Option<String>,
 }
 
 impl Wanted {
     fn token(self) -> NewToken {
-        let boxes = [self.look, self.retry, self.hold, self.promote, self.rollback, self.approve, self.administer];
+        let boxes = [self.look, self.retry, self.hold, self.promote, self.rollback, self.approve, self.reserve, self.administer];
         let may = Verb::ALL.into_iter().zip(boxes).filter_map(|(verb, ticked)| ticked.map(|_| verb)).collect();
         let names = |text: &str| -> Option<Vec<String>> {
             let names: Vec<String> = text.split([',', ' ']).map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();

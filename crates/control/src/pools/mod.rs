@@ -1,0 +1,106 @@
+//! Pools of ephemeral namespaces: what follows is written down, what people ask for is taken, and how all stands is told.
+
+mod ask;
+mod shown;
+
+pub(crate) use shown::{end_text, scope};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use towpath_domain::Timestamp;
+use towpath_engine::pool::{PoolEvent, PoolPlan, plan_pools};
+use towpath_engine::{Event, FactKey};
+use towpath_ledger::EventId;
+use towpath_runs::World;
+
+/// The longest pause: clocks jump.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// How often in a row something may follow from what was just written down; a pool of the greatest size needs a handful.
+const ROUNDS: usize = 100;
+
+/// Writes down what follows for pools, whenever something of them is otherwise, until `shutdown` turns true.
+pub(crate) async fn keep_deciding(world: Arc<World>, mut shutdown: watch::Receiver<bool>) {
+    let mut news = world.ledger.subscribe();
+    let mut seen = Seen::default();
+    while !*shutdown.borrow() {
+        let until = if seen.is_new(&world) { decide(&world).await } else { seen.until };
+        seen.until = until;
+        let now = world.clock.now();
+        let pause = until.map_or(PAUSE, |at| at.since(now).to_std().clamp(Duration::from_millis(5), PAUSE));
+        tokio::select! {
+            _ = news.changed() => {}
+            () = tokio::time::sleep(pause) => seen.at = None,
+            _ = shutdown.changed() => {}
+        }
+    }
+}
+
+/// What was decided on last, so that an event of something else costs nothing.
+#[derive(Default)]
+struct Seen {
+    at: Option<EventId>,
+    until: Option<Timestamp>,
+    /// Which catalog, told by where it lies; it is held, so that no other lies there.
+    catalog: Option<Arc<towpath_catalog::Catalog>>,
+}
+
+impl Seen {
+    /// Whether something of pools may be otherwise than at the last call.
+    fn is_new(&mut self, world: &World) -> bool {
+        let current = Arc::clone(&world.current().catalog);
+        let same_catalog = self.catalog.as_ref().is_some_and(|known| Arc::ptr_eq(known, &current));
+        let touched = self.at.and_then(|at| world.ledger.touched_since(at));
+        let latest = touched.as_ref().map_or_else(|| world.ledger.latest(), |(latest, _)| *latest);
+        let ours = |key: &FactKey| {
+            matches!(key, FactKey::Pool(_) | FactKey::Namespace(_) | FactKey::Reservation(_) | FactKey::Installation | FactKey::OpenRun(_))
+        };
+        let is_new = !same_catalog || touched.is_none_or(|(_, keys)| keys.iter().any(ours));
+        (self.at, self.catalog) = (Some(latest), Some(current));
+        is_new
+    }
+}
+
+/// Decides until nothing follows. Answers with when time alone may change that.
+async fn decide(world: &World) -> Option<Timestamp> {
+    for _ in 0..ROUNDS {
+        let now = world.clock.now();
+        let plan = planned(world, now);
+        let name = unnamed(world).then(random_name).flatten();
+        let events: Vec<Event> = name.map(|name| PoolEvent::Named { name }).into_iter().chain(plan.events).map(Event::Pool).collect();
+        if events.is_empty() {
+            return plan.valid_until;
+        }
+        if let Err(error) = world.ledger.append(None, "towpath", now, events).await {
+            tracing::error!(%error, "what follows for pools could not be recorded; trying again");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+    tracing::warn!("deciding on pools does not settle; going on at the next event");
+    None
+}
+
+/// What follows for pools now, by the catalog that counts.
+pub(crate) fn planned(world: &World, now: Timestamp) -> PoolPlan {
+    let catalog = Arc::clone(&world.current().catalog);
+    plan_pools(&catalog, &world.ledger.facts(), now)
+}
+
+/// Whether there is a pool, and no name yet for what is made for it.
+fn unnamed(world: &World) -> bool {
+    !world.current().catalog.pools.is_empty() && world.ledger.facts().installation.is_none()
+}
+
+/// Nobody else's, ever.
+fn random_name() -> Option<String> {
+    let mut bytes = [0_u8; 8];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => Some(bytes.iter().fold(String::from("towpath-"), |name, byte| format!("{name}{byte:02x}"))),
+        Err(error) => {
+            tracing::error!(%error, "this machine gives no random numbers: no namespace can be made");
+            None
+        }
+    }
+}
