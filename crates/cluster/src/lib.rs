@@ -44,6 +44,7 @@ mod files;
 mod pod;
 mod secret_fields;
 mod unnamed;
+mod wanted;
 
 pub use api::{
     Applied, AppliedObject, BoxFuture, Change, Cluster, ClusterError, DEFAULT_ROLE, EphemeralNamespaces, Event, Examination,

@@ -8,6 +8,7 @@ use super::{mark, plan};
 use crate::api::{ExpectedObject, NamespaceStanding, ObjectKey};
 use crate::kube::labels::{self, annotation};
 use crate::kube::status::{Status, status};
+use crate::wanted::missing_secret;
 
 /// How many objects a message names.
 const NAMED: usize = 20;
@@ -195,11 +196,6 @@ pub(super) fn copy_lack(name: &str, from: &str, source: Option<&Value>, copy: Op
         Some(copy) if annotation(copy, mark::COPY_OF) == plan::version_of(source, from) => None,
         Some(_) => waits(format!("Secret/{name} is a copy of an earlier version")),
     }
-}
-
-/// Why a secret cannot be copied that is not there.
-pub(super) fn missing_secret(from: &str) -> String {
-    format!("is to be copied from namespace {from}, which has none of that name; make it there, or take it out of the pool")
 }
 
 /// The worst of what is lacking.

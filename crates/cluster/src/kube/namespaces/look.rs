@@ -7,12 +7,13 @@ use http::Method;
 use serde_json::Value;
 
 use super::judge::{self, Asked, There};
-use super::{mark, plan};
+use super::mark;
 use crate::api::{BoxFuture, ClusterError, NamespaceStanding, NamespaceWanted, ObjectKey, SecretsFrom};
 use crate::kube::Core;
 use crate::kube::discover::{self, Kind};
 use crate::kube::labels::annotation;
 use crate::kube::request::Fault;
+use crate::wanted::checked;
 
 /// Lists of which only the metadata is wanted: what secrets hold is nobody's business here.
 const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
@@ -24,7 +25,7 @@ const AT_ONCE: usize = 16;
 
 /// How the namespace stands.
 pub(super) async fn standing(core: &Core, wanted: &NamespaceWanted) -> Result<NamespaceStanding, ClusterError> {
-    plan::checked(wanted)?;
+    checked(wanted)?;
     let Some(namespace) = core.read::<Value>(&path(wanted.name.as_str())).await? else { return Ok(NamespaceStanding::Absent) };
     if !mark::is_made_for(&namespace, &wanted.name, &wanted.installation) {
         let why = format!("namespace {} {}; have the pool name its namespaces otherwise", wanted.name, mark::whose(&namespace));

@@ -15,6 +15,7 @@ use crate::kube::labels::{self, annotation};
 use crate::kube::request::{APPLY, Body, Fault, JSON, is_refusal};
 use crate::kube::single::MERGE;
 use crate::spec::key_of;
+use crate::wanted::{checked, missing_secret};
 
 /// How often it is tried again when somebody else wrote the same at the same moment.
 const RACES: u32 = 5;
@@ -45,7 +46,7 @@ pub(super) async fn make(core: &Core, wanted: &NamespaceWanted) -> Result<(), Cl
 /// # Errors
 /// [`ClusterError::Refused`] with all that is wrong with them.
 pub(super) async fn all(core: &Core, wanted: &NamespaceWanted) -> Result<Vec<(Kind, Value)>, ClusterError> {
-    plan::checked(wanted)?;
+    checked(wanted)?;
     let (mut found, mut refusals) = (Vec::new(), Vec::new());
     for object in plan::bounds(wanted) {
         let name = object["kind"].as_str().unwrap_or_default().to_owned();
@@ -132,7 +133,7 @@ async fn copy_secrets(core: &Core, wanted: &NamespaceWanted, from: &SecretsFrom)
         let target = format!("/api/v1/namespaces/{}/secrets/{name}", wanted.name);
         let source: Option<Value> = core.read(&format!("/api/v1/namespaces/{place}/secrets/{name}")).await?;
         let Some(source) = source else {
-            refusals.push(Refusal { object: title, field: String::new(), why: judge::missing_secret(place) });
+            refusals.push(Refusal { object: title, field: String::new(), why: missing_secret(place) });
             continue;
         };
         let there = look::metadata(core, &target).await?;

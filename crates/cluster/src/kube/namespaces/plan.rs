@@ -3,18 +3,12 @@
 use serde_json::{Value, json};
 
 use super::mark;
-use crate::api::{ClusterError, NamespaceWanted, ObjectKey, Refusal, Requester, Subject};
+use crate::api::{ClusterError, NamespaceWanted, ObjectKey, Requester, Subject};
 use crate::kube::labels;
-use crate::spec::key_of;
+use crate::wanted::checked_requester;
 
 /// The name of the binding by which a requester may use the namespace.
 pub(super) const BINDING: &str = "towpath-requester";
-
-/// Groups and users that are everybody, or more than one asks for.
-const EVERYBODY: [&str; 2] = ["system:anonymous", "system:admin"];
-
-/// Kinds that are namespaces themselves.
-const NAMESPACES: [&str; 3] = ["Namespace", "Project", "ProjectRequest"];
 
 /// The namespace itself. `outside` is what will be made outside of it.
 pub(super) fn namespace(wanted: &NamespaceWanted, outside: &[ObjectKey]) -> Value {
@@ -84,74 +78,17 @@ pub(super) fn version_of(source: &Value, from: &str) -> String {
     format!("{from}/{} {} {}", text("/metadata/name"), text("/metadata/uid"), text("/metadata/resourceVersion"))
 }
 
-/// What is wrong with what is wanted before anybody is asked: names, and manifests that are none.
-///
-/// # Errors
-/// [`ClusterError::Refused`] with everything that is wrong.
-pub(super) fn checked(wanted: &NamespaceWanted) -> Result<Vec<ObjectKey>, ClusterError> {
-    let name = wanted.name.as_str();
-    let mut refusals = Vec::new();
-    let mut refuse = |object: String, field: &str, why: String| refusals.push(Refusal { object, field: field.to_owned(), why });
-    let label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if name.len() > 63 || !name.chars().all(label) || name.starts_with('-') || name.ends_with('-') {
-        refuse(format!("namespace {name}"), "", "is no DNS label (at most 63 lower-case letters, digits and dashes)".to_owned());
-    }
-    if wanted.installation.is_empty() {
-        refuse(format!("namespace {name}"), "", "is to be made by an installation without a name; give it one".to_owned());
-    }
-    let mut keys: Vec<ObjectKey> = Vec::new();
-    let mut broken = Vec::new();
-    for manifest in &wanted.manifests {
-        match key_of(manifest) {
-            Err(refusal) => broken.push(refusal),
-            Ok(key) if NAMESPACES.contains(&key.kind.as_str()) => {
-                refuse(
-                    key.title(),
-                    "kind",
-                    "is a namespace; a pool makes no other than its own: take it out of the pool's manifests".to_owned(),
-                );
-            }
-            Ok(key) if keys.contains(&key) => {
-                refuse(key.title(), "", "stands twice in the pool's manifests; rename or remove one of them".to_owned());
-            }
-            Ok(key) => keys.push(key),
-        }
-    }
-    refusals.append(&mut broken);
-    if refusals.is_empty() { Ok(keys) } else { Err(ClusterError::Refused { refusals }) }
-}
-
 /// Who a requester is, for a binding; none when nobody is granted anything.
 ///
 /// # Errors
 /// [`ClusterError::Refused`] when it is everybody, or nobody can be it.
 pub(super) fn subject(to: &Requester) -> Result<Option<Value>, ClusterError> {
     const GROUP: &str = "rbac.authorization.k8s.io";
-    let Some(subject) = &to.subject else { return Ok(None) };
-    let refuse = |why: String| {
-        let refusal = Refusal { object: format!("requester {}", to.name), field: String::new(), why };
-        Err(ClusterError::Refused { refusals: vec![refusal] })
-    };
-    let name = match subject {
-        Subject::User(name) | Subject::Group(name) | Subject::ServiceAccount { name, .. } => name,
-    };
-    if name.is_empty() || name.chars().any(char::is_control) {
-        return refuse("has no name that the cluster could know; correct who is granted access".to_owned());
-    }
-    Ok(Some(match subject {
-        Subject::Group(name) if name.starts_with("system:") => {
-            return refuse(format!(
-                "would be granted access by the group {name}, which everybody or every program is in; name a group of people"
-            ));
-        }
-        Subject::User(name) if EVERYBODY.contains(&name.as_str()) => {
-            return refuse(format!("would be granted access as {name}, which is nobody in particular; name a user"));
-        }
+    checked_requester(to)?;
+    Ok(to.subject.as_ref().map(|subject| match subject {
         Subject::User(name) => json!({"kind": "User", "apiGroup": GROUP, "name": name}),
         Subject::Group(name) => json!({"kind": "Group", "apiGroup": GROUP, "name": name}),
-        Subject::ServiceAccount { namespace, name } => {
-            json!({"kind": "ServiceAccount", "name": name, "namespace": namespace.as_str()})
-        }
+        Subject::ServiceAccount { namespace, name } => json!({"kind": "ServiceAccount", "name": name, "namespace": namespace.as_str()}),
     }))
 }
 
@@ -169,6 +106,7 @@ mod tests {
     use towpath_domain::NamespaceName;
 
     use super::*;
+    use crate::spec::key_of;
 
     fn wanted(manifests: Vec<Value>) -> NamespaceWanted {
         NamespaceWanted {
@@ -202,32 +140,5 @@ mod tests {
         assert_eq!(mark::label(&copied, "theirs"), "");
         source["type"] = json!("kubernetes.io/service-account-token");
         assert!(copy(&source, "base", &wanted(Vec::new())).unwrap_err().contains("token of a service account"));
-    }
-
-    #[test]
-    fn what_cannot_be_wanted_is_refused_with_all_reasons() {
-        let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}});
-        let other = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "prod"}});
-        let bad = NamespaceWanted { name: NamespaceName::new("Eph_1").unwrap(), ..wanted(vec![config.clone(), config, other, json!({})]) };
-        let ClusterError::Refused { refusals } = checked(&bad).unwrap_err() else { panic!() };
-        let told: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-        assert_eq!(told.len(), 4, "{told:?}");
-        assert!(told.iter().any(|refusal| refusal.contains("Namespace/prod: kind: is a namespace")), "{told:?}");
-    }
-
-    #[test]
-    fn nobody_is_granted_access_who_is_everybody() {
-        let to = |subject| Requester { name: "ann".into(), subject: Some(subject), role: "edit".into() };
-        for everybody in [
-            Subject::Group("system:authenticated".into()),
-            Subject::Group("system:serviceaccounts".into()),
-            Subject::Group("system:authenticated:oauth".into()),
-            Subject::User("system:anonymous".into()),
-            Subject::User(String::new()),
-        ] {
-            assert!(subject(&to(everybody.clone())).is_err(), "{everybody:?}");
-        }
-        assert_eq!(subject(&to(Subject::Group("team-a".into()))).unwrap().unwrap()["kind"], "Group");
-        assert_eq!(subject(&Requester { subject: None, ..to(Subject::User("x".into())) }).unwrap(), None);
     }
 }
