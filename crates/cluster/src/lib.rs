@@ -44,11 +44,13 @@ mod files;
 mod pod;
 mod secret_fields;
 mod unnamed;
+mod wanted;
 
 pub use api::{
-    Applied, AppliedObject, BoxFuture, Change, Cluster, ClusterError, Event, Examination, LogChunk, LogLine, LogRequest, LogSource,
-    MissingPermission, ObjectDiff, ObjectKey, ObjectStatus, Observer, Owner, PodStatus, Progress, Ready, Reason, Refusal, RunningContainer,
-    Scope, WaitFailure,
+    Applied, AppliedObject, BoxFuture, Change, Cluster, ClusterError, DEFAULT_ROLE, EphemeralNamespaces, Event, Examination,
+    ExpectedObject, ExpectedObjectError, FoundNamespace, LogChunk, LogLine, LogRequest, LogSource, MissingPermission, NamespaceEnd,
+    NamespaceStanding, NamespaceWanted, ObjectDiff, ObjectKey, ObjectStatus, Observer, Owner, PodStatus, Progress, Ready, Reason, Refusal,
+    Requester, ReservationStanding, ReservationWanted, Reservations, RunningContainer, Scope, SecretsFrom, Subject, WaitFailure,
 };
 pub use diff::unified;
 pub use executor::{

@@ -2,7 +2,9 @@
 
 mod error;
 mod examination;
+mod namespaces;
 mod observer;
+mod reservations;
 mod running;
 mod scope;
 mod status;
@@ -21,7 +23,12 @@ use towpath_domain::{CommitId, Digest, NamespaceName, RunId, TargetId};
 
 pub use error::{ClusterError, Reason, Refusal, WaitFailure};
 pub use examination::{Examination, MissingPermission};
+pub use namespaces::{
+    DEFAULT_ROLE, EphemeralNamespaces, ExpectedObject, ExpectedObjectError, FoundNamespace, NamespaceEnd, NamespaceStanding,
+    NamespaceWanted, Requester, SecretsFrom, Subject,
+};
 pub use observer::{LogLine, Observer};
+pub use reservations::{ReservationStanding, ReservationWanted, Reservations};
 pub use running::RunningContainer;
 pub use scope::Scope;
 pub use status::{Event, LogChunk, LogRequest, LogSource, ObjectStatus, PodStatus};
@@ -138,6 +145,16 @@ pub trait Cluster: Send + Sync {
 
     /// What happened in a namespace after the event numbered `after` (0: all that is remembered), oldest first. Not durable: the ledger is.
     fn events<'a>(&'a self, namespace: &'a NamespaceName, after: u64) -> BoxFuture<'a, Vec<Event>>;
+
+    /// Its ephemeral namespaces; none for a cluster that makes none.
+    fn namespaces(&self) -> Option<&dyn EphemeralNamespaces> {
+        None
+    }
+
+    /// Namespaces that it leases from a pool of its own; none for a cluster that has no such thing.
+    fn reservations(&self) -> Option<&dyn Reservations> {
+        None
+    }
 
     /// Carries out what is wanted, until `shutdown` is done. What runs goes on running afterwards.
     fn run_controllers<'a>(&'a self, shutdown: BoxFuture<'a, ()>) -> BoxFuture<'a, ()>;

@@ -1,13 +1,18 @@
 //! Which kinds a cluster has: asked once, and again when one is missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList;
+use tokio::time::Instant;
 
 use super::Core;
 use crate::api::ClusterError;
+
+/// For how long nobody asks anew which kinds there are, who wants to see all of them: kinds that nobody named may have been installed.
+const ALL_KNOWN_FOR: Duration = Duration::from_secs(300);
 
 /// A kind as the cluster serves it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +58,8 @@ type Served = Arc<Vec<Kind>>;
 pub(super) struct Kinds {
     by_version: Mutex<BTreeMap<String, Served>>,
     groups: Mutex<Option<Arc<Vec<Group>>>>,
+    /// When all of them were last asked for anew.
+    renewed: Mutex<Option<Instant>>,
 }
 
 /// A group with its versions, the preferred one first.
@@ -87,6 +94,25 @@ pub(super) async fn meant(core: &Core, written: &str) -> Result<Vec<Kind>, Clust
     for served in join_all(wanted.iter().filter_map(|group| Some(served(core, group.versions.first()?)))).await {
         // One group whose server is away (an aggregated one) does not hide the others.
         found.extend(served.unwrap_or_default().iter().filter(|kind| kind.kind == name).cloned());
+    }
+    Ok(found)
+}
+
+/// All kinds that the cluster serves, each in the best of its group's versions that has it. A group whose server is away is an error: what it holds
+/// is not known.
+pub(super) async fn all(core: &Core) -> Result<Vec<Kind>, ClusterError> {
+    {
+        let mut renewed = core.kinds.renewed.lock().unwrap_or_else(PoisonError::into_inner);
+        if renewed.is_none_or(|last| last.elapsed() > ALL_KNOWN_FOR) {
+            core.kinds.forget();
+            *renewed = Some(Instant::now());
+        }
+    }
+    let groups = groups(core).await?;
+    let versions: Vec<&str> = std::iter::once("v1").chain(groups.iter().flat_map(|group| &group.versions).map(String::as_str)).collect();
+    let (mut found, mut known) = (Vec::new(), BTreeSet::new());
+    for served in join_all(versions.iter().map(|version| served(core, version))).await {
+        found.extend(served?.iter().filter(|kind| known.insert((kind.group.clone(), kind.kind.clone()))).cloned());
     }
     Ok(found)
 }

@@ -4,6 +4,7 @@
 //! - `apply`: what is wanted becomes what is there, by server-side apply; `prune`: what is no longer wanted goes.
 //! - `status`: pure: what an object's own fields say of it. `diagnose`: pure: what its pods say.
 //! - `wait`: watches until all is well or cannot become so; `follow`: what jobs print.
+//! - `namespaces`: ephemeral ones, made and ended; `reservation`: leased ones.
 //! - `examine`: for `towpath doctor`. `single`: single objects, for the executors.
 
 mod apply;
@@ -17,8 +18,10 @@ pub(crate) mod labels;
 mod lanes;
 mod list;
 mod logs;
+mod namespaces;
 mod prune;
 mod request;
+mod reservation;
 mod running;
 mod secret;
 pub(crate) mod single;
@@ -39,8 +42,8 @@ use tokio::sync::{Mutex, mpsc};
 use towpath_domain::{NamespaceName, RunId, TargetId};
 
 use crate::api::{
-    Applied, BoxFuture, Cluster, ClusterError, Event, Examination, LogChunk, LogRequest, ObjectDiff, ObjectKey, ObjectStatus, Observer,
-    Owner, Ready, RunningContainer, WaitFailure,
+    Applied, BoxFuture, Cluster, ClusterError, EphemeralNamespaces, Event, Examination, LogChunk, LogRequest, ObjectDiff, ObjectKey,
+    ObjectStatus, Observer, Owner, Ready, Reservations, RunningContainer, WaitFailure,
 };
 pub use connect::{Connection, Token, TokenSource};
 pub(crate) use discover::Kind;
@@ -201,6 +204,14 @@ impl Cluster for KubeCluster {
 
     fn events<'a>(&'a self, namespace: &'a NamespaceName, after: u64) -> BoxFuture<'a, Vec<Event>> {
         Box::pin(events::since(&self.core, namespace, after))
+    }
+
+    fn namespaces(&self) -> Option<&dyn EphemeralNamespaces> {
+        Some(self)
+    }
+
+    fn reservations(&self) -> Option<&dyn Reservations> {
+        Some(self)
     }
 
     /// The cluster's own controllers carry out what is wanted; nothing is to be done here.

@@ -10,7 +10,7 @@ use super::{KubeCluster, examine, status};
 use crate::api::{ClusterError, Examination, ObjectKey};
 
 /// A patch whose fields replace those of the object.
-const MERGE: &str = "application/merge-patch+json";
+pub(super) const MERGE: &str = "application/merge-patch+json";
 
 /// What an executor needs of a resource in its namespace: group, resource, verbs.
 pub(crate) type Need = (&'static str, &'static str, &'static [&'static str]);

@@ -1,10 +1,12 @@
 //! Taking objects in, and letting them go.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 use towpath_domain::{NamespaceName, TargetId};
 
+use super::namespaces::{Space, Wanted};
 use super::world::{Object, Record, State, World};
 use super::{Core, services, store};
 use crate::api::{Applied, AppliedObject, Change, ClusterError, ObjectDiff, ObjectKey, Owner, Refusal, is_dns_name};
@@ -15,7 +17,7 @@ use crate::spec::{Spec, key_of};
 
 /// Objects that were found good.
 pub(super) struct Batch<'a> {
-    objects: Vec<(ObjectKey, Spec, &'a Value)>,
+    objects: Vec<(ObjectKey, Spec, Cow<'a, Value>)>,
     pub(super) notes: Vec<String>,
 }
 
@@ -27,6 +29,10 @@ pub(super) fn check<'a>(world: &World, namespace: &NamespaceName, owner: &Owner,
     if !is_dns_name(namespace.as_str()) {
         refuse(&format!("namespace {namespace}"), "", "is not a DNS name; namespaces of the local runtime need one".to_owned());
     }
+    let space = world.spaces.get(namespace);
+    if space.is_some_and(Space::is_ending) {
+        refuse(&format!("namespace {namespace}"), "", "is being deleted; deploy into another one".to_owned());
+    }
     let (mut good, mut keys, mut broken) = (Vec::new(), BTreeSet::new(), Vec::new());
     for object in objects {
         let key = match key_of(object) {
@@ -37,6 +43,10 @@ pub(super) fn check<'a>(world: &World, namespace: &NamespaceName, owner: &Owner,
             }
         };
         let title = key.title();
+        let object = match space.and_then(|space| space.bounds.filled(object)) {
+            Some(filled) => Cow::Owned(filled),
+            None => Cow::Borrowed(object),
+        };
         if !keys.insert(key.clone()) {
             refuse(&title, "", "is rendered twice; rename or remove one of them".to_owned());
         }
@@ -53,22 +63,33 @@ pub(super) fn check<'a>(world: &World, namespace: &NamespaceName, owner: &Owner,
                     other.title, other.saas_file, other.target
                 );
                 refuse(&title, "", why);
-            } else if key.kind == "Job" && other.run == owner.run && there.record.hash != digest::of_value(object) {
+            } else if key.kind == "Job" && other.run == owner.run && there.record.hash != digest::of_value(&object) {
                 refuse(&title, "spec", format!("was applied differently by the same run {}; a job changes only with a new run", owner.run));
             }
         }
-        match Spec::read(&key, object) {
+        match Spec::read(&key, &object) {
             Ok(spec) => good.push((key, spec, object)),
             Err(mut found) => broken.append(&mut found),
         }
     }
     refusals.append(&mut broken);
+    if let Some(space) = space {
+        let others = world.objects.iter().filter(|((of, key), _)| of == namespace && !keys.contains(key));
+        let others = others.map(|((_, key), there)| Wanted { key, spec: &there.spec, is_over: there.record.state.job_end.is_some() });
+        // A job that this run has done is not done again.
+        let is_done = |key: &ObjectKey| {
+            let there = world.objects.get(&(namespace.clone(), key.clone()));
+            there.is_some_and(|there| there.record.owner.run == owner.run && there.record.state.job_end.is_some())
+        };
+        let these = good.iter().map(|(key, spec, _)| Wanted { key, spec, is_over: is_done(key) });
+        refusals.extend(space.bounds.exceeded(others.chain(these)));
+    }
     let notes = notes(&good, &mut refusals);
     if refusals.is_empty() { Ok(Batch { objects: good, notes }) } else { Err(ClusterError::Refused { refusals }) }
 }
 
 /// Notes on what nothing acts on here; a refusal when the whole batch is such.
-fn notes(objects: &[(ObjectKey, Spec, &Value)], refusals: &mut Vec<Refusal>) -> Vec<String> {
+fn notes(objects: &[(ObjectKey, Spec, Cow<'_, Value>)], refusals: &mut Vec<Refusal>) -> Vec<String> {
     let idle: Vec<String> = objects.iter().filter(|(_, spec, _)| *spec == Spec::Unsupported).map(|(key, _, _)| key.title()).collect();
     let acts = objects.iter().any(|(_, spec, _)| matches!(spec, Spec::Deployment(_) | Spec::Job(_)));
     if !acts && !idle.is_empty() {
@@ -96,7 +117,7 @@ pub(super) fn apply(core: &Core, namespace: &NamespaceName, owner: &Owner, objec
     let mut taken = Vec::new();
     for (key, spec, object) in batch.objects {
         let before = world.objects.get(&(namespace.clone(), key.clone()));
-        let (change, mut record) = next_record(&key, owner, object, before.map(|object| &object.record));
+        let (change, mut record) = next_record(&key, owner, &object, before.map(|object| &object.record));
         if let Spec::Service(service) = &spec {
             services::allot_ports(&world, namespace, &key.name, service, &mut record.state.ports);
         }
@@ -154,11 +175,11 @@ pub(super) fn diff(world: &World, namespace: &NamespaceName, owner: &Owner, obje
         let before = world.objects.get(&(namespace.clone(), key.clone())).map(|there| &there.record.object);
         let change = match before {
             None => Some(Change::Created),
-            Some(before) if before != object => Some(Change::Changed),
+            Some(before) if *before != *object => Some(Change::Changed),
             Some(_) => None,
         };
         if let Some(change) = change {
-            diffs.push(ObjectDiff { key: key.clone(), change: Some(change), lines: diff::unified(before, Some(object)) });
+            diffs.push(ObjectDiff { key: key.clone(), change: Some(change), lines: diff::unified(before, Some(&object)) });
         }
         keep.insert(key);
     }

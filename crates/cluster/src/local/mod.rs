@@ -5,7 +5,8 @@
 //! <dir>/objects/<namespace>/<Kind.group>/<name>.json   what is wanted, by whom, and how far it has come
 //! <dir>/pods/<namespace>/<pod>/                 one pod: plan, status, image, logs; see `crate::pod`
 //! <dir>/services/<namespace>/<name>/            one service's proxy
-//! <dir>/claims/<namespace>/<claim>/             persistent volumes; never deleted by Towpath
+//! <dir>/claims/<namespace>/<claim>/             persistent volumes; deleted only with an ephemeral namespace
+//! <dir>/namespaces/<namespace>.json             an ephemeral namespace: for whom it was made, what bounds it, who has it
 //! <dir>/trash/                                  folders on their way out
 //! ```
 
@@ -17,6 +18,7 @@ mod health;
 mod job;
 mod job_lines;
 mod log_stream;
+mod namespaces;
 mod pods;
 mod prepare;
 mod services;
@@ -37,8 +39,8 @@ use tokio::sync::{Notify, mpsc, watch};
 use towpath_domain::{NamespaceName, RunId, TargetId};
 
 use crate::api::{
-    Applied, BoxFuture, Cluster, ClusterError, Event, Examination, LogChunk, LogRequest, ObjectDiff, ObjectKey, ObjectStatus, Observer,
-    Owner, Ready, RunningContainer, WaitFailure,
+    Applied, BoxFuture, Cluster, ClusterError, EphemeralNamespaces, Event, Examination, LogChunk, LogRequest, ObjectDiff, ObjectKey,
+    ObjectStatus, Observer, Owner, Ready, RunningContainer, WaitFailure,
 };
 use crate::files::{self, Lock};
 use crate::image::ImageStore;
@@ -204,6 +206,10 @@ impl Cluster for LocalCluster {
 
     fn events<'a>(&'a self, namespace: &'a NamespaceName, after: u64) -> BoxFuture<'a, Vec<Event>> {
         Box::pin(async move { self.core.world().events_after(namespace, after) })
+    }
+
+    fn namespaces(&self) -> Option<&dyn EphemeralNamespaces> {
+        Some(self)
     }
 
     fn run_controllers<'a>(&'a self, shutdown: BoxFuture<'a, ()>) -> BoxFuture<'a, ()> {

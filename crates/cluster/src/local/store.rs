@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use towpath_domain::NamespaceName;
 
+use super::namespaces;
 use super::world::{Object, PodEntry, PodInfo, Record, ServiceEntry, Shim, Stage, World};
 use crate::api::ObjectKey;
 use crate::files::{self, Durability};
@@ -67,13 +68,14 @@ fn empty(folder: &Path) {
 /// Reads all that is there.
 pub(super) fn load(dir: &Path) -> io::Result<World> {
     let mut world = World::new(dir.to_owned());
+    world.spaces = namespaces::load(dir)?;
     let trash = dir.join("trash");
     std::thread::spawn(move || {
         for (_, path) in files::entries(&trash).unwrap_or_default() {
             empty(&path);
         }
     });
-    for (namespace, path) in namespaces(&dir.join("objects"))? {
+    for (namespace, path) in folders(&dir.join("objects"))? {
         for (kind, path) in files::entries(&path)? {
             for (file, path) in files::entries(&path)? {
                 let Some(Ok(key)) = file.strip_suffix(".json").map(|name| format!("{kind}/{name}").parse::<ObjectKey>()) else { continue };
@@ -87,7 +89,7 @@ pub(super) fn load(dir: &Path) -> io::Result<World> {
             }
         }
     }
-    for (namespace, path) in namespaces(&dir.join("pods"))? {
+    for (namespace, path) in folders(&dir.join("pods"))? {
         for (name, path) in files::entries(&path)? {
             match load_pod(PodDir::new(path.clone())) {
                 Some(pod) => {
@@ -98,7 +100,7 @@ pub(super) fn load(dir: &Path) -> io::Result<World> {
             }
         }
     }
-    for (namespace, path) in namespaces(&dir.join("services"))? {
+    for (namespace, path) in folders(&dir.join("services"))? {
         for (name, path) in files::entries(&path)? {
             let dir = ProxyDir::new(path);
             let stopping = dir.stop().exists();
@@ -109,7 +111,7 @@ pub(super) fn load(dir: &Path) -> io::Result<World> {
     Ok(world)
 }
 
-fn namespaces(dir: &Path) -> io::Result<Vec<(NamespaceName, PathBuf)>> {
+fn folders(dir: &Path) -> io::Result<Vec<(NamespaceName, PathBuf)>> {
     Ok(files::entries(dir)?.into_iter().filter_map(|(name, path)| Some((NamespaceName::new(name).ok()?, path))).collect())
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use towpath_domain::{Digest, NamespaceName, RunId, Timestamp};
 
+use super::namespaces::Space;
 use crate::api::{Event, ObjectKey, Owner, Reason};
 use crate::clock::now;
 use crate::files::FileIdentity;
@@ -181,13 +182,23 @@ pub(super) struct World {
     pub(super) objects: BTreeMap<Place, Object>,
     pub(super) pods: BTreeMap<Named, PodEntry>,
     pub(super) services: BTreeMap<Named, ServiceEntry>,
+    /// Ephemeral namespaces; others are nothing but what is in them.
+    pub(super) spaces: BTreeMap<NamespaceName, Space>,
     events: VecDeque<(NamespaceName, Event)>,
     last_event: u64,
 }
 
 impl World {
     pub(super) fn new(dir: PathBuf) -> Self {
-        Self { dir, objects: BTreeMap::new(), pods: BTreeMap::new(), services: BTreeMap::new(), events: VecDeque::new(), last_event: 0 }
+        Self {
+            dir,
+            objects: BTreeMap::new(),
+            pods: BTreeMap::new(),
+            services: BTreeMap::new(),
+            spaces: BTreeMap::new(),
+            events: VecDeque::new(),
+            last_event: 0,
+        }
     }
 
     pub(super) fn pods_of<'a>(&'a self, namespace: &'a NamespaceName, key: &'a ObjectKey) -> impl Iterator<Item = (&'a str, &'a PodEntry)> {

@@ -1,7 +1,7 @@
 //! What is wanted becomes what is there, by server-side apply.
 
 mod compare;
-mod order;
+pub(super) mod order;
 mod prepare;
 
 use std::collections::BTreeMap;
@@ -18,10 +18,11 @@ use super::request::{APPLY, Body, Fault, JSON, is_refusal};
 use super::{Core, labels, prune};
 use crate::api::{Applied, AppliedObject, BoxFuture, Change, ClusterError, ObjectDiff, Owner, Refusal};
 use crate::diff::unified;
+pub(super) use prepare::plain;
 use prepare::{Item, prepare};
 
 /// Who Towpath is among those who hold fields.
-const MANAGER: &str = "towpath";
+pub(super) const MANAGER: &str = "towpath";
 
 /// Answers of which only the metadata is wanted. <https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches>
 const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
@@ -39,7 +40,7 @@ const RACES: u32 = 5;
 const TITLES: usize = 5;
 
 /// How often it is looked whether an object is gone.
-const LOOK_EVERY: Duration = Duration::from_millis(150);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(150);
 
 /// Whether the objects could be applied, asked of the server itself: a dry run of all that would change.
 pub(super) async fn check(core: &Core, namespace: &NamespaceName, owner: &Owner, objects: &[Value]) -> Result<Vec<String>, ClusterError> {
@@ -345,7 +346,7 @@ fn outcome(core: &Core, namespace: &NamespaceName, item: &Item, fault: Fault) ->
 }
 
 /// Whether a permission is what is missing. Quotas, policies and webhooks refuse with the same code.
-fn is_missing_permission(status: &Status) -> bool {
+pub(super) fn is_missing_permission(status: &Status) -> bool {
     status.message.contains(" cannot ") && status.message.contains(" resource ")
 }
 

@@ -25,7 +25,7 @@ const LAST: [&[&str]; 2] = [
 ];
 
 /// Where an object stands in the order: its wave, then its kind's rank. Objects of equal place are applied at the same time.
-pub(super) fn place(object: &Value) -> (i64, usize) {
+pub(in crate::kube) fn place(object: &Value) -> (i64, usize) {
     let wave = wave(object).and_then(Result::ok).unwrap_or_default();
     (wave, rank(object.get("kind").and_then(Value::as_str).unwrap_or_default()))
 }

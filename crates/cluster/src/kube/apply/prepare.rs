@@ -179,7 +179,7 @@ async fn missing(core: &Core, version: &str, key: &ObjectKey) -> String {
 }
 
 /// The object in the form in which servers of every age keep it.
-fn plain(object: &Value) -> Value {
+pub(in crate::kube) fn plain(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(fields) = object.as_object_mut() {
         fields.remove("status");
