@@ -5,7 +5,8 @@
 
 use axum::http::StatusCode;
 use towpath_control::request::{
-    AckRequest, Asked, CancelRequest, HoldRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest,
+    AckRequest, Asked, CancelRequest, ExtendRequest, FreeRequest, HoldRequest, PromoteRequest, ReleaseRequest, ReserveRequest,
+    RetryRequest, RollbackRequest,
 };
 use towpath_control::view::Accepted;
 use towpath_control::{Scope, Sight, Verb};
@@ -89,6 +90,56 @@ pub async fn release(brain: &dyn Brain, caller: &Caller, mut request: ReleaseReq
     may(brain, caller, Verb::Hold, &request.what).await?;
     signed(caller, &mut request.asked)?;
     Ok(brain.release(request).await?)
+}
+
+/// Reserves a namespace of a pool, for the caller.
+///
+/// # Errors
+/// As [`retry`].
+pub async fn reserve(brain: &dyn Brain, caller: &Caller, mut request: ReserveRequest) -> Done {
+    may(brain, caller, Verb::Reserve, &format!("pool/{}", request.pool)).await?;
+    signed(caller, &mut request.asked)?;
+    Ok(brain.reserve(request).await?)
+}
+
+/// Gives a lease of the caller's another end.
+///
+/// # Errors
+/// As [`retry`]; 403 for a lease of somebody else.
+pub async fn extend(brain: &dyn Brain, caller: &Caller, mut request: ExtendRequest) -> Done {
+    own(brain, caller, &request.what).await?;
+    signed(caller, &mut request.asked)?;
+    Ok(brain.extend(request).await?)
+}
+
+/// Gives a namespace of the caller's back.
+///
+/// # Errors
+/// As [`extend`].
+pub async fn free(brain: &dyn Brain, caller: &Caller, mut request: FreeRequest) -> Done {
+    own(brain, caller, &request.what).await?;
+    signed(caller, &mut request.asked)?;
+    Ok(brain.free(request).await?)
+}
+
+/// Refuses leases that are not the caller's own: whoever may reserve has their own ones, and those who administer the installation have all of them.
+async fn own(brain: &dyn Brain, caller: &Caller, what: &str) -> Result<(), Refusal> {
+    may(brain, caller, Verb::Reserve, &format!("namespace/{what}")).await?;
+    let Some(name) = &caller.name else { return Ok(()) };
+    if caller.grants.may(Verb::Administer, &Scope::INSTALLATION) {
+        return Ok(());
+    }
+    let lease = brain.reservation(caller.sight(), what.to_owned()).await?;
+    if lease.run.is_none() && *lease.requester == **name {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        StatusCode::FORBIDDEN,
+        "not-yours",
+        "That is somebody else's",
+        format!("{what} is reserved by {}", lease.requester),
+        "ask them to give it back, or reserve one of your own",
+    ))
 }
 
 /// Copies the ledger to a path on the server's machine.

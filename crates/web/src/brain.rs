@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use towpath_control::request::{
-    AckRequest, CancelRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest,
+    AckRequest, CancelRequest, ExtendRequest, FreeRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, ReserveRequest,
+    RetryRequest, RollbackRequest,
 };
 use towpath_control::view::{
     Accepted, BoardFilter, BoardView, ChangeDetail, ChangeFilter, ChangeView, CompareRequest, CompareView, ExplainView, Finding,
-    GraphFilter, GraphView, HistoryLine, ImageFilter, ImageView, IncidentView, InsightFilter, InsightView, PageView, PlanView, Problem,
-    PulseView, ReleaseView, RunDetail, RunView, StatusView, WhyView,
+    GraphFilter, GraphView, HistoryLine, ImageFilter, ImageView, IncidentView, InsightFilter, InsightView, NamespaceFilter, NamespaceView,
+    PageView, PlanView, PoolView, Problem, PulseView, ReleaseView, ReservationView, RunDetail, RunView, StatusView, WhyView,
 };
 use towpath_control::{Scope, Sight};
 
@@ -151,6 +152,27 @@ pub trait Brain: Send + Sync + 'static {
 
     /// The write with this key came to this answer; with none, nothing was done, and the key is free again.
     fn end_once(&self, key: String, answer: Option<String>) -> Answer<'_, ()>;
+
+    /// Pools of ephemeral namespaces, by name.
+    fn pools(&self, sight: Sight) -> Answer<'_, Vec<PoolView>>;
+
+    /// Their namespaces, by pool and name.
+    fn namespaces(&self, sight: Sight, filter: NamespaceFilter) -> Answer<'_, Vec<NamespaceView>>;
+
+    /// Reservations that are not over, in the order in which they are served.
+    fn reservations(&self, sight: Sight) -> Answer<'_, Vec<ReservationView>>;
+
+    /// One reservation, by its id or by the namespace it has; of those that are over, the last few hundred.
+    fn reservation(&self, sight: Sight, what: String) -> Answer<'_, ReservationView>;
+
+    /// Reserves a namespace.
+    fn reserve(&self, request: ReserveRequest) -> Answer<'_, Accepted>;
+
+    /// Gives a lease another end.
+    fn extend(&self, request: ExtendRequest) -> Answer<'_, Accepted>;
+
+    /// Gives a namespace back.
+    fn free(&self, request: FreeRequest) -> Answer<'_, Accepted>;
 
     /// What is well and what is not.
     fn doctor(&self) -> Answer<'_, Vec<Finding>>;

@@ -6,12 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, watch};
 use towpath_control::request::{
-    AckRequest, CancelRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest,
+    AckRequest, CancelRequest, ExtendRequest, FreeRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, ReserveRequest,
+    RetryRequest, RollbackRequest,
 };
 use towpath_control::view::{
     Accepted, BoardFilter, BoardView, ChangeDetail, ChangeFilter, ChangeView, CompareRequest, CompareView, ConfigView, ExplainView,
-    Finding, GraphFilter, GraphView, HistoryLine, ImageFilter, ImageView, IncidentView, InsightFilter, InsightView, PageView, PlanView,
-    Problem, PulseView, ReleaseView, RunDetail, RunView, StatusView, WhyView,
+    Finding, GraphFilter, GraphView, HistoryLine, ImageFilter, ImageView, IncidentView, InsightFilter, InsightView, NamespaceFilter,
+    NamespaceView, PageView, PlanView, PoolView, Problem, PulseView, ReleaseView, ReservationView, RunDetail, RunView, StatusView, WhyView,
 };
 use towpath_control::{Scope, Sight};
 use towpath_domain::Timestamp;
@@ -65,6 +66,12 @@ pub struct Shown {
     pub insight: InsightView,
     /// For `pulse`.
     pub pulse: PulseView,
+    /// For `pools`.
+    pub pools: Vec<PoolView>,
+    /// For `namespaces`.
+    pub namespaces: Vec<NamespaceView>,
+    /// For `reservations` and `reservation`.
+    pub reservations: Vec<ReservationView>,
     /// For `scopes`, whatever is asked about.
     pub scopes: Vec<Scope>,
     /// For `doctor`.
@@ -106,6 +113,9 @@ impl Default for Shown {
             compare: None,
             insight: InsightView::default(),
             pulse: PulseView::default(),
+            pools: Vec::new(),
+            namespaces: Vec::new(),
+            reservations: Vec::new(),
             scopes: vec![Scope::INSTALLATION],
             findings: Vec::new(),
             accepted: Accepted { text: "Accepted.".into(), change: None, run: None, reservation: None },
@@ -325,6 +335,37 @@ impl Brain for FakeBrain {
             _ => drop(known.remove(&key)),
         }
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn pools(&self, sight: Sight) -> Answer<'_, Vec<PoolView>> {
+        self.answer(format!("pools {sight:?}"), |shown| Ok(shown.pools.clone()))
+    }
+
+    fn namespaces(&self, sight: Sight, filter: NamespaceFilter) -> Answer<'_, Vec<NamespaceView>> {
+        self.answer(format!("namespaces {filter:?} {sight:?}"), |shown| Ok(shown.namespaces.clone()))
+    }
+
+    fn reservations(&self, sight: Sight) -> Answer<'_, Vec<ReservationView>> {
+        self.answer(format!("reservations {sight:?}"), |shown| Ok(shown.reservations.clone()))
+    }
+
+    fn reservation(&self, sight: Sight, what: String) -> Answer<'_, ReservationView> {
+        self.answer(format!("reservation {what:?} {sight:?}"), |shown| {
+            let named = |view: &&ReservationView| view.id.as_str() == what || view.namespace.as_ref() == Some(&what);
+            shown.reservations.iter().find(named).cloned().ok_or_else(missing)
+        })
+    }
+
+    fn reserve(&self, request: ReserveRequest) -> Answer<'_, Accepted> {
+        self.answer(format!("{request:?}"), |shown| Ok(shown.accepted.clone()))
+    }
+
+    fn extend(&self, request: ExtendRequest) -> Answer<'_, Accepted> {
+        self.answer(format!("{request:?}"), |shown| Ok(shown.accepted.clone()))
+    }
+
+    fn free(&self, request: FreeRequest) -> Answer<'_, Accepted> {
+        self.answer(format!("{request:?}"), |shown| Ok(shown.accepted.clone()))
     }
 
     fn doctor(&self) -> Answer<'_, Vec<Finding>> {

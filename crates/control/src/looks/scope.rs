@@ -14,7 +14,7 @@ use crate::view::Problem;
 
 impl Control {
     /// All the apps and environments that a write on `what` would touch. `what` is as the writes take it: a target, source, change, run,
-    /// commit or channel, `app/NAME` or `environment/NAME`, or a file of Towpath's own that holds or blocks something.
+    /// commit or channel, `app/NAME` or `environment/NAME`, `pool/NAME`, `namespace/NAME` for what is reserved, or a file of Towpath's own that holds or blocks something.
     ///
     /// # Errors
     /// [`Problem`] when it names nothing.
@@ -24,6 +24,12 @@ impl Control {
             let facts = self.world.ledger.facts();
             if let Some(scope) = named(&snapshot.catalog, what) {
                 return Ok(vec![scope]);
+            }
+            if let Some(pool) = what.strip_prefix("pool/") {
+                return self.pool_scope(pool).map(|scope| vec![scope]).ok_or_else(|| self.unknown_pool(pool));
+            }
+            if let Some(what) = what.strip_prefix("namespace/") {
+                return Ok(vec![self.scope_of_reservation(&facts, what)?]);
             }
             if let Some(scopes) = held(&snapshot.catalog, what) {
                 return Ok(scopes);

@@ -115,7 +115,7 @@ impl Control {
         Ok(Accepted { text: format!("{id} is given back"), reservation: Some(id), ..Accepted::default() })
     }
 
-    pub(super) fn unknown_pool(&self, name: &str) -> Problem {
+    pub(crate) fn unknown_pool(&self, name: &str) -> Problem {
         let snapshot = self.world.current();
         let names: Vec<&str> = snapshot.catalog.pools.keys().map(PoolName::as_str).collect();
         let broken = snapshot.catalog.broken_pools.iter().find(|broken| broken.name.as_ref().is_some_and(|known| known.as_str() == name));

@@ -89,6 +89,11 @@ impl Control {
         Ok(reservation_view(found.1, &catalog, &plan))
     }
 
+    /// Where a reservation's pool is; the reservation is named by its id or by the namespace it has.
+    pub(crate) fn scope_of_reservation(&self, facts: &Facts, what: &str) -> Result<Scope, Problem> {
+        Ok(scope(&self.world.current().catalog, &reservation(facts, what)?.1.spec.pool))
+    }
+
     /// Where a pool is, as permissions name it; none when there is no such pool.
     pub fn pool_scope(&self, name: &str) -> Option<Scope> {
         self.world.current().catalog.pools.get(name).map(|pool| of_pool(pool))

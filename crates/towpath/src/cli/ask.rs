@@ -227,16 +227,25 @@ fn how_to_follow(accepted: &Accepted) -> Option<String> {
 }
 
 fn asked(context: &Context, request: &Request) -> Result<Asked, Failure> {
+    asked_by(context, request.by.as_deref(), &request.reason)
+}
+
+/// Who asks and why.
+///
+/// # Errors
+/// When the reason is empty, or nothing says who asks.
+pub(super) fn asked_by(context: &Context, by: Option<&str>, reason: &str) -> Result<Asked, Failure> {
     let usage = |message: &str, help: &str| Failure::new(Exit::Usage, message).help(help);
-    let why = request.reason.trim();
+    let why = reason.trim();
     if why.is_empty() {
         return Err(usage("the reason is empty", "say why with --reason TEXT"));
     }
     if context.asks_elsewhere() {
         // The token says who asks; whoever names somebody else is refused there.
-        return Ok(Asked { by: request.by.clone().unwrap_or_default(), why: why.to_owned() });
+        return Ok(Asked { by: by.map(str::to_owned).unwrap_or_default(), why: why.to_owned() });
     }
-    let said = request.by.clone().or_else(|| context.environment.by.clone()).or_else(git_user).or_else(|| context.environment.user.clone());
+    let said =
+        by.map(str::to_owned).or_else(|| context.environment.by.clone()).or_else(git_user).or_else(|| context.environment.user.clone());
     match said.map(|by| by.trim().to_owned()).filter(|by| !by.is_empty()) {
         Some(by) => Ok(Asked { by, why: why.to_owned() }),
         None => Err(usage("nothing says who asks", "say it with --by NAME, or once and for all with git config --global user.name NAME")),

@@ -11,6 +11,7 @@ mod init;
 mod ledger;
 mod logs;
 mod man;
+mod namespace;
 mod plan;
 mod render;
 mod runs;
@@ -84,6 +85,8 @@ enum Command {
     History(history::Args),
     Doctor(doctor::Args),
     #[command(subcommand)]
+    Namespace(namespace::Command),
+    #[command(subcommand)]
     Token(token::Command),
     StopServices(stop_services::Args),
     #[command(subcommand)]
@@ -153,6 +156,7 @@ fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Render(args) => render::run(context, &args),
         Command::History(args) => history::run(context, args),
         Command::Doctor(args) => doctor::run(context, args),
+        Command::Namespace(command) => namespace::run(context, command),
         Command::Token(command) => token::run(context, command),
         Command::StopServices(args) => stop_services::run(context, &args),
         Command::Ledger(command) => ledger::run(context, command),

@@ -14,9 +14,13 @@ use secrecy::SecretString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use towpath_control::request::{
-    AckRequest, CancelRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest,
+    AckRequest, CancelRequest, ExtendRequest, FreeRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, ReserveRequest,
+    RetryRequest, RollbackRequest,
 };
-use towpath_control::view::{Accepted, ExplainView, Finding, HistoryLine, PageView, PlanView, RunDetail, RunView, StatusView};
+use towpath_control::view::{
+    Accepted, ExplainView, Finding, HistoryLine, NamespaceFilter, NamespaceView, PageView, PlanView, PoolView, ReservationView, RunDetail,
+    RunView, StatusView,
+};
 #[cfg(test)]
 use towpath_web::Endpoint;
 use towpath_web::auth::{MadeToken, NewToken, TokenView};
@@ -136,6 +140,42 @@ impl Client {
         let path = path.query("steps", filter.steps.then_some("true")).query("kind", filter.kind.as_deref());
         let path = path.query("cursor", filter.cursor.as_deref());
         self.get(&path.query("limit", Some(&filter.limit.to_string()))).await
+    }
+
+    /// Pools of ephemeral namespaces.
+    pub async fn pools(&self) -> Result<Vec<PoolView>, ClientError> {
+        self.get(&Path::new("pools")).await
+    }
+
+    /// Their namespaces.
+    pub async fn namespaces(&self, filter: &NamespaceFilter) -> Result<Vec<NamespaceView>, ClientError> {
+        let path = Path::new("namespaces").query("pool", filter.pool.as_deref()).query("requester", filter.requester.as_deref());
+        self.get(&path).await
+    }
+
+    /// Reservations that are not over.
+    pub async fn reservations(&self) -> Result<Vec<ReservationView>, ClientError> {
+        self.get(&Path::new("reservations")).await
+    }
+
+    /// One reservation, by its id or by the namespace it has.
+    pub async fn reservation(&self, what: &str) -> Result<ReservationView, ClientError> {
+        self.get(&Path::new("reservations").segment(what)).await
+    }
+
+    /// Reserves a namespace.
+    pub async fn reserve(&self, request: &ReserveRequest) -> Result<Accepted, ClientError> {
+        self.post("namespaces/reserve", request).await
+    }
+
+    /// Gives a lease another end.
+    pub async fn extend_lease(&self, request: &ExtendRequest) -> Result<Accepted, ClientError> {
+        self.post("namespaces/extend", request).await
+    }
+
+    /// Gives a namespace back.
+    pub async fn give_back(&self, request: &FreeRequest) -> Result<Accepted, ClientError> {
+        self.post("namespaces/release", request).await
     }
 
     /// What is well and what is not.

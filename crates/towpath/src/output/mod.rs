@@ -7,6 +7,7 @@ pub mod differences;
 pub mod explain;
 pub mod findings;
 pub mod history;
+pub mod namespaces;
 pub mod plan;
 pub mod progress;
 pub mod runs;

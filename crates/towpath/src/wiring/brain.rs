@@ -6,12 +6,13 @@ use std::sync::{Arc, PoisonError};
 use futures_util::future::BoxFuture;
 use towpath_control::Control;
 use towpath_control::request::{
-    AckRequest, CancelRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest,
+    AckRequest, CancelRequest, ExtendRequest, FreeRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, ReserveRequest,
+    RetryRequest, RollbackRequest,
 };
 use towpath_control::view::{
     Accepted, BoardFilter, BoardView, ChangeDetail, ChangeFilter, ChangeView, CompareRequest, CompareView, ExplainView, Finding,
-    GraphFilter, GraphView, HistoryLine, ImageFilter, ImageView, IncidentView, InsightFilter, InsightView, PageView, PlanView, Problem,
-    PulseView, ReleaseView, RunDetail, RunView, StatusView, WhyView,
+    GraphFilter, GraphView, HistoryLine, ImageFilter, ImageView, IncidentView, InsightFilter, InsightView, NamespaceFilter, NamespaceView,
+    PageView, PlanView, PoolView, Problem, PulseView, ReleaseView, ReservationView, RunDetail, RunView, StatusView, WhyView,
 };
 use towpath_control::{Scope, Sight};
 use towpath_ledger::EventFilter;
@@ -193,6 +194,34 @@ impl Brain for Wired {
 
     fn end_once(&self, key: String, answer: Option<String>) -> Answer<'_, ()> {
         Box::pin(async move { self.world.ledger.end_once(&key, answer.as_deref()).await.map_err(|e| problem(&e)) })
+    }
+
+    fn pools(&self, sight: Sight) -> Answer<'_, Vec<PoolView>> {
+        Box::pin(std::future::ready(Ok(self.control.pools(&sight))))
+    }
+
+    fn namespaces(&self, sight: Sight, filter: NamespaceFilter) -> Answer<'_, Vec<NamespaceView>> {
+        Box::pin(std::future::ready(self.control.namespaces(&sight, &filter)))
+    }
+
+    fn reservations(&self, sight: Sight) -> Answer<'_, Vec<ReservationView>> {
+        Box::pin(std::future::ready(Ok(self.control.reservations(&sight))))
+    }
+
+    fn reservation(&self, sight: Sight, what: String) -> Answer<'_, ReservationView> {
+        Box::pin(std::future::ready(self.control.reservation(&sight, &what)))
+    }
+
+    fn reserve(&self, request: ReserveRequest) -> Answer<'_, Accepted> {
+        Box::pin(self.control.reserve(request))
+    }
+
+    fn extend(&self, request: ExtendRequest) -> Answer<'_, Accepted> {
+        Box::pin(self.control.extend(request))
+    }
+
+    fn free(&self, request: FreeRequest) -> Answer<'_, Accepted> {
+        Box::pin(self.control.free(request))
     }
 
     fn doctor(&self) -> Answer<'_, Vec<Finding>> {

@@ -161,6 +161,7 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         climbing,
         tokio::spawn(Arc::clone(&control).keep_going(shutdown.clone())),
         tokio::spawn(Workers::new(Arc::clone(&world), format!("worker-{}", std::process::id())).run(shutdown.clone())),
+        tokio::spawn(towpath_pool::Keeper::new(Arc::clone(&world)).run(shutdown.clone())),
         tokio::spawn(towpath_notify::run(ledger.clone(), listeners, tell, shutdown.clone())),
         tokio::spawn(towpath_web::serve(listener, brain, Serving { hooks, auth }, shutdown)),
         controllers,

@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use towpath_control::view::{
     BoardFilter, BoardView, ChangeDetail, ChangeFilter, ChangeView, CompareRequest, CompareView, GraphFilter, GraphView, ImageFilter,
-    ImageView, IncidentView, InsightFilter, InsightView, PageView, ReleaseView, RunDetail, WhyView,
+    ImageView, IncidentView, InsightFilter, InsightView, NamespaceFilter, NamespaceView, PageView, PoolView, ReleaseView, ReservationView,
+    RunDetail, WhyView,
 };
 
 use super::Shared;
@@ -46,6 +47,26 @@ pub(super) async fn graph(State(shared): State<Shared>, caller: Caller, Query(fi
 
 pub(super) async fn run(State(shared): State<Shared>, caller: Caller, Path(id): Path) -> Shown<RunDetail> {
     Ok(Json(shared.brain.run_detail(caller.sight(), id).await?))
+}
+
+pub(super) async fn pools(State(shared): State<Shared>, caller: Caller) -> Shown<Vec<PoolView>> {
+    Ok(Json(shared.brain.pools(caller.sight()).await?))
+}
+
+pub(super) async fn namespaces(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Query(filter): Query<NamespaceFilter>,
+) -> Shown<Vec<NamespaceView>> {
+    Ok(Json(shared.brain.namespaces(caller.sight(), filter).await?))
+}
+
+pub(super) async fn reservations(State(shared): State<Shared>, caller: Caller) -> Shown<Vec<ReservationView>> {
+    Ok(Json(shared.brain.reservations(caller.sight()).await?))
+}
+
+pub(super) async fn reservation(State(shared): State<Shared>, caller: Caller, Path(what): Path) -> Shown<ReservationView> {
+    Ok(Json(shared.brain.reservation(caller.sight(), what).await?))
 }
 
 pub(super) async fn changes(

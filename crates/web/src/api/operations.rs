@@ -1,11 +1,13 @@
 //! All that the API takes.
 
 use towpath_control::Verb;
-use towpath_control::request::{HoldRequest, PlanRequest, PromoteRequest, RetryRequest, RollbackRequest};
+use towpath_control::request::{
+    ExtendRequest, FreeRequest, HoldRequest, PlanRequest, PromoteRequest, ReserveRequest, RetryRequest, RollbackRequest,
+};
 use towpath_control::view::{
     Accepted, BoardFilter, BoardView, ChangeDetail, ChangeFilter, ChangeView, CompareRequest, CompareView, ExplainView, Finding,
-    GraphFilter, GraphView, HistoryLine, ImageFilter, ImageView, IncidentView, InsightFilter, InsightView, PageView, PlanView, ReleaseView,
-    RunDetail, RunView, StatusView, WhyView,
+    GraphFilter, GraphView, HistoryLine, ImageFilter, ImageView, IncidentView, InsightFilter, InsightView, NamespaceFilter, NamespaceView,
+    PageView, PlanView, PoolView, ReleaseView, ReservationView, RunDetail, RunView, StatusView, WhyView,
 };
 
 use super::operation::Operation;
@@ -25,6 +27,7 @@ pub fn operations() -> Vec<Operation> {
     let mut all = looks();
     all.extend(lists());
     all.extend(writes());
+    all.extend(of_pools());
     all.extend(of_tokens());
     all
 }
@@ -204,6 +207,58 @@ fn writes() -> Vec<Operation> {
                 "The ledger is copied, while it is in use, to a path on the server's machine where nothing is yet.",
             )
             .refuses(&["bad-destination", "destination-taken"]),
+    ]
+}
+
+fn of_pools() -> Vec<Operation> {
+    vec![
+        Operation::get("/pools", "pools", look::pools)
+            .says(
+                "namespaces",
+                "Pools",
+                "Pools of ephemeral namespaces, by name: how many are ready, taken and waited for, and what is wrong.",
+            )
+            .answers::<Vec<PoolView>>(),
+        Operation::get("/namespaces", "namespaces", look::namespaces)
+            .says("namespaces", "Namespaces", "Namespaces of pools, by pool and name, each with who has it and until when.")
+            .query::<NamespaceFilter>()
+            .answers::<Vec<NamespaceView>>()
+            .refuses(&["unknown-pool", "broken-pool"]),
+        Operation::get("/reservations", "reservations", look::reservations)
+            .says(
+                "namespaces",
+                "Reservations",
+                "Those that are not over, in the order in which they are served, each with its place and what it waits for.",
+            )
+            .answers::<Vec<ReservationView>>(),
+        Operation::get("/reservations/{id}", "reservation", look::reservation)
+            .says(
+                "namespaces",
+                "A reservation",
+                "By its id, or by the namespace it has. Of those that are over, the last few hundred are known.",
+            )
+            .answers::<ReservationView>()
+            .refuses(&["unknown-reservation", "unknown-name"]),
+        write(Operation::post("/namespaces/reserve", "reserve", write::reserve).body::<ReserveRequest>())
+            .needs(Verb::Reserve)
+            .says(
+                "namespaces",
+                "Reserve a namespace",
+                "For whoever asks. The answer names the reservation; the namespace is theirs once the reservation is `active`.",
+            )
+            .refuses(&["unknown-pool", "broken-pool", "bad-lease", "lease-too-long"]),
+        write(Operation::post("/namespaces/extend", "extend", write::extend).body::<ExtendRequest>())
+            .needs(Verb::Reserve)
+            .says("namespaces", "Extend a lease", "It ends so long from now, and not beyond what the pool gives.")
+            .refuses(&["unknown-reservation", "not-yours", "not-extendable", "bad-lease", "lease-too-long"]),
+        write(Operation::post("/namespaces/release", "giveBack", write::free).body::<FreeRequest>())
+            .needs(Verb::Reserve)
+            .says(
+                "namespaces",
+                "Give a namespace back",
+                "It is deleted with all that is in it. A reservation that still waits is given up.",
+            )
+            .refuses(&["unknown-reservation", "not-yours", "not-reserved", "runs-own"]),
     ]
 }
 

@@ -3,7 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use towpath_control::request::{AckRequest, CancelRequest, HoldRequest, PromoteRequest, ReleaseRequest, RetryRequest, RollbackRequest};
+use towpath_control::request::{
+    AckRequest, CancelRequest, ExtendRequest, FreeRequest, HoldRequest, PromoteRequest, ReleaseRequest, ReserveRequest, RetryRequest,
+    RollbackRequest,
+};
 use towpath_control::view::Accepted;
 
 use super::Shared;
@@ -45,6 +48,18 @@ pub(super) async fn hold(State(shared): State<Shared>, caller: Caller, Body(requ
 
 pub(super) async fn release(State(shared): State<Shared>, caller: Caller, Body(request): Body<ReleaseRequest>) -> Done {
     act::release(&*shared.brain, &caller, request).await.map(accepted)
+}
+
+pub(super) async fn reserve(State(shared): State<Shared>, caller: Caller, Body(request): Body<ReserveRequest>) -> Done {
+    act::reserve(&*shared.brain, &caller, request).await.map(accepted)
+}
+
+pub(super) async fn extend(State(shared): State<Shared>, caller: Caller, Body(request): Body<ExtendRequest>) -> Done {
+    act::extend(&*shared.brain, &caller, request).await.map(accepted)
+}
+
+pub(super) async fn free(State(shared): State<Shared>, caller: Caller, Body(request): Body<FreeRequest>) -> Done {
+    act::free(&*shared.brain, &caller, request).await.map(accepted)
 }
 
 pub(super) async fn backup(State(shared): State<Shared>, caller: Caller, Body(request): Body<BackupRequest>) -> Done {
