@@ -70,14 +70,6 @@ pub(super) async fn all(core: &Core, wanted: &NamespaceWanted) -> Result<Vec<(Ki
             ));
             continue;
         };
-        let place = manifest.pointer("/metadata/namespace").and_then(Value::as_str);
-        if let Some(other) = place.filter(|place| *place != wanted.name.as_str()) {
-            refusals.push(refuse(
-                "metadata.namespace",
-                format!("is {other}; a pool makes objects in its own namespaces only: remove the field"),
-            ));
-            continue;
-        }
         found.push((kind.clone(), plan::manifest(manifest, wanted, kind.namespaced)));
     }
     if refusals.is_empty() { Ok(found) } else { Err(ClusterError::Refused { refusals }) }

@@ -103,7 +103,7 @@ fn make(core: &Core, wanted: &NamespaceWanted) -> Result<(), ClusterError> {
     }
 }
 
-/// Writes down that there is such a namespace, and what bounds it, before anything may run in it.
+/// Writes down that there is such a namespace, and what bounds it, before anything may run in it. What cannot run in it is refused before.
 fn keep(core: &Core, world: &mut World, wanted: &NamespaceWanted, bounds: Bounds, claims: &[String]) -> Result<(), ClusterError> {
     let name = &wanted.name;
     let before = world.spaces.get(name).map(|space| &space.record);
@@ -131,11 +131,17 @@ fn keep(core: &Core, world: &mut World, wanted: &NamespaceWanted, bounds: Bounds
         requester: before.and_then(|record| record.requester.clone()),
         ending: false,
     };
-    if before != Some(&record) {
-        record::save(&core.settings.dir, name, &record).map_err(unsaved(name))?;
+    let is_new = before != Some(&record);
+    let before = world.spaces.insert(name.clone(), Space { record: record.clone(), bounds });
+    let kept = batch::check(world, name, &owner(wanted, &wanted.manifests)?, &wanted.manifests)
+        .and_then(|_| if is_new { record::save(&core.settings.dir, name, &record).map_err(unsaved(name)) } else { Ok(()) });
+    if kept.is_err() {
+        match before {
+            Some(before) => drop(world.spaces.insert(name.clone(), before)),
+            None => drop(world.spaces.remove(name)),
+        }
     }
-    world.spaces.insert(name.clone(), Space { record, bounds });
-    Ok(())
+    kept
 }
 
 /// Copies of secrets with the hashes of what they are of, by their names.
