@@ -101,13 +101,13 @@ async fn what_is_made_outside_of_it_has_to_be_well_and_goes_with_it() {
     let condition = |kind: &str, status: &str| json!({"type": kind, "status": status, "reason": "Played", "message": "by the test", "lastTransitionTime": "2026-01-01T00:00:00Z"});
     let report = |ready: &str| {
         let conditions = json!([condition("ReconciliationSuccessful", "True"), condition("DeploymentsReady", ready)]);
-        let counts = json!({"managedDeployments": 0, "readyDeployments": 0});
+        let counts = json!({"managedDeployments": 0, "readyDeployments": 0, "managedTopics": 0, "readyTopics": 0});
         let status =
             json!({"ready": ready == "True", "targetNamespace": wanted.name.as_str(), "conditions": conditions, "deployments": counts});
         bench.kube.set_status(&format!("/apis/cloud.redhat.com/v1alpha1/clowdenvironments/{name}"), &status);
     };
     until("its environment is waited for", async || match bench.spaces().standing(&wanted).await.unwrap() {
-        NamespaceStanding::Making { waits } => waits.contains("its operator has not reconciled it yet"),
+        NamespaceStanding::Making { waits } => waits.contains("its controller has not looked at the new revision yet"),
         other => panic!("{other:?}"),
     })
     .await;

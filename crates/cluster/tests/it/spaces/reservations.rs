@@ -12,7 +12,7 @@ fn given() -> Option<(Real, KubeCluster, String)> {
     let bench = Real::start()?;
     bench.kube.install_crds();
     let pool = bench.kube.new_name("pool");
-    let spec = json!({"size": 1, "sizeLimit": 3, "local": true, "clowdenvironment": null});
+    let spec = json!({"size": 1, "sizeLimit": 3, "local": true, "limitrange": {"spec": {"limits": []}}, "resourcequotas": {"items": []}});
     let object = json!({"apiVersion": "cloud.redhat.com/v1alpha1", "kind": "NamespacePool", "metadata": {"name": pool}, "spec": spec});
     bench.kube.apply(&object.to_string());
     let cluster = as_holder(&bench, &documented("towpath-reservations"));
