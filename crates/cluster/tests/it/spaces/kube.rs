@@ -58,7 +58,7 @@ async fn a_namespace_that_does_not_go_is_told_with_what_holds_it() {
     .await;
     assert_eq!(bench.spaces().standing(&wanted).await.unwrap(), NamespaceStanding::Ending { held_by: told.to_vec() });
     let again = bench.spaces().make(&wanted).await.unwrap_err();
-    assert!(again.to_string().contains("it is still being deleted"), "{again}");
+    assert!(again.to_string().contains("the namespace is still being deleted"), "{again}");
     bench.kube.kubectl(&[
         "patch",
         "configmap",

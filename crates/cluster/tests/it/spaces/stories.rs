@@ -154,7 +154,9 @@ pub async fn two_who_make_it_at_once_make_one(bench: &impl Bench) {
     assert_eq!(bench.made(&wanted).await, NamespaceStanding::Ready);
     let end = || bench.spaces().end(&wanted.name, INSTALLATION);
     let (a, b) = tokio::join!(end(), end());
-    (a.unwrap(), b.unwrap());
+    for ended in [a, b] {
+        ended.unwrap();
+    }
     bench.gone(&wanted.name).await;
 }
 
