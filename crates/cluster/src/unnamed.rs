@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::mpsc;
-use towpath_domain::{ClusterName, NamespaceName, RunId, TargetId};
+use towpath_domain::{ClusterName, NamespaceName, RunId, Span, TargetId};
 
 use crate::api::{
-    Applied, BoxFuture, Cluster, ClusterError, Event, Examination, LogChunk, LogRequest, ObjectDiff, ObjectKey, ObjectStatus, Observer,
-    Owner, Ready, Reason, RunningContainer, WaitFailure,
+    Applied, BoxFuture, Cluster, ClusterError, EphemeralNamespaces, Event, Examination, FoundNamespace, LogChunk, LogRequest, NamespaceEnd,
+    NamespaceStanding, NamespaceWanted, ObjectDiff, ObjectKey, ObjectStatus, Observer, Owner, Ready, Reason, Requester,
+    ReservationStanding, ReservationWanted, Reservations, RunningContainer, WaitFailure,
 };
 
 /// Stands for a cluster that `towpath.toml` does not name while it names others.
@@ -84,7 +85,55 @@ impl Cluster for UnnamedCluster {
         Box::pin(async { Vec::new() })
     }
 
+    fn namespaces(&self) -> Option<&dyn EphemeralNamespaces> {
+        Some(self)
+    }
+
+    fn reservations(&self) -> Option<&dyn Reservations> {
+        Some(self)
+    }
+
     fn run_controllers<'a>(&'a self, shutdown: BoxFuture<'a, ()>) -> BoxFuture<'a, ()> {
         shutdown
+    }
+}
+
+impl EphemeralNamespaces for UnnamedCluster {
+    fn make<'a>(&'a self, _: &'a NamespaceWanted) -> BoxFuture<'a, Result<(), ClusterError>> {
+        self.refusal()
+    }
+
+    fn standing<'a>(&'a self, _: &'a NamespaceWanted) -> BoxFuture<'a, Result<NamespaceStanding, ClusterError>> {
+        self.refusal()
+    }
+
+    fn grant<'a>(&'a self, _: &'a NamespaceName, _: &'a str, _: &'a Requester) -> BoxFuture<'a, Result<(), ClusterError>> {
+        self.refusal()
+    }
+
+    fn end<'a>(&'a self, _: &'a NamespaceName, _: &'a str) -> BoxFuture<'a, Result<NamespaceEnd, ClusterError>> {
+        self.refusal()
+    }
+
+    fn found<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<FoundNamespace>, ClusterError>> {
+        self.refusal()
+    }
+}
+
+impl Reservations for UnnamedCluster {
+    fn reserve<'a>(&'a self, _: &'a ReservationWanted) -> BoxFuture<'a, Result<(), ClusterError>> {
+        self.refusal()
+    }
+
+    fn look<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<ReservationStanding, ClusterError>> {
+        self.refusal()
+    }
+
+    fn extend<'a>(&'a self, _: &'a str, _: &'a str, _: Span) -> BoxFuture<'a, Result<(), ClusterError>> {
+        self.refusal()
+    }
+
+    fn release<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<bool, ClusterError>> {
+        self.refusal()
     }
 }

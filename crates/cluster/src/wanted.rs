@@ -40,7 +40,14 @@ pub(crate) fn checked(wanted: &NamespaceWanted) -> Result<Vec<ObjectKey>, Cluste
             Ok(key) if keys.contains(&key) => {
                 refuse(key.title(), "", "stands twice in the pool's manifests; rename or remove one of them".to_owned());
             }
-            Ok(key) => keys.push(key),
+            Ok(key) => {
+                let place = manifest.pointer("/metadata/namespace").and_then(serde_json::Value::as_str);
+                if let Some(other) = place.filter(|place| *place != name) {
+                    let why = format!("is {other}, but a pool makes objects in its own namespaces only; remove the field");
+                    refuse(key.title(), "metadata.namespace", why);
+                }
+                keys.push(key);
+            }
         }
     }
     refusals.append(&mut broken);

@@ -98,9 +98,16 @@ pub(super) async fn meant(core: &Core, written: &str) -> Result<Vec<Kind>, Clust
     Ok(found)
 }
 
-/// All kinds that the cluster serves, each in the best of its group's versions that has it. A group whose server is away is an error: what it holds
-/// is not known.
-pub(super) async fn all(core: &Core) -> Result<Vec<Kind>, ClusterError> {
+/// Everything that a cluster serves.
+pub(super) struct All {
+    /// All kinds, each in the best of its group's versions that has it.
+    pub(super) kinds: Vec<Kind>,
+    /// Groups whose servers are away, so that what they hold is not known; and why.
+    pub(super) away: Vec<(String, ClusterError)>,
+}
+
+/// All kinds that the cluster serves. They are asked for anew from time to time.
+pub(super) async fn all(core: &Core) -> Result<All, ClusterError> {
     {
         let mut renewed = core.kinds.renewed.lock().unwrap_or_else(PoisonError::into_inner);
         if renewed.is_none_or(|last| last.elapsed() > ALL_KNOWN_FOR) {
@@ -109,12 +116,17 @@ pub(super) async fn all(core: &Core) -> Result<Vec<Kind>, ClusterError> {
         }
     }
     let groups = groups(core).await?;
-    let versions: Vec<&str> = std::iter::once("v1").chain(groups.iter().flat_map(|group| &group.versions).map(String::as_str)).collect();
-    let (mut found, mut known) = (Vec::new(), BTreeSet::new());
-    for served in join_all(versions.iter().map(|version| served(core, version))).await {
-        found.extend(served?.iter().filter(|kind| known.insert((kind.group.clone(), kind.kind.clone()))).cloned());
+    let versions = groups.iter().flat_map(|group| group.versions.iter().map(|version| (group.name.as_str(), version.as_str())));
+    let versions: Vec<(&str, &str)> = std::iter::once(("", "v1")).chain(versions).collect();
+    let (mut all, mut known) = (All { kinds: Vec::new(), away: Vec::new() }, BTreeSet::new());
+    let answers = join_all(versions.iter().map(|(_, version)| served(core, version))).await;
+    for ((group, _), answer) in versions.iter().zip(answers) {
+        match answer {
+            Ok(served) => all.kinds.extend(served.iter().filter(|kind| known.insert((kind.group.clone(), kind.kind.clone()))).cloned()),
+            Err(error) => all.away.push(((*group).to_owned(), error)),
+        }
     }
-    Ok(found)
+    Ok(all)
 }
 
 /// The versions in which the cluster offers a kind of this name, for messages.

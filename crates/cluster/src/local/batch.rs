@@ -111,15 +111,27 @@ fn notes(objects: &[(ObjectKey, Spec, Cow<'_, Value>)], refusals: &mut Vec<Refus
 
 /// Makes the objects the wanted state.
 pub(super) fn apply(core: &Core, namespace: &NamespaceName, owner: &Owner, objects: &[Value]) -> Result<Applied, ClusterError> {
-    let mut world = core.world();
-    let batch = check(&world, namespace, owner, objects)?;
+    let applied = apply_to(core, &mut core.world(), namespace, owner, objects)?;
+    core.wake.notify_one();
+    Ok(applied)
+}
+
+/// The same for those who hold the world; they wake the controllers themselves.
+pub(super) fn apply_to(
+    core: &Core,
+    world: &mut World,
+    namespace: &NamespaceName,
+    owner: &Owner,
+    objects: &[Value],
+) -> Result<Applied, ClusterError> {
+    let batch = check(world, namespace, owner, objects)?;
     let mut applied = Applied { objects: Vec::new(), notes: batch.notes };
     let mut taken = Vec::new();
     for (key, spec, object) in batch.objects {
         let before = world.objects.get(&(namespace.clone(), key.clone()));
         let (change, mut record) = next_record(&key, owner, &object, before.map(|object| &object.record));
         if let Spec::Service(service) = &spec {
-            services::allot_ports(&world, namespace, &key.name, service, &mut record.state.ports);
+            services::allot_ports(world, namespace, &key.name, service, &mut record.state.ports);
         }
         applied.objects.push(AppliedObject { key: key.clone(), change });
         taken.push((key, spec, record, change));
@@ -137,8 +149,6 @@ pub(super) fn apply(core: &Core, namespace: &NamespaceName, owner: &Owner, objec
         }
         world.objects.insert((namespace.clone(), key), Object::new(record, spec));
     }
-    drop(world);
-    core.wake.notify_one();
     Ok(applied)
 }
 

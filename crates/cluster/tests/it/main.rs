@@ -7,5 +7,6 @@ mod executor;
 mod jobs;
 mod kube;
 mod objects;
+mod spaces;
 mod support;
 mod survival;

@@ -74,6 +74,11 @@ pub(super) fn is_shadow(group: &str, kind: &str) -> bool {
     SHADOWS.iter().any(|(of, name)| *of == group && (*name == "*" || *name == kind))
 }
 
+/// Whether no kind of this group does.
+pub(super) fn is_shadow_group(group: &str) -> bool {
+    SHADOWS.contains(&(group, "*"))
+}
+
 /// Whether a resource must be looked at to call a namespace clean.
 pub(super) fn is_decisive(resource: &str) -> bool {
     DECISIVE.contains(&resource)

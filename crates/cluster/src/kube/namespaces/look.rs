@@ -108,7 +108,7 @@ pub(super) async fn metadata(core: &Core, path: &str) -> Result<Option<Value>, C
 
 /// Everything that is in the namespace, of all kinds that the cluster has and lets Towpath see.
 async fn there(core: &Core, namespace: &str) -> Result<Vec<There>, ClusterError> {
-    let kinds = discover::all(core).await?;
+    let kinds = kinds(core).await?;
     let mut lists: Vec<BoxFuture<'_, Result<Vec<There>, ClusterError>>> = Vec::new();
     for kind in kinds.into_iter().filter(|kind| kind.namespaced && can(kind, "list") && !judge::is_shadow(&kind.group, &kind.kind)) {
         lists.push(Box::pin(async move { list(core, &kind, &kind.path(namespace, None), judge::is_decisive(&kind.resource())).await }));
@@ -117,15 +117,27 @@ async fn there(core: &Core, namespace: &str) -> Result<Vec<There>, ClusterError>
     Ok(found.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
+/// All kinds of objects that could be left over. A group that cannot be asked is an error, unless nothing is kept in it: what it holds is not known.
+async fn kinds(core: &Core) -> Result<Vec<Kind>, ClusterError> {
+    let all = discover::all(core).await?;
+    match all.away.into_iter().find(|(group, _)| !judge::is_shadow_group(group)) {
+        Some((_, error)) => Err(error),
+        None => Ok(all.kinds),
+    }
+}
+
 fn can(kind: &Kind, verb: &str) -> bool {
     kind.verbs.iter().any(|known| known == verb)
 }
 
-/// Objects outside of namespaces that a selector picks, of all kinds that Towpath may make there, with the paths of their kinds.
-pub(super) async fn outside(core: &Core, selector: &str) -> Result<Vec<(Kind, There)>, ClusterError> {
-    let kinds = discover::all(core).await?;
+/// Objects with their kinds.
+type OfKinds = Vec<(Kind, There)>;
+
+/// Objects outside of namespaces that a selector picks, of all kinds that Towpath may make there.
+pub(super) async fn outside(core: &Core, selector: &str) -> Result<OfKinds, ClusterError> {
+    let kinds = kinds(core).await?;
     let is_made = |kind: &Kind| !kind.namespaced && ["list", "create", "delete"].iter().all(|verb| can(kind, verb));
-    let mut lists: Vec<BoxFuture<'_, Result<Vec<(Kind, There)>, ClusterError>>> = Vec::new();
+    let mut lists: Vec<BoxFuture<'_, Result<OfKinds, ClusterError>>> = Vec::new();
     for kind in kinds.into_iter().filter(|kind| is_made(kind) && !(kind.group.is_empty() && kind.kind == "Namespace")) {
         lists.push(Box::pin(async move {
             let path = format!("{}?labelSelector={selector}", kind.path("", None));
@@ -134,7 +146,7 @@ pub(super) async fn outside(core: &Core, selector: &str) -> Result<Vec<(Kind, Th
             Ok(found.into_iter().map(|there| (kind.clone(), there)).collect())
         }));
     }
-    let found: Vec<Result<Vec<(Kind, There)>, ClusterError>> = stream::iter(lists).buffered(AT_ONCE).collect().await;
+    let found: Vec<Result<OfKinds, ClusterError>> = stream::iter(lists).buffered(AT_ONCE).collect().await;
     Ok(found.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 

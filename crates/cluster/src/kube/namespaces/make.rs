@@ -70,14 +70,6 @@ pub(super) async fn all(core: &Core, wanted: &NamespaceWanted) -> Result<Vec<(Ki
             ));
             continue;
         };
-        let place = manifest.pointer("/metadata/namespace").and_then(Value::as_str);
-        if let Some(other) = place.filter(|place| *place != wanted.name.as_str()) {
-            refusals.push(refuse(
-                "metadata.namespace",
-                format!("is {other}; a pool makes objects in its own namespaces only: remove the field"),
-            ));
-            continue;
-        }
         found.push((kind.clone(), plan::manifest(manifest, wanted, kind.namespaced)));
     }
     if refusals.is_empty() { Ok(found) } else { Err(ClusterError::Refused { refusals }) }
@@ -108,13 +100,7 @@ async fn ensure_namespace(core: &Core, wanted: &NamespaceWanted, outside: &[Obje
         return Err(refused(&title, format!("{}; it is left as it is: have the pool name its namespaces otherwise", mark::whose(&live))));
     }
     if mark::is_going(&live) {
-        let why = "it is still being deleted, and can be made anew when it is gone".to_owned();
-        return Err(ClusterError::Api {
-            cluster: core.name.clone(),
-            what: format!("making {title}"),
-            why,
-            class: FailureClass::Environment,
-        });
+        return Err(going(core, &title));
     }
     let missing = outside.iter().map(ToString::to_string).filter(|key| !mark::outside(&live).contains(&key.as_str()));
     let named: Vec<String> = mark::outside(&live).into_iter().map(str::to_owned).chain(missing).collect();
@@ -227,8 +213,15 @@ pub(super) fn error(core: &Core, title: &str, fault: Fault) -> ClusterError {
     match why(&status) {
         Some(Why::Forbidden(why)) => ClusterError::Forbidden { cluster: core.name.clone(), why: format!("{title}: {why}") },
         Some(Why::Refused(why)) => refused(title, why),
+        Some(Why::Going) => going(core, title),
         None => core.error(&format!("making {title}"), Fault::Refused(status)),
     }
+}
+
+/// Whoever wants the namespace waits until it is gone.
+fn going(core: &Core, title: &str) -> ClusterError {
+    let why = "the namespace is still being deleted, and can be made anew when it is gone".to_owned();
+    ClusterError::Api { cluster: core.name.clone(), what: format!("making {title}"), why, class: FailureClass::Environment }
 }
 
 /// What a refusal comes down to.
@@ -236,6 +229,8 @@ pub(super) fn error(core: &Core, title: &str, fault: Fault) -> ClusterError {
 enum Why {
     Forbidden(String),
     Refused(String),
+    /// The namespace is being deleted, or was.
+    Going,
 }
 
 /// Why the cluster does not take something; none when it is not its fault.
@@ -243,6 +238,8 @@ fn why(status: &Status) -> Option<Why> {
     let said = status.message.as_str();
     let mended = |how: &str| Some(Why::Refused(format!("{said}; {how}")));
     match status.code {
+        403 if said.contains("because it is being terminated") => Some(Why::Going),
+        404 if said.starts_with("namespaces \"") => Some(Why::Going),
         401 => Some(Why::Forbidden(said.to_owned())),
         403 if is_missing_permission(status) => Some(Why::Forbidden(said.to_owned())),
         403 if said.contains("attempting to grant RBAC permissions not currently held") => {
@@ -282,6 +279,8 @@ mod tests {
         assert!(told.contains("`bind`") && !told.contains("APIGroups"), "{told}");
         assert!(refused(403, "pods \"a\" is forbidden: exceeded quota: q").contains("larger quota"));
         assert!(refused(422, "spec.hard[pods]: Invalid value: \"-1\"").contains("pool's definition"));
+        let going = "configmaps \"a\" is forbidden: unable to create new content in namespace eph-1 because it is being terminated";
+        assert_eq!((of(403, going), of(404, "namespaces \"eph-1\" not found")), (Some(Why::Going), Some(Why::Going)));
         assert_eq!(of(500, "etcd is away"), None);
     }
 }

@@ -82,34 +82,31 @@ fn make(core: &Core, wanted: &NamespaceWanted) -> Result<(), ClusterError> {
     checked(wanted)?;
     let bounds = Bounds::read(&wanted.quotas, &wanted.limit_ranges).map_err(|refusals| ClusterError::Refused { refusals })?;
     let claims = claims(core, &wanted.name)?;
-    let (mut objects, copies) = {
-        let mut world = core.world();
-        keep(core, &mut world, wanted, bounds, &claims)?;
-        copies(&world, wanted)?
-    };
+    // Held to the end: a namespace that is ended meanwhile must not come to life again half made.
+    let mut world = core.world();
+    keep(core, &mut world, wanted, bounds, &claims)?;
+    let (mut objects, copies) = copies(&world, wanted)?;
     objects.extend(wanted.manifests.iter().cloned());
     if !objects.is_empty() {
-        batch::apply(core, &wanted.name, &owner(wanted, &objects)?, &objects)?;
+        batch::apply_to(core, &mut world, &wanted.name, &owner(wanted, &objects)?, &objects)?;
     }
-    let mut world = core.world();
-    match world.spaces.get_mut(&wanted.name) {
-        Some(space) if space.record.copies != copies && !space.record.ending => {
-            let record = Record { copies, ..space.record.clone() };
-            record::save(&core.settings.dir, &wanted.name, &record).map_err(unsaved(&wanted.name))?;
-            space.record = record;
-            Ok(())
-        }
-        _ => Ok(()),
+    if let Some(space) = world.spaces.get_mut(&wanted.name).filter(|space| space.record.copies != copies) {
+        let record = Record { copies, ..space.record.clone() };
+        record::save(&core.settings.dir, &wanted.name, &record).map_err(unsaved(&wanted.name))?;
+        space.record = record;
     }
+    drop(world);
+    core.wake.notify_one();
+    Ok(())
 }
 
-/// Writes down that there is such a namespace, and what bounds it, before anything may run in it.
+/// Writes down that there is such a namespace, and what bounds it, before anything may run in it. What cannot run in it is refused before.
 fn keep(core: &Core, world: &mut World, wanted: &NamespaceWanted, bounds: Bounds, claims: &[String]) -> Result<(), ClusterError> {
     let name = &wanted.name;
     let before = world.spaces.get(name).map(|space| &space.record);
     let whose = match before {
         Some(record) if record.ending && record.installation == wanted.installation => {
-            let why = "it is still being deleted, and can be made anew when it is gone".to_owned();
+            let why = "the namespace is still being deleted, and can be made anew when it is gone".to_owned();
             let what = format!("making Namespace/{name}");
             return Err(ClusterError::Api { cluster: "local".to_owned(), what, why, class: FailureClass::Environment });
         }
@@ -131,11 +128,17 @@ fn keep(core: &Core, world: &mut World, wanted: &NamespaceWanted, bounds: Bounds
         requester: before.and_then(|record| record.requester.clone()),
         ending: false,
     };
-    if before != Some(&record) {
-        record::save(&core.settings.dir, name, &record).map_err(unsaved(name))?;
+    let is_new = before != Some(&record);
+    let before = world.spaces.insert(name.clone(), Space { record: record.clone(), bounds });
+    let kept = batch::check(world, name, &owner(wanted, &wanted.manifests)?, &wanted.manifests)
+        .and_then(|_| if is_new { record::save(&core.settings.dir, name, &record).map_err(unsaved(name)) } else { Ok(()) });
+    if kept.is_err() {
+        match before {
+            Some(before) => drop(world.spaces.insert(name.clone(), before)),
+            None => drop(world.spaces.remove(name)),
+        }
     }
-    world.spaces.insert(name.clone(), Space { record, bounds });
-    Ok(())
+    kept
 }
 
 /// Copies of secrets with the hashes of what they are of, by their names.

@@ -3,10 +3,10 @@
 mod applying;
 mod clowder;
 mod dying;
-mod given;
+pub mod given;
 mod late;
 mod lost;
-mod proxy;
+pub mod proxy;
 mod together;
 mod trouble;
 mod volumes;

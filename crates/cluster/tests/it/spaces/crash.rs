@@ -1,0 +1,77 @@
+//! A process that dies between any two calls to the API server: whoever comes after it finds done what was done.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use towpath_cluster::{Cluster as _, EphemeralNamespaces, KubeCluster, NamespaceStanding, NamespaceWanted, Requester, Subject};
+
+use super::bench::{Bench, INSTALLATION, Real, gone, secret, secrets};
+use crate::kube::proxy::{Answer, Proxy};
+
+/// What a server says to whoever may no longer write: nothing that anybody would try again.
+const DEAD: &str = "HTTP/1.1 410 Gone\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+/// A Towpath that dies when it has written so many times.
+struct Mortal {
+    cluster: KubeCluster,
+    writes: Arc<AtomicUsize>,
+    _proxy: Proxy,
+}
+
+impl Mortal {
+    fn new(bench: &Real, life: usize) -> Self {
+        let writes = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&writes);
+        let proxy = Proxy::of_requests(bench.kube, move |first| {
+            let writes =
+                if first.starts_with("GET ") { counted.load(Ordering::SeqCst) } else { counted.fetch_add(1, Ordering::SeqCst) + 1 };
+            if writes > life { Answer::Say(DEAD.to_owned()) } else { Answer::Pass }
+        });
+        Self { cluster: proxy.cluster(), writes, _proxy: proxy }
+    }
+
+    fn spaces(&self) -> &dyn EphemeralNamespaces {
+        self.cluster.namespaces().unwrap()
+    }
+
+    /// Whether it came to the end of what it had to do.
+    fn survived(&self, life: usize) -> bool {
+        self.writes.load(Ordering::SeqCst) <= life
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_was_cut_short_is_done_by_whoever_comes_after() {
+    let Some(bench) = Real::start() else { return };
+    let base = bench.ordinary().await;
+    bench.put(&base, &secret("login", "hunter2")).await;
+    let ann = Requester { name: "ann".to_owned(), subject: Some(Subject::User("ann".to_owned())), role: "edit".to_owned() };
+    let mut cuts = 0;
+    for life in 0.. {
+        let wanted = NamespaceWanted { secrets: secrets(&base, &["login"]), ..bench.wanted() };
+        let maker = Mortal::new(&bench, life);
+        let made = maker.spaces().make(&wanted).await;
+        assert_eq!(made.is_ok(), maker.survived(life), "{made:?}");
+        bench.make_ready(&wanted).await;
+
+        let giver = Mortal::new(&bench, life);
+        let given = giver.spaces().grant(&wanted.name, INSTALLATION, &ann).await;
+        assert_eq!(given.is_ok(), giver.survived(life), "{given:?}");
+        if life > 0 {
+            assert!(matches!(bench.made(&wanted).await, NamespaceStanding::Dirty { .. }), "begun to be given, it is given to nobody else");
+        }
+        bench.spaces().grant(&wanted.name, INSTALLATION, &ann).await.unwrap();
+
+        let ender = Mortal::new(&bench, life);
+        let ended = ender.spaces().end(&wanted.name, INSTALLATION).await;
+        assert_eq!(ended.is_ok(), ender.survived(life), "{ended:?}");
+        gone(bench.spaces(), &wanted.name).await;
+        assert_eq!(bench.spaces().standing(&wanted).await.unwrap(), NamespaceStanding::Absent);
+        if made.is_ok() && given.is_ok() && ended.is_ok() {
+            break;
+        }
+        cuts += 1;
+    }
+    // The namespace, its quota, its limits, a secret and a manifest.
+    assert!(cuts >= 5, "{cuts}");
+}
