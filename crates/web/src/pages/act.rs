@@ -5,7 +5,9 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use towpath_control::request::{Asked, HoldRequest, PromoteRequest, RetryRequest, RollbackRequest};
+use towpath_control::request::{
+    Asked, ExtendRequest, FreeRequest, HoldRequest, PromoteRequest, ReserveRequest, RetryRequest, RollbackRequest,
+};
 use towpath_control::view::{Accepted, Problem};
 
 use super::ask::Form;
@@ -18,7 +20,7 @@ use crate::caller::Caller;
 use crate::problem::Refusal;
 
 /// What is done by forms: the verb, and its words.
-const VERBS: [(&str, &str); 7] = [
+const VERBS: [(&str, &str); 10] = [
     ("retry", "Try again"),
     ("ack", "See to it"),
     ("cancel", "Stop"),
@@ -26,6 +28,9 @@ const VERBS: [(&str, &str); 7] = [
     ("rollback", "Roll back"),
     ("hold", "Hold"),
     ("release", "Release the hold on"),
+    ("reserve", "Reserve one of"),
+    ("extend", "Extend"),
+    ("give-back", "Give back"),
 ];
 
 /// A filled-in form.
@@ -70,8 +75,15 @@ impl ActPage<'_> {
             "rollback" => {
                 "A commit in the config repository takes it back, and blocks the commit that it leaves until somebody lifts that."
             }
+            "extend" => "It ends so long from now, whenever that is; its pool says how long one may have it at most.",
+            "give-back" => "It is deleted with all that is in it, and who waits for one gets another.",
             _ => "",
         }
+    }
+
+    /// What else is asked for, with what it is called.
+    fn asks(&self) -> Option<&'static str> {
+        (self.verb == "extend").then_some("How long from now, such as 90m or 2h")
     }
 }
 
@@ -115,6 +127,9 @@ async fn done(shared: &Shared, caller: &Caller, verb: &str, form: &Filled) -> ac
         "promote" => act::promote(brain, caller, PromoteRequest { target: what, to, asked }).await,
         "rollback" => act::rollback(brain, caller, RollbackRequest { target: what, to, asked }).await,
         "hold" => act::hold(brain, caller, HoldRequest { what, asked }).await,
+        "reserve" => act::reserve(brain, caller, ReserveRequest { pool: what, lease: to, asked }).await,
+        "extend" => act::extend(brain, caller, ExtendRequest { what, lease: to.unwrap_or_default(), asked }).await,
+        "give-back" => act::free(brain, caller, FreeRequest { what, asked }).await,
         _ => act::release(brain, caller, HoldRequest { what, asked }).await,
     }
 }

@@ -20,6 +20,7 @@ pub(crate) enum Nav {
     Changes,
     Incidents,
     Images,
+    Namespaces,
     History,
     Compare,
     Insight,
@@ -29,13 +30,14 @@ pub(crate) enum Nav {
 }
 
 /// The navigation, in its order.
-const NAVIGATION: [(Nav, &str, &str); 10] = [
+const NAVIGATION: [(Nav, &str, &str); 11] = [
     (Nav::Board, "/", "Board"),
     (Nav::Graph, "/graph", "Graph"),
     (Nav::Runs, "/runs", "Runs"),
     (Nav::Changes, "/changes", "Changes"),
     (Nav::Incidents, "/incidents", "Incidents"),
     (Nav::Images, "/images", "Images"),
+    (Nav::Namespaces, "/namespaces", "Namespaces"),
     (Nav::History, "/history", "History"),
     (Nav::Compare, "/compare", "Compare"),
     (Nav::Insight, "/insight", "Insight"),

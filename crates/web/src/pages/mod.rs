@@ -20,6 +20,7 @@ mod images;
 mod incidents;
 mod insight;
 mod log;
+mod namespaces;
 mod release;
 mod run;
 mod runs;
@@ -71,6 +72,7 @@ pub(crate) fn list() -> Vec<Route> {
         (Method::GET, "/compare", get(compare::page)),
         (Method::GET, "/insight", get(insight::page)),
         (Method::GET, "/images", get(images::page)),
+        (Method::GET, "/namespaces", get(namespaces::page)),
         (Method::GET, "/health", get(health::page)),
         (Method::GET, "/tokens", get(tokens::page)),
         (Method::POST, "/tokens", post(tokens::make)),

@@ -127,7 +127,7 @@ pub(crate) fn run_took(run: &RunView) -> String {
 
 /// Whether doing it is asked about once more: it moves what people use.
 pub(crate) fn is_confirmed(verb: &str) -> bool {
-    matches!(verb, "promote" | "rollback")
+    matches!(verb, "promote" | "rollback" | "extend" | "give-back")
 }
 
 /// Whether doing it takes something away.

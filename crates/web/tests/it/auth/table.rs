@@ -13,8 +13,9 @@ use axum::http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use towpath_catalog::{Catalog, InputFile};
+use towpath_control::view::ReservationView;
 use towpath_control::{Grants, Scope, Sight, Verb};
-use towpath_domain::{Span, Timestamp};
+use towpath_domain::{ReservationId, Span, Timestamp};
 use towpath_web::auth::fake::FakeKeeper;
 use towpath_web::auth::{Everybody, Keeper};
 use towpath_web::fake::Shown;
@@ -24,7 +25,10 @@ use super::house::{Browser, House, NOW, house_of};
 use crate::harness::serving;
 
 /// What somebody may do with the web in stage, by their name; root may everything, and the role of `late` has expired.
-const PEOPLE: [&str; 6] = ["look", "retry", "hold", "promote", "rollback", "approve"];
+const PEOPLE: [&str; 7] = ["look", "retry", "hold", "promote", "rollback", "approve", OWNER];
+
+/// Whose lease is asked about.
+const OWNER: &str = "reserve";
 
 fn catalog() -> Catalog {
     let mut files = vec![
@@ -93,6 +97,8 @@ enum Needs {
     Here(Verb),
     /// This, for all that the brain says that it touches.
     There(Verb),
+    /// The same, of what is theirs; or to look after the installation.
+    Own(Verb),
 }
 
 /// A request: how it is asked, and what its caller needs.
@@ -125,6 +131,9 @@ fn all() -> Vec<Asked> {
             _ if operation.method == Method::GET => "",
             "promote" | "rollback" => r#"{"target":"x","why":"y"}"#,
             "retry" | "ack" | "cancel" | "hold" | "lift" => r#"{"what":"x","why":"y"}"#,
+            "reserve" => r#"{"pool":"x","why":"y"}"#,
+            "extend" => r#"{"what":"x","lease":"1h","why":"y"}"#,
+            "giveBack" => r#"{"what":"x","why":"y"}"#,
             "backup" => r#"{"dest":"/tmp/x"}"#,
             "makeToken" => r#"{"name":"n","expiresInDays":1,"may":["look"]}"#,
             "revokeToken" => "{}",
@@ -134,6 +143,7 @@ fn all() -> Vec<Asked> {
         let own = matches!(operation.id, "makeToken" | "revokeToken");
         let needs = match operation.needs {
             _ if own => Needs::Nothing,
+            verb if matches!(operation.id, "extend" | "giveBack") => Needs::Own(verb),
             Verb::Look => Needs::Nothing,
             verb if operation.method == Method::GET || operation.id == "backup" => Needs::Here(verb),
             verb => Needs::There(verb),
@@ -152,10 +162,14 @@ fn all() -> Vec<Asked> {
                 ("rollback", Verb::Rollback),
                 ("hold", Verb::Hold),
                 ("release", Verb::Hold),
+                ("reserve", Verb::Reserve),
+                ("extend", Verb::Reserve),
+                ("give-back", Verb::Reserve),
             ];
             for (name, verb) in verbs {
                 let path = format!("/act/{name}");
-                all.push(Asked { method: Method::POST, path, needs: Needs::There(verb), page, body: "what=x&why=y&back=/&sure=yes" });
+                let needs = if matches!(name, "extend" | "give-back") { Needs::Own(verb) } else { Needs::There(verb) };
+                all.push(Asked { method: Method::POST, path, needs, page, body: "what=x&why=y&back=/&sure=yes" });
             }
             continue;
         }
@@ -220,6 +234,29 @@ impl Door {
     }
 }
 
+/// A lease of one of the people.
+fn lease() -> ReservationView {
+    ReservationView {
+        id: ReservationId::new("x").unwrap(),
+        pool: "smoke".into(),
+        app: None,
+        environment: None,
+        state: "active".into(),
+        requester: OWNER.into(),
+        run: None,
+        purpose: String::new(),
+        urgent: false,
+        requested_at: Timestamp::from_millis(0),
+        namespace: Some("smoke-1".into()),
+        position: 0,
+        of: 0,
+        waits: String::new(),
+        since: None,
+        until: None,
+        ended: None,
+    }
+}
+
 /// What a write comes to by the arithmetic alone.
 fn reckoned(may: &Grants, verb: Verb, scopes: &[Scope]) -> u16 {
     // Whoever may do it everywhere hears from the brain itself what there is not.
@@ -279,7 +316,7 @@ async fn block(door: &mut Door, show: impl Fn(Vec<Scope>), asked: &Asked, people
     for who in people {
         let mut answers = Vec::new();
         let objects = objects();
-        let objects = if matches!(asked.needs, Needs::There(_)) { &objects[..] } else { &objects[..1] };
+        let objects = if matches!(asked.needs, Needs::There(_) | Needs::Own(_)) { &objects[..] } else { &objects[..1] };
         for (object, scopes) in objects {
             show(scopes.clone());
             let status = match door.status(asked, &who.by).await {
@@ -307,6 +344,11 @@ async fn block(door: &mut Door, show: impl Fn(Vec<Scope>), asked: &Asked, people
                 Needs::AllSight => 403,
                 Needs::Here(verb) => reckoned(may, verb, &[Scope::INSTALLATION]),
                 Needs::There(verb) => reckoned(may, verb, scopes),
+                Needs::Own(_) if may.may(Verb::Administer, &Scope::INSTALLATION) => 202,
+                Needs::Own(verb) => match reckoned(may, verb, scopes) {
+                    202 if who.name != format!("may {OWNER}") => 403,
+                    other => other,
+                },
             };
             let wanted = match wanted {
                 202 if asked.method == Method::GET => 200,
@@ -321,6 +363,9 @@ async fn block(door: &mut Door, show: impl Fn(Vec<Scope>), asked: &Asked, people
     match asked.needs {
         Needs::Nothing => {}
         Needs::AllSight => text.push_str(" (sight of everything)"),
+        Needs::Own(verb) => {
+            let _ = write!(text, " ({}, and theirs)", verb.name());
+        }
         Needs::Here(verb) | Needs::There(verb) => {
             let _ = write!(text, " ({})", verb.name());
         }
@@ -339,6 +384,7 @@ async fn table(everybody: Everybody) -> String {
     })
     .await;
     let people = people(&house, everybody).await;
+    house.server.brain.show(|shown| shown.reservations = vec![lease()]);
     let mut door = Door { address: house.base.strip_prefix("http://").unwrap().to_owned(), hops: 0 };
     let mut blocks = Vec::new();
     for asked in all() {
