@@ -30,7 +30,7 @@ pub(crate) struct Args {
     #[arg(long)]
     steps: bool,
     /// At most so many.
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     limit: u32,
     #[command(flatten)]
     shown: Shown,
@@ -44,7 +44,7 @@ pub(super) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         since: moment(args.since, "--since")?,
         until: moment(args.until, "--until")?,
         steps: args.steps,
-        limit: args.limit,
+        limit: args.limit.min(1000),
         ..HistoryFilter::default()
     };
     let (client, limit) = (context.client()?, args.limit as usize);

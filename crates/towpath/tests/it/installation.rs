@@ -240,6 +240,16 @@ impl Installation {
         command
     }
 
+    /// Runs commands to their end, also while this is busy with something else.
+    pub fn caller(&self) -> impl Fn(&[&str]) -> Output + Send + use<> {
+        let folder = self.dir.path().to_owned();
+        move |arguments| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
+            command.env_clear().env("HOME", &folder).env("PATH", std::env::var("PATH").unwrap()).current_dir(&folder);
+            command.args(arguments).output().unwrap()
+        }
+    }
+
     /// Runs a command to its end.
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.towpath().args(arguments).output().unwrap()
@@ -335,7 +345,7 @@ impl Installation {
 
     /// Every event, oldest first.
     pub fn events(&self) -> Vec<Value> {
-        let mut lines = self.ask(&["history", "--limit", "1000"]).unwrap().as_array().unwrap().clone();
+        let mut lines = self.ask(&["history", "--limit", "100000"]).unwrap().as_array().unwrap().clone();
         lines.reverse();
         lines
     }

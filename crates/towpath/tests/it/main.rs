@@ -14,6 +14,7 @@ mod kills;
 mod kube;
 mod ledger;
 mod messages;
+mod namespaces;
 mod offline;
 mod operate;
 mod pages;

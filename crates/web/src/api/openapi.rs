@@ -38,6 +38,7 @@ const GROUPS: &[(&str, &str)] = &[
     ("look", "Where things are, and why."),
     ("lists", "What there is and what happened, in pages or as it happens."),
     ("writes", "What people ask for: written down at once (202), done by the loop."),
+    ("namespaces", "Pools of ephemeral namespaces, and the leases on them."),
     ("tokens", "What programs show instead of signing in."),
     ("administer", "Looking after the installation."),
 ];
