@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use serde_json::json;
 use towpath_cluster::{Cluster as _, EphemeralNamespaces, KubeCluster, NamespaceStanding, NamespaceWanted, Requester, Subject};
 
 use super::bench::{Bench, INSTALLATION, Real, gone, secret, secrets};
@@ -48,7 +49,11 @@ async fn whatever_was_cut_short_is_done_by_whoever_comes_after() {
     let ann = Requester { name: "ann".to_owned(), subject: Some(Subject::User("ann".to_owned())), role: "edit".to_owned() };
     let mut cuts = 0;
     for life in 0.. {
-        let wanted = NamespaceWanted { secrets: secrets(&base, &["login"]), ..bench.wanted() };
+        let mut wanted = NamespaceWanted { secrets: secrets(&base, &["login"]), ..bench.wanted() };
+        let outside = format!("of-{}", wanted.name);
+        wanted
+            .manifests
+            .push(json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": outside}, "rules": []}));
         let maker = Mortal::new(&bench, life);
         let made = maker.spaces().make(&wanted).await;
         assert_eq!(made.is_ok(), maker.survived(life), "{made:?}");
@@ -67,11 +72,13 @@ async fn whatever_was_cut_short_is_done_by_whoever_comes_after() {
         assert_eq!(ended.is_ok(), ender.survived(life), "{ended:?}");
         gone(bench.spaces(), &wanted.name).await;
         assert_eq!(bench.spaces().standing(&wanted).await.unwrap(), NamespaceStanding::Absent);
+        assert!(bench.spaces().found(INSTALLATION).await.unwrap().iter().all(|found| found.name != wanted.name));
+        assert!(!bench.kube.try_kubectl(&["get", "clusterrole", &outside]).status.success(), "what was outside of it went with it");
         if made.is_ok() && given.is_ok() && ended.is_ok() {
             break;
         }
         cuts += 1;
     }
-    // The namespace, its quota, its limits, a secret and a manifest.
-    assert!(cuts >= 5, "{cuts}");
+    // The namespace, its quota, its limits, a secret and two manifests.
+    assert!(cuts >= 6, "{cuts}");
 }
