@@ -4,6 +4,7 @@
 
 mod bounds;
 mod judge;
+mod limits;
 mod record;
 
 use std::io;
@@ -190,7 +191,7 @@ fn owner(wanted: &NamespaceWanted, objects: &[Value]) -> Result<Owner, ClusterEr
         title: format!("pool {}", wanted.pool),
         run: RunId::new(format!("pool-{}", short(&content))).map_err(|e| nonsense(e.to_string()))?,
         commit,
-        saas_file: String::new(),
+        saas_file: "(none: it came with the namespace)".to_owned(),
         template: String::new(),
         environment: String::new(),
         heir_of: Vec::new(),
