@@ -88,7 +88,7 @@ pub enum NamespaceStanding {
     },
     /// All that was wanted is there and well, nothing else is, and nobody was given it.
     Ready,
-    /// It holds what was not wanted, or was handed out before.
+    /// It holds what was not wanted, or was handed out: then that is all that is told of it.
     Dirty {
         /// What was found, such as `ConfigMap/left`; at most 20.
         found: Vec<String>,
