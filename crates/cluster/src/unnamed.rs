@@ -118,6 +118,10 @@ impl EphemeralNamespaces for UnnamedCluster {
     fn found<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<FoundNamespace>, ClusterError>> {
         self.refusal()
     }
+
+    fn examine_pool<'a>(&'a self, _: &'a NamespaceWanted, _: &'a str) -> BoxFuture<'a, Result<Examination, ClusterError>> {
+        self.refusal()
+    }
 }
 
 impl Reservations for UnnamedCluster {

@@ -64,6 +64,11 @@ pub(crate) fn missing_secret(from: &str) -> String {
     format!("is to be copied from namespace {from}, which has none of that name; make it there, or take it out of the pool")
 }
 
+/// What is told of a namespace that was handed out.
+pub(crate) fn given_to(requester: &str) -> String {
+    format!("it was given to {requester}")
+}
+
 /// Whether one may be granted access, and nobody else by it.
 ///
 /// # Errors

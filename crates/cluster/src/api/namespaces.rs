@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::Value;
 use towpath_domain::{NamespaceName, Timestamp};
 
-use super::{BoxFuture, ClusterError, ObjectKey};
+use super::{BoxFuture, ClusterError, Examination, ObjectKey};
 
 /// The role that a requester is given where nothing else is said: Kubernetes' own, which changes no permissions.
 pub const DEFAULT_ROLE: &str = "edit";
@@ -88,7 +88,7 @@ pub enum NamespaceStanding {
     },
     /// All that was wanted is there and well, nothing else is, and nobody was given it.
     Ready,
-    /// It holds what was not wanted, or was handed out before.
+    /// It holds what was not wanted, or was handed out: then that is all that is told of it.
     Dirty {
         /// What was found, such as `ConfigMap/left`; at most 20.
         found: Vec<String>,
@@ -204,6 +204,15 @@ pub trait EphemeralNamespaces: Send + Sync {
     /// # Errors
     /// [`ClusterError`] when the cluster cannot tell.
     fn found<'a>(&'a self, installation: &'a str) -> BoxFuture<'a, Result<Vec<FoundNamespace>, ClusterError>>;
+
+    /// Which permissions are missing to make such a namespace, grant `role` in it, prove that it is clean, and end it. Makes nothing.
+    ///
+    /// # Errors
+    /// [`ClusterError`] when the cluster is not reached, or the namespace is refused as it is.
+    fn examine_pool<'a>(&'a self, wanted: &'a NamespaceWanted, role: &'a str) -> BoxFuture<'a, Result<Examination, ClusterError>> {
+        let _ = (wanted, role);
+        Box::pin(async { Ok(Examination::default()) })
+    }
 }
 
 impl fmt::Debug for NamespaceWanted {

@@ -86,7 +86,7 @@ async fn lacking(
     Ok(suspected)
 }
 
-async fn version(core: &Core) -> Result<String, ClusterError> {
+pub(super) async fn version(core: &Core) -> Result<String, ClusterError> {
     // Whoever looks at a cluster that is away wants to know it soon.
     let info: Option<Info> = match core.send_once(Method::GET, "/version").await {
         Ok(answer) => serde_json::from_value(answer).ok(),
@@ -111,7 +111,7 @@ async fn rules(core: &Core, namespace: &NamespaceName) -> Result<Rules, ClusterE
     })
 }
 
-async fn review(core: &Core, kind: &str, spec: Value) -> Result<Value, ClusterError> {
+pub(super) async fn review(core: &Core, kind: &str, spec: Value) -> Result<Value, ClusterError> {
     let review = json!({ "apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec });
     let path = format!("/apis/authorization.k8s.io/v1/{}s", kind.to_ascii_lowercase());
     let answer = core.send(Method::POST, &path, None, Some(Body { kind: JSON, value: &review })).await;

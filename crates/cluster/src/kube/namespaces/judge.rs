@@ -49,7 +49,7 @@ const CLUSTERS_OWN: [&str; 12] = [
 const ACCOUNTS: [&str; 4] = ["default", "builder", "deployer", "pipeline"];
 
 /// Kinds without which no namespace can be called clean.
-const DECISIVE: [&str; 17] = [
+pub(super) const DECISIVE: [&str; 17] = [
     "pods",
     "secrets",
     "configmaps",

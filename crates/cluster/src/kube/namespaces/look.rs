@@ -13,7 +13,7 @@ use crate::kube::Core;
 use crate::kube::discover::{self, Kind};
 use crate::kube::labels::annotation;
 use crate::kube::request::Fault;
-use crate::wanted::checked;
+use crate::wanted::{checked, given_to};
 
 /// Lists of which only the metadata is wanted: what secrets hold is nobody's business here.
 const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
@@ -34,6 +34,11 @@ pub(super) async fn standing(core: &Core, wanted: &NamespaceWanted) -> Result<Na
     if mark::is_going(&namespace) {
         return Ok(NamespaceStanding::Ending { held_by: held_by(core, &namespace).await? });
     }
+    let requester = annotation(&namespace, mark::REQUESTER);
+    if !requester.is_empty() {
+        // Whatever else may be said of it, nobody else gets it, and nobody makes anything in it.
+        return Ok(NamespaceStanding::Dirty { found: vec![given_to(requester)] });
+    }
     let asked = asked(core, wanted).await?;
     let (mut lacks, mut fine): (Vec<_>, BTreeSet<String>) = (asked.iter().filter_map(judge::lack).collect(), BTreeSet::new());
     fine.extend(asked.iter().filter_map(|asked| asked.live.as_ref()).map(uid));
@@ -52,12 +57,7 @@ pub(super) async fn standing(core: &Core, wanted: &NamespaceWanted) -> Result<Na
             waits: "the cluster has not made its service account yet, without which no pod runs".to_owned(),
         });
     }
-    let requester = annotation(&namespace, mark::REQUESTER);
-    let mut found = Vec::new();
-    if !requester.is_empty() {
-        found.push(format!("it was given to {requester}"));
-    }
-    found.extend(judge::leftovers(&there(core, wanted.name.as_str()).await?, &fine, &wanted.expected));
+    let found = judge::leftovers(&there(core, wanted.name.as_str()).await?, &fine, &wanted.expected);
     Ok(if found.is_empty() { NamespaceStanding::Ready } else { NamespaceStanding::Dirty { found } })
 }
 

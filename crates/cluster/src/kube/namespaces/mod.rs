@@ -2,6 +2,7 @@
 //!
 //! - `mark`: pure: what is written onto them, and whose they are by it.
 //! - `plan`: pure: what is to be made. `make`: makes it; `grant`: gives it to one; `end`: takes it away, and finds strays.
+//! - `needs`: which permissions all that takes, and which of them are missing.
 //! - `judge`: pure: how one stands by what is seen of it. `look`: sees it.
 
 mod end;
@@ -10,13 +11,14 @@ mod judge;
 mod look;
 mod make;
 pub(super) mod mark;
+mod needs;
 mod plan;
 
 use towpath_domain::NamespaceName;
 
 use super::KubeCluster;
 use crate::api::{
-    BoxFuture, ClusterError, EphemeralNamespaces, FoundNamespace, NamespaceEnd, NamespaceStanding, NamespaceWanted, Requester,
+    BoxFuture, ClusterError, EphemeralNamespaces, Examination, FoundNamespace, NamespaceEnd, NamespaceStanding, NamespaceWanted, Requester,
 };
 
 impl EphemeralNamespaces for KubeCluster {
@@ -38,5 +40,9 @@ impl EphemeralNamespaces for KubeCluster {
 
     fn found<'a>(&'a self, installation: &'a str) -> BoxFuture<'a, Result<Vec<FoundNamespace>, ClusterError>> {
         Box::pin(end::found(&self.core, installation))
+    }
+
+    fn examine_pool<'a>(&'a self, wanted: &'a NamespaceWanted, role: &'a str) -> BoxFuture<'a, Result<Examination, ClusterError>> {
+        Box::pin(needs::examine(&self.core, wanted, role))
     }
 }

@@ -1,14 +1,10 @@
 //! Quotas and limits, as far as this machine can keep them: it counts what is wanted, and refuses what would be too much. Pure.
 
-use std::collections::BTreeMap;
+use serde_json::Value;
 
-use serde_json::{Value, json};
-
+use super::limits::{Limit, amount, containers, limits, of_pod, said, written};
 use crate::api::{ObjectKey, Refusal};
-use crate::spec::{Container, PodTemplate, Spec, cpu_millis, memory_bytes};
-
-/// What is bounded of containers.
-const RESOURCES: [&str; 2] = ["cpu", "memory"];
+use crate::spec::{Spec, memory_bytes};
 
 /// Kinds that quotas name without a group, by their plurals.
 const PLAIN: [&str; 5] = ["configmaps", "secrets", "services", "persistentvolumeclaims", "replicationcontrollers"];
@@ -37,31 +33,6 @@ enum Counted {
     Resource(&'static str, &'static str),
 }
 
-/// One item of a `LimitRange`.
-#[derive(Clone, Debug, PartialEq)]
-struct Limit {
-    title: String,
-    /// Of containers; else of pods.
-    of_containers: bool,
-    default: Amounts,
-    default_request: Amounts,
-    min: Amounts,
-    max: Amounts,
-}
-
-/// Quantities by resource, as they are written and as they count.
-type Amounts = BTreeMap<&'static str, (String, u64)>;
-
-/// A quantity: thousandths of a core, or bytes.
-fn amount(resource: &str, text: &str) -> Option<u64> {
-    if resource == "cpu" { cpu_millis(text) } else { memory_bytes(text) }
-}
-
-/// Quantities are strings or plain numbers.
-fn written(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
 /// The name of a pool's quota or limit, as a cluster would have it.
 fn title(kind: &str, number: usize) -> String {
     format!("{kind} {} of the pool", number + 1)
@@ -86,42 +57,18 @@ impl Bounds {
 
     /// The object with what its containers do not say filled in, as Kubernetes fills it in; none when there is nothing to fill in.
     pub(in crate::local) fn filled(&self, object: &Value) -> Option<Value> {
-        let fills = self.limits.iter().any(|limit| limit.of_containers && !(limit.default.is_empty() && limit.default_request.is_empty()));
-        if !fills {
+        let limits: Vec<&Limit> = self.limits.iter().filter(|limit| limit.fills()).collect();
+        if limits.is_empty() {
             return None;
         }
         let mut object = object.clone();
         let pod = object.pointer_mut("/spec/template/spec").and_then(Value::as_object_mut)?;
         for list in ["initContainers", "containers"] {
             for container in pod.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten().filter(|one| one.is_object()) {
-                self.fill(container);
+                limits.iter().for_each(|limit| limit.fill(container));
             }
         }
         Some(object)
-    }
-
-    fn fill(&self, container: &mut Value) {
-        let said = |container: &Value, field: &str, resource: &str| {
-            container.pointer(&format!("/resources/{field}/{resource}")).filter(|value| !value.is_null()).map(written)
-        };
-        for limit in self.limits.iter().filter(|limit| limit.of_containers) {
-            for resource in RESOURCES {
-                let own_limit = said(container, "limits", resource);
-                let fallback = |amounts: &Amounts| amounts.get(resource).map(|(text, _)| text.clone());
-                let request = own_limit.clone().or_else(|| fallback(&limit.default_request));
-                for (field, value) in [("requests", request), ("limits", fallback(&limit.default))] {
-                    if let Some(value) = value.filter(|_| said(container, field, resource).is_none()) {
-                        for place in ["resources", "requests", "limits"] {
-                            let slot = if place == "resources" { &mut container["resources"] } else { &mut container["resources"][place] };
-                            if !slot.is_object() {
-                                *slot = json!({});
-                            }
-                        }
-                        container["resources"][field][resource] = Value::from(value);
-                    }
-                }
-            }
-        }
     }
 
     /// What of `objects`, all that a namespace is to hold, is too much. Those that run no longer still count as objects.
@@ -206,125 +153,6 @@ fn quota(title: &str, spec: &Value, refusals: &mut Vec<Refusal>) -> Quota {
         }
     }
     Quota { title: title.to_owned(), hard: kept }
-}
-
-fn limits(title: &str, spec: &Value, limits: &mut Vec<Limit>, refusals: &mut Vec<Refusal>) {
-    let mut refuse = |field: String, why: String| refusals.push(Refusal { object: title.to_owned(), field, why });
-    let Some(items) = spec.get("limits").and_then(Value::as_array) else {
-        return refuse("spec.limits".to_owned(), "is absent or no list".to_owned());
-    };
-    for (at, item) in items.iter().enumerate() {
-        let place = format!("spec.limits[{at}]");
-        let of_containers = match item.get("type").and_then(Value::as_str) {
-            Some("Container") => true,
-            Some("Pod") => false,
-            other => {
-                let why = format!("is {}; this machine keeps limits of containers and pods only", other.unwrap_or("absent"));
-                refuse(format!("{place}.type"), why);
-                continue;
-            }
-        };
-        let mut limit = Limit {
-            title: title.to_owned(),
-            of_containers,
-            default: Amounts::new(),
-            default_request: Amounts::new(),
-            min: Amounts::new(),
-            max: Amounts::new(),
-        };
-        for (field, value) in item.as_object().into_iter().flatten().filter(|(field, value)| *field != "type" && !value.is_null()) {
-            let slot = match field.as_str() {
-                "default" if of_containers => &mut limit.default,
-                "defaultRequest" if of_containers => &mut limit.default_request,
-                "min" => &mut limit.min,
-                "max" => &mut limit.max,
-                _ => {
-                    refuse(
-                        format!("{place}.{field}"),
-                        "cannot be kept here; take it out of the pool, or have the pool on a cluster".to_owned(),
-                    );
-                    continue;
-                }
-            };
-            for (name, value) in value.as_object().into_iter().flatten() {
-                let text = written(value);
-                let known = RESOURCES.into_iter().find(|known| known == name);
-                match known.and_then(|resource| Some((resource, amount(resource, &text)?))) {
-                    Some((resource, read)) => drop(slot.insert(resource, (text, read))),
-                    None => {
-                        refuse(format!("{place}.{field}.{name}"), format!("is no quantity of cpu or memory, which are kept here: {text:?}"))
-                    }
-                }
-            }
-        }
-        if of_containers {
-            limit.complete();
-        }
-        limits.push(limit);
-    }
-}
-
-impl Limit {
-    /// As Kubernetes completes it: what is not said follows from the rest.
-    /// <https://github.com/kubernetes/kubernetes/blob/v1.20.2/pkg/apis/core/v1/defaults.go> (`SetDefaults_LimitRangeItem`)
-    fn complete(&mut self) {
-        let fill = |into: &mut Amounts, from: &Amounts| {
-            for (resource, amount) in from {
-                into.entry(resource).or_insert_with(|| amount.clone());
-            }
-        };
-        fill(&mut self.default, &self.max);
-        fill(&mut self.default_request, &self.default);
-        fill(&mut self.default_request, &self.min);
-    }
-
-    /// Whether the pod, or each of its containers, is within it.
-    fn check(&self, template: &PodTemplate, refuse: &mut impl FnMut(String, String)) {
-        let mut one = |what: &str, limit: Option<u64>, request: Option<u64>, resource: &'static str| {
-            let field = format!("spec.template.spec.containers.resources ({resource})");
-            let says = |asked: Option<u64>, wrong: &'static str| asked.map_or("does not say how much it needs, beside", |_| wrong);
-            if let Some((text, max)) = self.max.get(resource)
-                && limit.is_none_or(|asked| asked.max(request.unwrap_or_default()) > *max)
-            {
-                let asks = says(limit, "asks for more than");
-                refuse(field.clone(), format!("{what} {asks} {text}, the most that {} allows; ask for less", self.title));
-            }
-            if let Some((text, min)) = self.min.get(resource)
-                && request.is_none_or(|asked| asked < *min)
-            {
-                let asks = says(request, "asks for less than");
-                refuse(field, format!("{what} {asks} {text}, the least that {} allows; ask for more", self.title));
-            }
-        };
-        for resource in RESOURCES {
-            if self.of_containers {
-                for container in containers(template) {
-                    let what = format!("container {}", container.name);
-                    one(&what, said(container, "limits", resource), said(container, "requests", resource), resource);
-                }
-            } else {
-                one("the pod", of_pod(template, "limits", resource), of_pod(template, "requests", resource), resource);
-            }
-        }
-    }
-}
-
-fn containers(template: &PodTemplate) -> impl Iterator<Item = &Container> {
-    template.spec.init_containers.iter().chain(&template.spec.containers)
-}
-
-/// What a container asks for; a request that is not said is its limit.
-fn said(container: &Container, field: &str, resource: &str) -> Option<u64> {
-    let read = |map: &BTreeMap<String, String>| map.get(resource).and_then(|text| amount(resource, text));
-    let limit = read(&container.resources.limits);
-    if field == "limits" { limit } else { read(&container.resources.requests).or(limit) }
-}
-
-/// What a pod asks for: its containers together, or the greediest of those that run before them. None when one says nothing.
-fn of_pod(template: &PodTemplate, field: &str, resource: &str) -> Option<u64> {
-    let of = |containers: &[Container]| containers.iter().map(|one| said(one, field, resource)).collect::<Option<Vec<u64>>>();
-    let together = of(&template.spec.containers)?.into_iter().fold(0, u64::saturating_add);
-    Some(together.max(of(&template.spec.init_containers)?.into_iter().max().unwrap_or_default()))
 }
 
 /// How many pods an object has at most at a time, but for those of an old revision that is on its way out.

@@ -1,3 +1,5 @@
+use serde_json::json;
+
 use super::*;
 
 fn bounds(hard: Value, limits: Value) -> Bounds {
@@ -79,6 +81,8 @@ fn what_a_container_does_not_say_is_filled_in_from_the_limits() {
     let filled = bounds.filled(&deployment(1, json!(null))).unwrap();
     assert_eq!(filled["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"], "2", "the most, when no default is said");
     assert_eq!(bounds.filled(&json!({"kind": "ConfigMap"})), None);
+    let wrong = deployment(1, json!("much"));
+    assert_eq!(bounds.filled(&wrong), Some(wrong), "what is wrong is left for whoever reads it");
     assert_eq!(told(&bounds, &[deployment(2, json!({}))]), [""; 0]);
     assert!(told(&bounds, &[deployment(3, json!({}))])[0].contains("limits.memory"));
     assert!(told(&bounds, &[deployment(1, json!({"limits": {"cpu": "3"}}))])[0].contains("container web asks for more than 2"));

@@ -12,7 +12,7 @@ use crate::digest;
 use crate::local::controller;
 use crate::local::health::Health;
 use crate::local::world::World;
-use crate::wanted::missing_secret;
+use crate::wanted::{given_to, missing_secret};
 
 /// How many objects a message names.
 const NAMED: usize = 20;
@@ -36,6 +36,10 @@ pub(super) fn standing(world: &World, wanted: &NamespaceWanted, keys: &[ObjectKe
     if record.ending {
         return NamespaceStanding::Ending { held_by: Vec::new() };
     }
+    if let Some(requester) = &record.requester {
+        // Whatever else may be said of it, nobody else gets it, and nobody makes anything in it.
+        return NamespaceStanding::Dirty { found: vec![given_to(requester)] };
+    }
     let waits = |waits: String| NamespaceStanding::Making { waits };
     if let Some(lack) = secrets(world, wanted) {
         return lack;
@@ -48,8 +52,7 @@ pub(super) fn standing(world: &World, wanted: &NamespaceWanted, keys: &[ObjectKe
     if let Some(worst) = lacks.find(|lack| matches!(lack, NamespaceStanding::Broken { .. })).or(first) {
         return worst;
     }
-    let mut found: Vec<String> = record.requester.iter().map(|requester| format!("it was given to {requester}")).collect();
-    found.extend(leftovers(world, wanted, keys, claims));
+    let found = leftovers(world, wanted, keys, claims);
     if found.is_empty() { NamespaceStanding::Ready } else { NamespaceStanding::Dirty { found } }
 }
 

@@ -4,6 +4,7 @@
 
 mod bounds;
 mod judge;
+mod limits;
 mod record;
 
 use std::io;
@@ -14,8 +15,8 @@ use towpath_domain::{CommitId, FailureClass, NamespaceName, RunId, TargetId};
 use super::world::World;
 use super::{Core, LocalCluster, batch, store};
 use crate::api::{
-    BoxFuture, ClusterError, EphemeralNamespaces, FoundNamespace, NamespaceEnd, NamespaceStanding, NamespaceWanted, ObjectKey, Owner,
-    Refusal, Requester, Scope,
+    BoxFuture, ClusterError, EphemeralNamespaces, Examination, FoundNamespace, NamespaceEnd, NamespaceStanding, NamespaceWanted, ObjectKey,
+    Owner, Refusal, Requester, Scope,
 };
 use crate::clock::now;
 use crate::wanted::{checked, checked_requester, missing_secret};
@@ -61,6 +62,15 @@ impl EphemeralNamespaces for LocalCluster {
                 ending: record.ending,
             });
             Ok(found.collect())
+        })
+    }
+
+    /// Nothing is forbidden here; what the machine cannot keep is.
+    fn examine_pool<'a>(&'a self, wanted: &'a NamespaceWanted, _: &'a str) -> BoxFuture<'a, Result<Examination, ClusterError>> {
+        Box::pin(async move {
+            checked(wanted)?;
+            Bounds::read(&wanted.quotas, &wanted.limit_ranges).map_err(|refusals| ClusterError::Refused { refusals })?;
+            Ok(Examination { version: "the embedded runtime".to_owned(), ..Examination::default() })
         })
     }
 }
@@ -181,7 +191,7 @@ fn owner(wanted: &NamespaceWanted, objects: &[Value]) -> Result<Owner, ClusterEr
         title: format!("pool {}", wanted.pool),
         run: RunId::new(format!("pool-{}", short(&content))).map_err(|e| nonsense(e.to_string()))?,
         commit,
-        saas_file: String::new(),
+        saas_file: "(none: it came with the namespace)".to_owned(),
         template: String::new(),
         environment: String::new(),
         heir_of: Vec::new(),

@@ -45,6 +45,11 @@ async fn the_documented_role_is_enough_for_all_that_pools_do() {
     let cluster = as_holder(&bench, &documented("towpath-pools"));
     let spaces = cluster.namespaces().unwrap();
     let wanted = NamespaceWanted { secrets: secrets(&base, &["login"]), ..bench.wanted() };
+    let examination = spaces.examine_pool(&wanted, "edit").await.unwrap();
+    assert!(
+        examination.version.starts_with("Kubernetes v1.") && examination.missing.is_empty() && examination.notes.is_empty(),
+        "{examination:?}"
+    );
     spaces.make(&wanted).await.unwrap();
     assert_eq!(bench.made(&wanted).await, NamespaceStanding::Ready);
     assert_eq!(spaces.standing(&wanted).await.unwrap(), NamespaceStanding::Ready);
@@ -58,6 +63,43 @@ async fn the_documented_role_is_enough_for_all_that_pools_do() {
     assert!(matches!(&refused, ClusterError::Forbidden { .. }) && refused.to_string().contains("`bind`"), "{refused}");
     assert!(spaces.found(INSTALLATION).await.unwrap().iter().any(|found| found.name == wanted.name));
     gone(spaces, &wanted.name).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_missing_for_a_pool_is_told_by_name_before_anything_is_made() {
+    let Some(bench) = Real::start() else { return };
+    bench.kube.install_crds();
+    let role = "metadata: {name: some}\nrules:\n\
+        - {apiGroups: [\"\"], resources: [namespaces], verbs: [get, list, create, patch]}\n\
+        - {apiGroups: [\"\"], resources: [resourcequotas, secrets], verbs: [\"*\"]}\n\
+        - {apiGroups: [rbac.authorization.k8s.io], resources: [clusterroles], resourceNames: [view], verbs: [bind]}\n\
+        - {apiGroups: [apps, batch], resources: [\"*\"], verbs: [list]}\n";
+    let cluster = as_holder(&bench, &format!("apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n{role}"));
+    let spaces = cluster.namespaces().unwrap();
+    let mut wanted = bench.wanted();
+    wanted.manifests.push(json!({"apiVersion": "cloud.redhat.com/v1alpha1", "kind": "ClowdEnvironment", "metadata": {"name": "env"}}));
+    let found = spaces.examine_pool(&wanted, "edit").await.unwrap();
+    let mut missing: Vec<String> =
+        found.missing.iter().map(|missing| format!("{} {}", missing.resource, missing.verbs.join(","))).collect();
+    missing.sort();
+    let lists =
+        ["limitranges get,create,patch,list", "persistentvolumeclaims list", "pods list", "replicationcontrollers list", "services list"];
+    let mut expected = vec![
+        "clowdenvironments.cloud.redhat.com get,list,create,patch,delete",
+        "clusterroles.rbac.authorization.k8s.io/edit bind",
+        "configmaps get,create,patch,list",
+        "namespaces delete",
+        "rolebindings.rbac.authorization.k8s.io get,create,patch,delete,list",
+        "roles.rbac.authorization.k8s.io list",
+        "serviceaccounts get,list",
+    ];
+    expected.extend(lists);
+    expected.sort_unstable();
+    assert_eq!(missing, expected);
+    assert!(found.notes[0].contains("not all kinds may be listed"));
+    assert!(found.missing.iter().all(|missing| missing.namespace.is_none()), "on the whole cluster");
+    let viewing = spaces.examine_pool(&wanted, "view").await.unwrap();
+    assert!(viewing.missing.iter().all(|missing| !missing.resource.starts_with("clusterroles")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -86,8 +86,11 @@ pub async fn it_is_given_to_one_and_is_ready_no_more(bench: &impl Bench) {
 
     for requester in [ann(), ann(), Requester { name: "bob".to_owned(), subject: None, ..ann() }] {
         spaces.grant(name, INSTALLATION, &requester).await.unwrap();
-        let NamespaceStanding::Dirty { found } = bench.made(&wanted).await else { panic!() };
-        assert_eq!(found[0], format!("it was given to {}", requester.name));
+        let given = NamespaceStanding::Dirty { found: vec![format!("it was given to {}", requester.name)] };
+        assert_eq!(bench.spaces().standing(&wanted).await.unwrap(), given);
+        // Not even when the pool wants other things by now: whoever has it is left in peace.
+        let other = NamespaceWanted { manifests: vec![config("settings", "slow")], ..wanted.clone() };
+        assert_eq!(bench.spaces().standing(&other).await.unwrap(), given);
         let all = spaces.found(INSTALLATION).await.unwrap();
         assert_eq!(all.iter().find(|found| found.name == *name).unwrap().requester, Some(requester.name));
     }
