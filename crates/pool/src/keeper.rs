@@ -42,6 +42,7 @@ impl Keeper {
     /// Works until `shutdown` turns true. What is under way then is taken up at the next start.
     pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
         let mut news = self.world.ledger.subscribe();
+        let mut catalogs = self.world.watch_current();
         let mut tasks: JoinSet<Task> = JoinSet::new();
         let mut busy: HashSet<Task> = HashSet::new();
         let mut look = tokio::time::interval(LOOK);
@@ -60,6 +61,7 @@ impl Keeper {
             }
             tokio::select! {
                 _ = news.changed() => {}
+                _ = catalogs.changed() => {}
                 _ = look.tick() => is_look_due = true,
                 Some(ended) = tasks.join_next(), if !tasks.is_empty() => match ended {
                     Ok(task) => {

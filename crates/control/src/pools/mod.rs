@@ -24,6 +24,7 @@ const ROUNDS: usize = 100;
 /// Writes down what follows for pools, whenever something of them is otherwise, until `shutdown` turns true.
 pub(crate) async fn keep_deciding(world: Arc<World>, mut shutdown: watch::Receiver<bool>) {
     let mut news = world.ledger.subscribe();
+    let mut catalogs = world.watch_current();
     let mut seen = Seen::default();
     while !*shutdown.borrow() {
         let until = if seen.is_new(&world) { decide(&world).await } else { seen.until };
@@ -32,6 +33,7 @@ pub(crate) async fn keep_deciding(world: Arc<World>, mut shutdown: watch::Receiv
         let pause = until.map_or(PAUSE, |at| at.since(now).to_std().clamp(Duration::from_millis(5), PAUSE));
         tokio::select! {
             _ = news.changed() => {}
+            _ = catalogs.changed() => {}
             () = tokio::time::sleep(pause) => seen.at = None,
             _ = shutdown.changed() => {}
         }

@@ -142,7 +142,7 @@ fn however_often_the_server_is_killed_no_namespace_is_shared_leaked_or_lost() {
                     let mut given = Vec::new();
                     while !over.load(Ordering::Relaxed) {
                         let said =
-                            towpath(&["namespace", "reserve", "smoke", "--by", who, "--reason", "a try", "--force", "--timeout", "20s"]);
+                            towpath(&["namespace", "reserve", "smoke", "--by", who, "--reason", "a try", "--force", "--lease", "2s", "--timeout", "20s"]);
                         if !said.status.success() {
                             continue;
                         }
@@ -168,7 +168,7 @@ fn however_often_the_server_is_killed_no_namespace_is_shared_leaked_or_lost() {
             if it.has_ended() {
                 kills += 1;
                 // Sooner and later after the start, at one event or another.
-                it.start(Some(3 + (kills * 7) % 23));
+                it.start(Some(8 + (kills * 13) % 83));
             }
             std::thread::park_timeout(Duration::from_millis(10));
         }
@@ -181,7 +181,7 @@ fn however_often_the_server_is_killed_no_namespace_is_shared_leaked_or_lost() {
     assert!(kills > 5 && given.len() > 10, "{kills} kills, {} given", given.len());
     let distinct: BTreeSet<&String> = given.iter().collect();
     assert_eq!(distinct.len(), given.len(), "one was given to two");
-    // What was asked for by somebody who did not hear of it, ends by its time; here, by hand.
+    // What was asked for by somebody who did not hear of it ends by its time.
     it.until("everything to be given back", |it| {
         let all = it.ask(&["namespace", "list"])?;
         for one in all.as_array()?.iter().filter(|one| one["state"] == "reserved") {
