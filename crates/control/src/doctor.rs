@@ -54,6 +54,7 @@ impl Control {
         // All at once: what is away costs its own time only.
         let (forge, clusters, builders, registries, secrets) =
             tokio::join!(forge(world), self.clusters(&snapshot.catalog), builders(world), registries(world), secrets(world));
+        findings.extend(self.pool_findings(&snapshot.catalog).await);
         findings.extend(forge.into_iter().chain(clusters).chain(builders).chain(registries).chain(secrets));
         findings.extend(messages::findings(&world.ledger, world.clock.now()).await);
         findings.push(disk(world.ledger.file().parent().unwrap_or(Path::new("."))));
@@ -272,7 +273,7 @@ pub fn disk(folder: &Path) -> Finding {
     }
 }
 
-fn ok(what: &str, text: String) -> Finding {
+pub(crate) fn ok(what: &str, text: String) -> Finding {
     Finding { what: what.to_owned(), level: "ok".to_owned(), text, mend: String::new() }
 }
 
@@ -280,7 +281,7 @@ fn warning(what: &str, text: String, mend: &str) -> Finding {
     Finding { level: "warning".to_owned(), ..bad(what, text, mend) }
 }
 
-fn bad(what: &str, text: String, mend: &str) -> Finding {
+pub(crate) fn bad(what: &str, text: String, mend: &str) -> Finding {
     Finding { what: what.to_owned(), level: "error".to_owned(), text, mend: mend.to_owned() }
 }
 

@@ -7,6 +7,5 @@ mod keeper;
 mod leases;
 mod strays;
 mod tend;
-mod wanted;
 
 pub use keeper::Keeper;

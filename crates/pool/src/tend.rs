@@ -8,10 +8,10 @@ use towpath_cluster::{ClusterError, EphemeralNamespaces, NamespaceEnd, Namespace
 use towpath_domain::{FailureClass, NamespaceName, ReservationId};
 use towpath_engine::pool::{NamespaceFact, NamespaceState, PoolEvent};
 use towpath_runs::World;
+use towpath_runs::world::{namespace_wanted, requester};
 
 use crate::keeper::{installation, record};
 use crate::leases;
-use crate::wanted::{requester, wanted};
 
 /// The first pause between two looks at a cluster, and the longest.
 const FIRST: Duration = Duration::from_millis(20);
@@ -106,7 +106,7 @@ fn pool_of(world: &World, fact: &NamespaceFact) -> Option<Arc<Pool>> {
 }
 
 fn wanted_now(world: &World, pool: &Pool, name: &NamespaceName) -> NamespaceWanted {
-    wanted(pool, name, &installation(&world.ledger.facts()))
+    namespace_wanted(pool, name, &installation(&world.ledger.facts()))
 }
 
 /// Whether trying again may help: of what is refused, nothing is tried again as it is.

@@ -1,6 +1,7 @@
 //! Pools of ephemeral namespaces: what follows is written down, what people ask for is taken, and how all stands is told.
 
 mod ask;
+mod doctor;
 mod shown;
 
 pub(crate) use shown::{end_text, scope};

@@ -7,6 +7,7 @@ mod clock;
 mod images;
 mod log;
 mod mirrors;
+mod namespaces;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -33,6 +34,7 @@ pub use clock::Clock;
 pub use images::Images;
 pub use log::LogSink;
 pub use mirrors::{MirrorError, Mirrors};
+pub use namespaces::{namespace_wanted, requester};
 
 /// Everything that runs reach for. Shared by all of them.
 pub struct World {

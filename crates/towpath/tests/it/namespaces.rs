@@ -141,8 +141,20 @@ fn however_often_the_server_is_killed_no_namespace_is_shared_leaked_or_lost() {
                 scope.spawn(move || {
                     let mut given = Vec::new();
                     while !over.load(Ordering::Relaxed) {
-                        let said =
-                            towpath(&["namespace", "reserve", "smoke", "--by", who, "--reason", "a try", "--force", "--lease", "2s", "--timeout", "20s"]);
+                        let said = towpath(&[
+                            "namespace",
+                            "reserve",
+                            "smoke",
+                            "--by",
+                            who,
+                            "--reason",
+                            "a try",
+                            "--force",
+                            "--lease",
+                            "2s",
+                            "--timeout",
+                            "20s",
+                        ]);
                         if !said.status.success() {
                             continue;
                         }

@@ -1,4 +1,4 @@
-//! What a pool wants of one of its namespaces. Pure.
+//! What clusters are told of a pool's namespaces, and of those who have one. Pure.
 
 use serde_json::Value;
 use towpath_catalog::Pool;
@@ -7,7 +7,8 @@ use towpath_domain::NamespaceName;
 use towpath_engine::pool::Holder;
 
 /// The namespace `name`, as `pool` wants it made by `installation`.
-pub(crate) fn wanted(pool: &Pool, name: &NamespaceName, installation: &str) -> NamespaceWanted {
+#[must_use]
+pub fn namespace_wanted(pool: &Pool, name: &NamespaceName, installation: &str) -> NamespaceWanted {
     NamespaceWanted {
         name: name.clone(),
         pool: pool.name.to_string(),
@@ -33,7 +34,8 @@ fn filled(value: &Value, name: &NamespaceName) -> Value {
 }
 
 /// Who is granted a namespace. A run's is used by Towpath alone.
-pub(crate) fn requester(holder: &Holder) -> Requester {
+#[must_use]
+pub fn requester(holder: &Holder) -> Requester {
     let subject = match holder {
         Holder::Person { name, .. } => Some(Subject::User(name.clone())),
         Holder::Run { .. } => None,
