@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The parts from the ground up: each may use those before it.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 18] = [
     "domain",
     "catalog",
     "template",
@@ -21,6 +21,7 @@ const ORDER: [&str; 17] = [
     "artifacts",
     "runs",
     "control",
+    "pool",
     "web",
     "towpath",
 ];

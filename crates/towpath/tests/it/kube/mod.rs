@@ -13,4 +13,5 @@ mod guide;
 mod http;
 mod journey;
 mod pipelines;
+mod pools;
 mod reports;
