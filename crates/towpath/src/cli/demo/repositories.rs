@@ -15,8 +15,9 @@ const SERVICE: [(&str, &str); 4] = [
 ];
 
 /// The config repository. `@SOURCE@` stands for the source repository's address.
-const CONFIG: [(&str, &str); 9] = [
+const CONFIG: [(&str, &str); 10] = [
     ("data/clusters/laptop.yml", include_str!("config/clusters/laptop.yml")),
+    ("data/pools/checks.yml", include_str!("config/pools/checks.yml")),
     ("data/environments/stage.yml", include_str!("config/environments/stage.yml")),
     ("data/environments/production.yml", include_str!("config/environments/production.yml")),
     ("data/services/web/app.yml", include_str!("config/services/web/app.yml")),

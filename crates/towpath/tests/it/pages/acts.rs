@@ -172,3 +172,40 @@ fn without_javascript_the_buttons_are_forms_that_do_the_same() {
         items(changes).iter().any(|change| change["kind"] == "hold" && change["by"] == "Cleo" && change["state"] == "merged").then_some(())
     });
 }
+
+#[test]
+fn a_person_reserves_a_namespace_extends_it_and_gives_it_back_by_buttons() {
+    let Some(browser) = Browser::start() else { return };
+    let server = Server::with_the_demo();
+    browser.size(1280, 900);
+    server.until("namespaces to be ready", "/api/v1/pools", |pools| (pools[0]["ready"] == 2).then_some(()));
+    browser.go(&format!("{}/namespaces", server.base));
+    let said = act(&browser, "reserve", Some("90m"));
+    assert!(said.starts_with("a namespace of checks is reserved"), "{said}");
+    arrives(&browser, "to see what reserve does");
+    arrives(&browser, "Give back …");
+    let lease = server
+        .until("the lease", "/api/v1/reservations", |leases| leases.as_array()?.first().filter(|one| one["state"] == "active").cloned());
+    let (name, until) = (lease["namespace"].as_str().unwrap().to_owned(), lease["until"].as_i64().unwrap());
+
+    let again = |verb: &str, to: Option<&str>| {
+        send(&browser, &format!("form[action='/act/{verb}']:has([value='{name}']) button"));
+        browser.fill("#by", "Cleo");
+        browser.fill("#why", &format!("to see what {verb} does"));
+        if let Some(to) = to {
+            browser.fill("#to", to);
+        }
+        send(&browser, "form.panel button.main");
+        browser.until("what came of it", "(document.querySelector('.flash') || document.querySelector('[role=alert]'))?.innerText")
+    };
+    assert!(again("extend", Some("3h")).as_str().unwrap().contains("lasts until"));
+    let later = server.api(&format!("/api/v1/reservations/{name}"))["until"].as_i64().unwrap();
+    assert!(later > until);
+    let said = again("extend", Some("30h"));
+    assert!(said.as_str().unwrap().contains("checks gives 12h at most"), "{said}");
+    browser.go(&format!("{}/namespaces", server.base));
+    assert!(again("give-back", None).as_str().unwrap().ends_with("is given back"));
+    server.until("it to be gone", "/api/v1/namespaces", |all| all.as_array()?.iter().all(|one| one["name"] != name.as_str()).then_some(()));
+    let wrong = faults(&browser, &server.base, "namespaces");
+    assert!(wrong.is_empty(), "{wrong:?}");
+}

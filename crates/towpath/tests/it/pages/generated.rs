@@ -41,6 +41,7 @@ fn every_page_of_300_apps_and_100_000_runs_is_whole() {
         ("compare", format!("/compare?target={of_rest}&to={}", made.known().arrived)),
         ("insight", "/insight".to_owned()),
         ("images", "/images".to_owned()),
+        ("namespaces", "/namespaces".to_owned()),
         ("health", "/health".to_owned()),
     ];
     let mut wrong = Vec::new();

@@ -67,6 +67,7 @@ pub fn pages(server: &Server) -> Vec<Page> {
         page("compare", &format!("/compare?target={target}&from={}&to={}", commits[0], commits[2]), "lower case"),
         page("insight", "/insight", ""),
         page("images", "/images", "localhost/web"),
+        page("namespaces", "/namespaces", "checks-"),
         page("health", "/health", ""),
         page("api", "/api", "/api/v1"),
     ]
