@@ -138,6 +138,9 @@ fn run(state: &mut State, at: usize) -> Option<()> {
     let import = &state.imports[at];
     let (project_id, source, metadata) = (import.project_id.clone(), import.source.clone(), import.metadata.clone());
     let mut body = parts.run.unwrap_or_else(|| json!({"duration": 0, "summary": {"tests": 0}}));
+    if !body.is_object() {
+        return None;
+    }
     if !body["metadata"].is_object() {
         body["metadata"] = json!({});
     }

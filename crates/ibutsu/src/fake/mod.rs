@@ -172,10 +172,10 @@ impl FakeIbutsu {
         self.state().seen.clone()
     }
 
-    /// How many requests had this method and a path (without `/api`) that begins so.
+    /// How many requests had a method and a path (without `/api`) that begin so.
     #[must_use]
     pub fn count(&self, method: &str, path: &str) -> usize {
-        self.state().seen.iter().filter(|seen| seen.method == method && seen.path.starts_with(path)).count()
+        self.state().seen.iter().filter(|seen| seen.method.starts_with(method) && seen.path.starts_with(path)).count()
     }
 
     /// Resolves once [`FakeIbutsu::count`] is at least `count`.
