@@ -37,10 +37,13 @@ pub(crate) async fn send(
     let mut without_files = None;
     if progress.import.is_none() {
         // Sent before, with nobody to say whether it arrived: servers before August 2026 would make every result of it a second time.
-        if let Some(begun) = progress.begun
-            && let Some(known) = arrived(session, id, count, begun).await?
-        {
-            return Ok(Sent { known, without_files });
+        if let Some(begun) = progress.begun {
+            let ago = (session.clock)().since(begun).to_std();
+            // Imports take some time.
+            tokio::time::sleep(session.limits.settle.saturating_sub(ago)).await;
+            if let Some(known) = arrived(session, id, count, begun).await? {
+                return Ok(Sent { known, without_files });
+            }
         }
         progress.begun = Some((session.clock)());
         journal.keep(progress).await?;
