@@ -52,7 +52,7 @@ impl Beside {
 /// An installation whose test prints the report that its source holds, and that tells Ibutsu of it.
 fn telling(address: &str, more: &str) -> Installation {
     let it = Installation::new();
-    leaves(&it, "echo '-----BEGIN JUNIT REPORT smoke.xml-----' && cat report.xml && echo '-----END JUNIT REPORT-----'");
+    leaves(&it, "echo -----BEGIN JUNIT REPORT smoke.xml-----; cat report.xml; echo -----END JUNIT REPORT-----");
     it.write("keys/ibutsu", &format!("{TOKEN}\n"));
     let config = it.read("towpath.toml");
     let ibutsu = format!("[ibutsu]\nurl = \"{address}\"\nproject = \"{}\"\ntoken_file = \"keys/ibutsu\"\n{more}\n", PROJECT.0);
@@ -121,7 +121,7 @@ fn towpath_that_is_killed_and_an_ibutsu_that_is_away_lose_no_results_and_double_
     back.import_all();
     it.start(None);
     let run = back.runs(&mut it, 1).remove(0);
-    it.until("that Towpath knows of it", |it| it.ok(&["doctor"]).contains("all are told").then_some(()));
+    it.until("that Towpath knows of it", |it| String::from_utf8_lossy(&it.run(&["doctor"]).stdout).contains("all are told").then_some(()));
     assert_eq!((back.server.runs().len(), &run["summary"]["passes"], back.server.count("POST", "/import")), (1, &json!(1), 1));
     assert_eq!(it.current(STAGE), Some(first));
 }
