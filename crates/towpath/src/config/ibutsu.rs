@@ -46,8 +46,8 @@ pub struct Ibutsu {
 
 #[derive(Deserialize)]
 struct Raw {
-    url: String,
-    project: String,
+    url: Option<String>,
+    project: Option<String>,
     token_file: Option<PathBuf>,
     token: Option<SecretRef>,
     #[serde(default)]
@@ -62,17 +62,16 @@ struct Raw {
 impl TryFrom<Raw> for Ibutsu {
     type Error = String;
     fn try_from(raw: Raw) -> Result<Self, String> {
-        let url: Address = raw.url.parse().map_err(|error| format!("`url`: {error}"))?;
+        let text = raw.url.ok_or("[ibutsu] needs `url`, the address of Ibutsu's API, such as https://ibutsu-api.example.com")?;
+        let url: Address = text.parse().map_err(|error| format!("`url`: {error}"))?;
         if url.is_open_to_all() && !raw.plain_http {
             return Err(format!(
-                "`url`: {} is plain http: everybody on the way could read the token; use https, or allow it (`plain_http = true`)",
-                raw.url
+                "`url`: {text} is plain http: everybody on the way could read the token; use https, or allow it (`plain_http = true`)"
             ));
         }
         let plain = |text: &str| !text.trim().is_empty() && !text.chars().any(char::is_control);
-        if !plain(&raw.project) {
-            return Err("`project` is empty: name the project in Ibutsu, or its id".to_owned());
-        }
+        let project =
+            raw.project.filter(|project| plain(project)).ok_or("[ibutsu] needs `project`, the project's name there, or its id")?;
         let token = Credential::of(raw.token_file, raw.token, ("token_file", "token"))?
             .ok_or("Ibutsu needs `token_file`, the file that holds a token, or `token`, its place in the secret store")?;
         let source = raw.source.unwrap_or_else(|| USUAL_SOURCE.to_owned());
@@ -85,7 +84,7 @@ impl TryFrom<Raw> for Ibutsu {
         {
             return Err(format!("`frontend`: {frontend:?} is no address that links can begin with, such as https://ibutsu.example.com"));
         }
-        Ok(Self { url, project: raw.project, token, mode: raw.mode, source, frontend: raw.frontend, ca: raw.ca })
+        Ok(Self { url, project, token, mode: raw.mode, source, frontend: raw.frontend, ca: raw.ca })
     }
 }
 

@@ -253,11 +253,11 @@ fn what_is_wrong_is_told_with_its_place_and_mend() {
         (&with("[telemetry.otlp]\nendpoint = \"http://c:4318/v1/traces\""), (3, 1), "has it already", "correct"),
         (&with("[telemetry.otlp]\nendpoint = \"http://c:4318\"\nheader = \"x-key\""), (3, 1), "`header` has no value", "correct"),
         (&with("[telemetry.otlp]\nendpoint = \"http://c:4318\"\nvalue_file = \"key\""), (3, 1), "but no `header`", "correct"),
-        (&with("[ibutsu]\nproject = \"web\"\ntoken_file = \"t\""), (3, 1), "missing field `url`", "correct"),
+        (&with("[ibutsu]\nproject = \"web\"\ntoken_file = \"t\""), (3, 1), "needs `url`, the address of Ibutsu", "correct"),
         (&with("[ibutsu]\nurl = \"https://i\"\nproject = \"web\""), (3, 1), "Ibutsu needs `token_file`", "correct"),
         (&with("[ibutsu]\nurl = \"ibutsu\"\nproject = \"web\"\ntoken_file = \"t\""), (3, 1), "`url`: \"ibutsu\" is no address", "correct"),
         (&with("[ibutsu]\nurl = \"http://i\"\nproject = \"web\"\ntoken_file = \"t\""), (3, 1), "is plain http", "correct"),
-        (&with("[ibutsu]\nurl = \"https://i\"\nproject = \" \"\ntoken_file = \"t\""), (3, 1), "`project` is empty", "correct"),
+        (&with("[ibutsu]\nurl = \"https://i\"\nproject = \" \"\ntoken_file = \"t\""), (3, 1), "needs `project`", "correct"),
         (
             &with("[ibutsu]\nurl = \"https://i\"\nproject = \"web\"\ntoken = \"eyJ\""),
             (6, 9),
