@@ -187,6 +187,10 @@ fn run(state: &mut State, at: usize) -> Option<()> {
             add_file(state, Of::Result(own.clone()), name, content)?;
         }
     }
+    // It may fail even when nothing is left to do.
+    if state.fail_imports_after.is_some() {
+        return None;
+    }
     state.due.push(id);
     Some(())
 }

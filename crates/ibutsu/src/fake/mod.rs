@@ -131,7 +131,7 @@ impl FakeIbutsu {
         self.state().worker = runs;
     }
 
-    /// An import fails after it made so many results, as when its worker is killed; none lets it come to its end.
+    /// An import fails after it made so many results, or all that there are, as when its worker is killed; none lets it come to its end.
     pub fn fail_imports_after(&self, results: Option<usize>) {
         self.state().fail_imports_after = results;
     }

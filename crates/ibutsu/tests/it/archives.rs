@@ -68,8 +68,9 @@ async fn whoever_is_killed_at_any_note_goes_on_where_it_was() {
             let mut progress = Progress::default();
             let killed = tokio::time::timeout(Duration::from_millis(500), ibutsu.send(&upload, &mut progress, &notes)).await;
             assert!(killed.is_err(), "it was killed");
-            // What was kept is all that is known.
+            // What was kept is all that is known: which import it is, before anybody looks at it.
             let mut kept = notes.kept.lock().unwrap().last().unwrap().clone();
+            assert_eq!((kept.import.is_some(), world.server.count("GET", "/import")), (dies_after == 2, 0));
             ibutsu.send(&upload, &mut kept, &Notes::default()).await.unwrap();
             assert_eq!(world.server.count("POST", "/import"), 1, "killed after note {dies_after}");
             assert_eq!(world.server.results(world.run()["id"].as_str().unwrap()).len(), 3);
@@ -113,12 +114,16 @@ async fn an_import_that_stays_running_for_ever_is_told_with_what_to_do() {
 #[tokio::test]
 async fn an_import_that_only_says_that_it_is_running_has_arrived_when_all_is_there() {
     let world = World::new().await;
-    // All three results, and then the end is lost.
+    // All three results, and then its end is lost.
     world.server.fail_imports_after(Some(3));
-    let mut with_one_more = three();
-    with_one_more.cases.truncate(3);
-    let (ibutsu, upload) = (world.ibutsu(Mode::Archive), upload("deploy-web-1", vec![("junit.xml", with_one_more)]));
-    send(&ibutsu, &upload).await.unwrap();
+    let (ibutsu, upload) = (world.ibutsu(Mode::Archive), upload("deploy-web-1", vec![("junit.xml", three())]));
+    let (notes, mut progress) = (Notes::default(), Progress::default());
+    let waited = async {
+        world.server.wait_for("GET", "/import", 5).await;
+        world.pass(Limits::default().stuck);
+    };
+    let (sent, ()) = tokio::join!(ibutsu.send(&upload, &mut progress, &notes), waited);
+    assert_eq!((sent.unwrap().results, world.server.imports()[0]["status"].as_str()), (3, Some("running")));
     assert_eq!(world.server.results(world.run()["id"].as_str().unwrap()).len(), 3);
 }
 
