@@ -5,6 +5,7 @@ mod auth;
 mod brain;
 mod forge;
 mod hooks;
+mod ibutsu;
 mod incidents;
 mod keeper;
 mod logs;

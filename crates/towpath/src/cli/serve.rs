@@ -53,6 +53,10 @@ All of it, with what is usual:
   directory = \".towpath/registry\"
   [webhooks.github]                 # or gitlab, forgejo, registry
   secret_file = \"/etc/towpath/hook\"   # what webhooks to /hooks/github are checked with
+  [ibutsu]                          # results of tests are told there, too
+  url = \"https://ibutsu-api.example.com\"
+  project = \"insights\"
+  token_file = \"/etc/towpath/ibutsu-token\"
   [runs]
   memory_max = \"16Gi\"              # what ran out of memory is given twice as much, up to this
   [changes]

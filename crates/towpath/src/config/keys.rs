@@ -24,6 +24,7 @@ pub static FILE: Shape = Shape::Table(&[
     ("poll", Shape::Table(&[("local", Shape::Value), ("remote", Shape::Value)])),
     ("notify", super::notify::SHAPE),
     ("telemetry", super::telemetry::SHAPE),
+    ("ibutsu", super::ibutsu::SHAPE),
     ("registry", Shape::Table(&[("directory", Shape::Value)])),
     ("runs", Shape::Table(&[("memory_max", Shape::Value)])),
     ("changes", Shape::Table(&[("together", Shape::Value)])),

@@ -5,6 +5,7 @@ pub mod auth;
 pub mod builds;
 mod find;
 pub mod forge;
+pub mod ibutsu;
 mod keys;
 pub mod notify;
 pub mod outside;
@@ -55,6 +56,8 @@ pub struct Config {
     pub webhooks: webhooks::Webhooks,
     /// The collector that traces are sent to; none means nowhere.
     pub telemetry: Option<telemetry::Otlp>,
+    /// Where results of tests are told to; none means nowhere.
+    pub ibutsu: Option<ibutsu::Ibutsu>,
     /// Where builds are carried out that push their images themselves; on this machine when nothing is said.
     pub builds: Option<builds::Builds>,
     /// The most memory, in bytes, that a run is given which ran out of it before.

@@ -13,7 +13,7 @@ use towpath_web::Endpoint;
 
 use super::forge::Forge;
 use super::outside::{self, Outside};
-use super::{Config, Identity, Poll, Repository, auth, builds, keys, notify, telemetry, webhooks};
+use super::{Config, Identity, Poll, Repository, auth, builds, ibutsu, keys, notify, telemetry, webhooks};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -73,6 +73,7 @@ struct Raw {
     webhooks: webhooks::Webhooks,
     #[serde(default)]
     telemetry: telemetry::Telemetry,
+    ibutsu: Option<ibutsu::Ibutsu>,
 }
 
 #[derive(Deserialize)]
@@ -255,6 +256,7 @@ pub fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
         .consistent()
         .and_then(|()| config.webhooks.consistent(&config.outside))
         .and_then(|()| config.telemetry.as_ref().map_or(Ok(()), |otlp| otlp.consistent(&config.outside)))
+        .and_then(|()| config.ibutsu.as_ref().map_or(Ok(()), |ibutsu| ibutsu.consistent(&config.outside)))
         .and_then(|()| config.auth.as_ref().map_or(Ok(()), |auth| auth.consistent(&config.outside)))
         .map_err(|message| at(None, message, "docs/operate.md shows where credentials may stand".to_owned()))?;
     Ok(config)
@@ -307,6 +309,7 @@ fn assemble(file: &Path, raw: Raw) -> Result<Config, Wrong> {
         outside,
         webhooks: raw.webhooks.from(folder),
         telemetry: raw.telemetry.otlp.map(|otlp| otlp.from(folder)),
+        ibutsu: raw.ibutsu.map(|ibutsu| ibutsu.from(folder)),
         builds,
         forge: raw.forge.map(|forge| forge.from(folder)),
         together: raw.changes.together.unwrap_or(towpath_runs::TOGETHER),

@@ -92,6 +92,31 @@ fn people_are_told_in_the_ways_that_the_file_names() {
     assert_eq!(ways["mattermost.town"].to, To::Mattermost(Credential::File("/srv/delivery/hook".into()), Some("town-square".into())));
 }
 
+#[test]
+fn results_are_told_where_the_file_says() {
+    use towpath_ibutsu::Mode;
+
+    use super::super::outside::Credential;
+    assert_eq!(read("[config]\nurl = \"config\"").unwrap().ibutsu, None);
+    let text =
+        "[config]\nurl = \"config\"\n[ibutsu]\nurl = \"https://ibutsu-api.example.com\"\nproject = \"insights\"\ntoken_file = \"ibutsu\"\n";
+    let usual = read(text).unwrap().ibutsu.unwrap();
+    assert_eq!(usual.url.to_string(), "https://ibutsu-api.example.com/api");
+    assert_eq!(usual.token, Credential::File("/srv/delivery/ibutsu".into()));
+    assert_eq!(
+        (usual.project.as_str(), usual.source.as_str(), usual.mode, usual.frontend, usual.ca),
+        ("insights", "towpath", Mode::Archive, None, None)
+    );
+    let more = "mode = \"api\"\nsource = \"stage\"\nfrontend = \"https://ibutsu.example.com\"\nca = \"ca.pem\"\n";
+    let all = read(&format!("{text}{more}")).unwrap().ibutsu.unwrap();
+    assert_eq!((all.mode, all.source.as_str(), all.frontend.as_deref()), (Mode::Api, "stage", Some("https://ibutsu.example.com")));
+    assert_eq!(all.ca.as_deref(), Some(Path::new("/srv/delivery/ca.pem")));
+    let plain = text.replace("https", "http");
+    assert!(read(&format!("{plain}plain_http = true")).unwrap().ibutsu.is_some());
+    let here = text.replace("https://ibutsu-api.example.com", "http://127.0.0.1:8080");
+    assert!(read(&here).unwrap().ibutsu.is_some(), "nobody is on the way");
+}
+
 /// An installation whose builds are carried out on its cluster `hub`.
 fn builds(how: &str, more: &str) -> String {
     format!(
@@ -228,6 +253,36 @@ fn what_is_wrong_is_told_with_its_place_and_mend() {
         (&with("[telemetry.otlp]\nendpoint = \"http://c:4318/v1/traces\""), (3, 1), "has it already", "correct"),
         (&with("[telemetry.otlp]\nendpoint = \"http://c:4318\"\nheader = \"x-key\""), (3, 1), "`header` has no value", "correct"),
         (&with("[telemetry.otlp]\nendpoint = \"http://c:4318\"\nvalue_file = \"key\""), (3, 1), "but no `header`", "correct"),
+        (&with("[ibutsu]\nproject = \"web\"\ntoken_file = \"t\""), (3, 1), "needs `url`, the address of Ibutsu", "correct"),
+        (&with("[ibutsu]\nurl = \"https://i\"\nproject = \"web\""), (3, 1), "Ibutsu needs `token_file`", "correct"),
+        (&with("[ibutsu]\nurl = \"ibutsu\"\nproject = \"web\"\ntoken_file = \"t\""), (3, 1), "`url`: \"ibutsu\" is no address", "correct"),
+        (&with("[ibutsu]\nurl = \"http://i\"\nproject = \"web\"\ntoken_file = \"t\""), (3, 1), "is plain http", "correct"),
+        (&with("[ibutsu]\nurl = \"https://i\"\nproject = \" \"\ntoken_file = \"t\""), (3, 1), "needs `project`", "correct"),
+        (
+            &with("[ibutsu]\nurl = \"https://i\"\nproject = \"web\"\ntoken = \"eyJ\""),
+            (6, 9),
+            "no credential stands in this file",
+            "correct",
+        ),
+        (
+            &with("[ibutsu]\nurl = \"https://i\"\nproject = \"web\"\ntoken_file = \"t\"\nmode = \"s3\""),
+            (7, 8),
+            "unknown variant `s3`",
+            "correct",
+        ),
+        (
+            &with("[ibutsu]\nurl = \"https://i\"\nproject = \"web\"\ntoken_file = \"t\"\nfrontend = \"i\""),
+            (3, 1),
+            "`frontend`: \"i\" is no",
+            "correct",
+        ),
+        (&with("[ibutsu]\ntoken_fil = \"t\""), (4, 1), "`ibutsu.token_fil` is not known", "did you mean `token_file`?"),
+        (
+            &with("[ibutsu]\nurl = \"https://i\"\nproject = \"web\"\ntoken = {secret = \"a/b\", field = \"c\"}"),
+            (1, 1),
+            "[ibutsu] token stands in a secret store, but there is no [secrets]",
+            "operate.md",
+        ),
         (&with("[notify.slak.a]\n"), (3, 9), "`notify.slak` is not known", "did you mean `slack`?"),
         (&with("[notify.slack.a]\ntoken_fil = \"t\""), (4, 1), "`notify.slack.a.token_fil` is not known", "did you mean `token_file`?"),
         (&with("[notify.slack.a]\nchannel = \"c\""), (3, 1), "a bot needs `token_file`", "correct"),
@@ -317,7 +372,7 @@ proptest::proptest! {
     /// Any key that is not known is refused, and told by its name.
     #[test]
     fn no_unknown_key_is_passed_over(key in "[a-z]{1,12}") {
-        proptest::prop_assume!(!["config", "state", "server", "identity", "poll", "notify", "registry", "runs", "builds"].contains(&key.as_str()));
+        proptest::prop_assume!(!["config", "state", "server", "identity", "poll", "notify", "registry", "runs", "builds", "ibutsu"].contains(&key.as_str()));
         let error = read(&format!("[config]\nurl = \"c\"\n[{key}]\nx = 1\n")).unwrap_err();
         proptest::prop_assert_eq!((error.line, error.message), (3, format!("the key `{key}` is not known")));
     }

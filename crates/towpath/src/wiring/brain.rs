@@ -20,6 +20,7 @@ use towpath_runs::World;
 use towpath_web::auth::Auth;
 use towpath_web::{Answer, Begun, Brain, HistoryFilter, LogPage, LogQuery, Once, RunFilter, Wake};
 
+use super::ibutsu;
 use super::logs::KeptLogs;
 
 /// The running loop, for the API.
@@ -29,6 +30,8 @@ pub struct Wired {
     pub logs: KeptLogs,
     /// Who may what; none where nobody has to sign in.
     pub auth: Option<Arc<Auth>>,
+    /// Where results of tests are told to, if anywhere.
+    pub ibutsu: Option<Arc<towpath_ibutsu::Ibutsu>>,
 }
 
 impl Wired {
@@ -226,11 +229,15 @@ impl Brain for Wired {
 
     fn doctor(&self) -> Answer<'_, Vec<Finding>> {
         Box::pin(async move {
-            let (mut findings, sign_in) = match &self.auth {
-                Some(auth) => futures_util::join!(self.control.doctor(), auth.doctor()),
-                None => (self.control.doctor().await, vec![towpath_web::auth::nobody_signs_in()]),
+            let sign_in = async {
+                match &self.auth {
+                    Some(auth) => auth.doctor().await,
+                    None => vec![towpath_web::auth::nobody_signs_in()],
+                }
             };
-            findings.extend(sign_in);
+            let (mut findings, ibutsu, sign_in) =
+                futures_util::join!(self.control.doctor(), ibutsu::doctor(self.ibutsu.as_deref()), sign_in);
+            findings.extend(ibutsu.into_iter().chain(sign_in));
             Ok(findings)
         })
     }

@@ -25,6 +25,7 @@ use towpath_web::server::Settings as Serving;
 use super::artifacts::artifacts;
 use super::brain::Wired;
 use super::forge::SignedIn;
+use super::ibutsu;
 use super::incidents::Climb;
 use super::keeper::InLedger;
 use super::logs::KeptLogs;
@@ -129,7 +130,16 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
     around.listening.store(true, Ordering::Release);
     tracing::info!(address = %listener.endpoint(), config = %config.repository.url, "listening");
 
-    let brain = Arc::new(Wired { control: Arc::clone(&control), world: Arc::clone(&world), logs: KeptLogs::default(), auth: auth.clone() });
+    let clock = world.clock.clone();
+    let clock: TellClock = Arc::new(move || clock.now());
+    let ibutsu = config.ibutsu.as_ref().map(|said| ibutsu::reach(said, &outside, &clock)).transpose()?;
+    let brain = Arc::new(Wired {
+        control: Arc::clone(&control),
+        world: Arc::clone(&world),
+        logs: KeptLogs::default(),
+        auth: auth.clone(),
+        ibutsu: ibutsu.clone(),
+    });
     let controllers = {
         let (cluster, mut stop) = (Arc::clone(&cluster), shutdown.clone());
         tokio::spawn(async move {
@@ -139,13 +149,15 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
             cluster.run_controllers(stopped).await;
         })
     };
-    let clock = world.clock.clone();
-    let clock: TellClock = Arc::new(move || clock.now());
     let hidden = Hidden::default();
     let (mut listeners, calls) = listeners(&config.notify, &world.host_env, &outside, &hidden, &clock)?;
     if let Some(otlp) = &config.telemetry {
         listeners.push(traces(otlp, &outside, &hidden)?);
     }
+    let uploading = match (ibutsu, &config.ibutsu) {
+        (Some(ibutsu), Some(said)) => tokio::spawn(ibutsu::uploader(ibutsu, said, &world, &clock).run(shutdown.clone())),
+        _ => tokio::spawn(std::future::ready(())),
+    };
     let names = Arc::new(CatalogNames(Arc::clone(&world)));
     let tell = TellSettings { hidden, ..TellSettings::new(names, world.pages.clone(), clock) };
     let climbing = match config.notify.escalation.clone() {
@@ -159,6 +171,7 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
     };
     let parts = [
         climbing,
+        uploading,
         tokio::spawn(Arc::clone(&control).keep_going(shutdown.clone())),
         tokio::spawn(Workers::new(Arc::clone(&world), format!("worker-{}", std::process::id())).run(shutdown.clone())),
         tokio::spawn(towpath_pool::Keeper::new(Arc::clone(&world)).run(shutdown.clone())),

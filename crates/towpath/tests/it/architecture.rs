@@ -19,6 +19,7 @@ const ORDER: [&str; 18] = [
     "notify",
     "secrets",
     "artifacts",
+    "ibutsu",
     "runs",
     "control",
     "pool",
@@ -141,7 +142,7 @@ fn only_the_binary_prints_reads_the_environment_and_parses_arguments() {
 fn only_the_cluster_names_kubernetes_client_and_only_some_parts_speak_http_to_others() {
     only_in(&["cluster"], &["k8s_openapi", "use kube::", "kube::Client"]);
     // The binary does as a client of a server elsewhere.
-    only_in(&["registry", "secrets", "artifacts", "forge", "notify", "web", "towpath"], &["reqwest"]);
+    only_in(&["registry", "secrets", "artifacts", "ibutsu", "forge", "notify", "web", "towpath"], &["reqwest"]);
     only_in(&["artifacts"], &["rusty_s3"]);
     only_in(&["web"], &["jsonwebtoken"]);
 }

@@ -8,6 +8,7 @@ mod forges;
 mod gates;
 mod git_server;
 mod harness;
+mod ibutsu;
 mod init;
 mod installation;
 mod kills;
