@@ -31,6 +31,7 @@ mod queue;
 mod rebuild;
 mod record;
 mod run;
+mod tested;
 mod threads;
 mod verify;
 mod writer;
@@ -47,6 +48,7 @@ pub use query::{EventFilter, MAX_PAGE, Order, Page, RunFilter};
 pub use queue::Claimed;
 pub use record::{EventId, Recorded, event_commits, event_kind, event_run, subject_key};
 pub use run::{Run, RunState, Step, StepState, WorkKind, outcome_kind};
+pub use tested::{Counted, TEST_RUNS_MAX, TestFilter, TestOutcome, TestStanding, TestTime, Tested, TestedRun, Trial, test_id};
 pub use threads::Thread;
 pub use verify::{Difference, Report};
 #[cfg(feature = "bulk")]
