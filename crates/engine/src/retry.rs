@@ -1,7 +1,7 @@
 //! Whether to try again after a failure, and when.
 
 use towpath_catalog::Retries;
-use towpath_domain::{Span, Timestamp};
+use towpath_domain::{FailureClass, Span, Timestamp};
 
 use crate::clock::Clock;
 use crate::facts::Failure;
@@ -32,12 +32,16 @@ pub(crate) fn again(clock: &Clock, retries: &Retries, failure: Option<&Failure>)
     if clock.reached(until) {
         return Again::Now { attempt: attempts.saturating_add(1) };
     }
-    Again::Later(Hold::Backoff { run, until, attempts, of: retries.attempts, message })
+    let of = if failure.class == FailureClass::Flaky { attempts.saturating_add(1) } else { retries.attempts };
+    Again::Later(Hold::Backoff { run, until, attempts, of, message })
 }
 
 /// Whether Towpath does not try this again by itself.
 pub(crate) fn is_final(retries: &Retries, failure: &Failure) -> bool {
-    !failure.class.is_retried() || failure.attempts >= retries.attempts
+    match failure.class {
+        FailureClass::Flaky => failure.flaky > retries.flaky,
+        class => !class.is_retried() || failure.attempts >= retries.attempts,
+    }
 }
 
 /// When the next attempt is due, after `attempts` of them, the last of which failed at `at`: the wait doubles each time.

@@ -261,7 +261,7 @@ mod tests {
         let id = RunId::new(name).unwrap();
         let work =
             Work::Build { source: SourceName::new("web").unwrap(), commit: "a".repeat(40).parse().unwrap(), build_hash: "h".to_owned() };
-        let spec = RunSpec { id: id.clone(), attempt: 1, work, why: "it is wanted".to_owned() };
+        let spec = RunSpec { id: id.clone(), attempt: 1, work, why: "it is wanted".to_owned(), after: None };
         ledger.append(None, "t", at(from), vec![Event::RunQueued(spec), Event::RunStarted { run: id.clone() }]).await.unwrap();
         ledger.append(None, "t", at(to), vec![Event::RunFinished { run: id, outcome }]).await.unwrap();
     }

@@ -72,7 +72,7 @@ fn failed(class: FailureClass) -> Outcome {
 fn told(work: Work, outcome: Outcome, attempt: u32) -> Option<Message> {
     let id = RunId::new("build-api 1").unwrap();
     let at = Timestamp::from_millis(1_700_000_000_000);
-    let spec = RunSpec { id: id.clone(), attempt, work, why: "its channels vouch for 5f8f0e1.".into() };
+    let spec = RunSpec { id: id.clone(), attempt, work, why: "its channels vouch for 5f8f0e1.".into(), after: None };
     let run = Run {
         spec,
         state: RunState::Finished,
