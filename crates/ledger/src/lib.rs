@@ -46,7 +46,7 @@ pub use once::Begun;
 pub use outbox::{DeadLetter, Pending, SinkState};
 pub use query::{EventFilter, MAX_PAGE, Order, Page, RunFilter};
 pub use queue::Claimed;
-pub use record::{EventId, Recorded, event_commits, event_kind, event_run, subject_key};
+pub use record::{EventId, Recorded, event_commits, event_kind, event_run, subject_key, subject_of_key};
 pub use run::{Run, RunState, Step, StepState, WorkKind, outcome_kind};
 pub use tested::{Counted, TEST_RUNS_MAX, TestFilter, TestOutcome, TestStanding, TestTime, Tested, TestedRun, Trial, test_id};
 pub use threads::Thread;

@@ -1,6 +1,6 @@
 //! The reports of a run, as they were kept.
 
-use towpath_domain::RunId;
+use towpath_domain::{Digest, RunId};
 use towpath_junit::{Limits, Report, ReportError};
 use towpath_ledger::Ledger;
 use towpath_ledger::logs::Logs;
@@ -12,6 +12,8 @@ use super::noted::{NotedReport, REPORTS_STEP};
 pub struct KeptReport {
     /// Its name.
     pub name: String,
+    /// The SHA-256 of the file.
+    pub hash: Digest,
     /// What it says, or why it cannot be read.
     pub report: Result<Report, ReportError>,
     /// The file, byte for byte but for secrets.
@@ -48,8 +50,9 @@ pub async fn kept_reports_within(ledger: &Ledger, logs: &Logs, run: &RunId, limi
     let read = tokio::task::spawn_blocking(move || {
         let mut kept = Vec::with_capacity(noted.len());
         for noted in noted {
-            let Some(raw) = noted.hash.map(|hash| logs.report(&run, hash)).transpose()?.flatten() else { continue };
-            kept.push(KeptReport { name: noted.name, report: Report::parse(&raw, &limits), raw });
+            let Some(hash) = noted.hash else { continue };
+            let Some(raw) = logs.report(&run, hash)? else { continue };
+            kept.push(KeptReport { name: noted.name, hash, report: Report::parse(&raw, &limits), raw });
         }
         Ok::<_, towpath_ledger::Error>(kept)
     });
