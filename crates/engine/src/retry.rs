@@ -49,3 +49,36 @@ pub(crate) fn next_try(retries: &Retries, attempts: u32, at: Timestamp) -> Times
     let doubled = retries.backoff.as_millis().saturating_mul(1_u64.checked_shl(attempts.saturating_sub(1)).unwrap_or(u64::MAX));
     at.plus(Span::from_millis(doubled.min(retries.backoff_limit.as_millis())))
 }
+
+#[cfg(test)]
+mod tests {
+    use towpath_domain::RunId;
+
+    use super::*;
+
+    fn failure(class: FailureClass, attempts: u32, flaky: u32) -> Failure {
+        Failure {
+            run: RunId::new("r").unwrap(),
+            commit: None,
+            tried: String::new(),
+            class,
+            message: String::new(),
+            attempts,
+            at: Timestamp::default(),
+            cancelled: false,
+            flaky,
+        }
+    }
+
+    #[test]
+    fn flaky_tests_have_a_bound_of_their_own_whatever_the_environment_took() {
+        let retries = Retries { flaky: 2, ..Retries::default() };
+        for (flaky, is_last) in [(1, false), (2, false), (3, true)] {
+            assert_eq!(is_final(&retries, &failure(FailureClass::Flaky, flaky + 4, flaky)), is_last, "{flaky}");
+        }
+        assert!(is_final(&Retries::default(), &failure(FailureClass::Flaky, 1, 1)), "nobody said that they may be tried again");
+        assert!(!is_final(&retries, &failure(FailureClass::Environment, 4, 3)));
+        assert!(is_final(&retries, &failure(FailureClass::Environment, 5, 0)));
+        assert!(is_final(&retries, &failure(FailureClass::Own, 1, 0)));
+    }
+}

@@ -143,6 +143,8 @@ mod tests {
             "https://x/?q=pa%20ss%22w%C3%B6rd%2F1&y",
             "q=pa+ss%22w%C3%B6rd%2F1",
             r#"{"token":"pa ss\"wörd/1"}"#,
+            "<failure message=\"pa ss&quot;wörd/1\"/>",
+            "<failure message=\"pa ss&#34;wörd/1\"/>",
         ] {
             let masked = masker.mask(line);
             assert!(masked.contains(MASK) && !masked.contains("rd"), "{masked}");

@@ -1,9 +1,11 @@
 //! Tests that fail now and then, and tests that are known to fail: from a job's log on the embedded runtime to the people who are told.
 
 use serde_json::Value;
+use towpath_testbed::browser::Browser;
 
 use crate::installation::{Installation, PRODUCTION, TESTS};
 use crate::operate::{address, get};
+use crate::pages::look::{barriers, faults, overflow};
 
 /// Prints a report of three tests: `checkout` fails once when there is a file `fail/once`, `slow` while there is a file `fail/slow`.
 const SMOKE: &str = r#"
@@ -41,6 +43,25 @@ fn api(it: &Installation, path: &str) -> Value {
 
 fn reports(it: &Installation, run: &Value) -> Value {
     api(it, &format!("/runs/{}/reports", run["id"].as_str().unwrap()))
+}
+
+/// What a browser finds wrong with these pages, narrow and dark as well as wide and light.
+fn looked_at(it: &Installation, paths: &[String]) -> Vec<String> {
+    let Some(browser) = Browser::start() else { return Vec::new() };
+    let base = format!("http://{}", address(it).unwrap());
+    let mut wrong = Vec::new();
+    for path in paths {
+        for (width, height, dark) in [(1280, 900, false), (390, 844, true)] {
+            browser.size(width, height);
+            browser.prefers(dark);
+            browser.go(&format!("{base}{path}"));
+            let at = format!("{path} at {width}");
+            wrong.extend(overflow(&browser, &at));
+            wrong.extend(faults(&browser, &base, &at));
+            wrong.extend(barriers(&browser, &at));
+        }
+    }
+    wrong
 }
 
 #[test]
@@ -89,6 +110,10 @@ fn a_test_that_fails_once_is_shown_flaky_tried_again_within_the_bound_and_told_a
     assert!(status == 200 && html.contains("known flaky"), "{html}");
     let (_, html) = page(&format!("/runs/{}", passed["id"].as_str().unwrap()));
     assert!(html.contains("retried pass"), "{html}");
+
+    let test = format!("/tests/{}", flaky[0]["id"].as_str().unwrap());
+    let wrong = looked_at(&it, &["/tests".to_owned(), test, format!("/runs/{run}"), "/insight".to_owned()]);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 
     // What goes on failing is broken, however flaky it was.
     it.replace_in("smoke.sh", "rm ", "true ");
