@@ -31,7 +31,14 @@ const NOTES: usize = 5;
 
 /// Reports that were read lately.
 #[derive(Default)]
-pub(crate) struct ReadReports(Mutex<VecDeque<(RunId, Vec<NotedReport>, Arc<Vec<ReportView>>)>>);
+pub(crate) struct ReadReports(Mutex<VecDeque<Read>>);
+
+/// A run's reports, with what was noted of them when they were read.
+struct Read {
+    run: RunId,
+    noted: Vec<NotedReport>,
+    views: Arc<Vec<ReportView>>,
+}
 
 impl ReadReports {
     /// Runs whose reports are kept in memory: those that people look at now.
@@ -39,13 +46,13 @@ impl ReadReports {
 
     fn get(&self, run: &RunId, noted: &[NotedReport]) -> Option<Arc<Vec<ReportView>>> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().find(|(known, of, _)| known == run && of == noted).map(|(_, _, views)| Arc::clone(views))
+        all.iter().find(|read| read.run == *run && read.noted == noted).map(|read| Arc::clone(&read.views))
     }
 
     fn put(&self, run: &RunId, noted: Vec<NotedReport>, views: Arc<Vec<ReportView>>) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|(known, ..)| known != run);
-        all.push_front((run.clone(), noted, views));
+        all.retain(|read| read.run != *run);
+        all.push_front(Read { run: run.clone(), noted, views });
         all.truncate(Self::KEPT);
     }
 }
