@@ -10,6 +10,8 @@
 //!                              └─ outbox rows       ── outbox_next(): told by towpath-notify
 //! ```
 //!
+//! Beside them lie what is no fact and comes from no event: what tests did ([`Ledger::count_tests`]), who is signed in, what sinks keep.
+//!
 //! Invariants:
 //! - This is the only crate that knows there is a database, and its interface does not show which one.
 //! - Memory never shows what is not committed, and a failed write changes neither.
