@@ -77,6 +77,7 @@ pub struct RunReportsView {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RunReportsFilter {
     /// Where the page begins: the page before's `next`.
+    #[schemars(regex(pattern = r"^[1-9][0-9]{0,6}$"))]
     pub cursor: Option<String>,
     /// Tests on a page; 50 when absent.
     #[schemars(range(min = 1, max = 1000))]
@@ -185,10 +186,12 @@ pub struct TestFilter {
     /// With this text in class or name, in any case.
     pub find: Option<String>,
     /// `flaky` or `failing` ones only.
+    #[schemars(regex(pattern = r"^(flaky|failing)?$"))]
     pub state: Option<String>,
     /// Of this app.
     pub app: Option<String>,
     /// Where the page begins: the page before's `next`.
+    #[schemars(regex(pattern = r"^[1-9][0-9]{0,6}$"))]
     pub cursor: Option<String>,
     /// Tests on a page; 50 when absent.
     #[schemars(range(min = 1, max = 1000))]
