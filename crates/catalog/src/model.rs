@@ -14,6 +14,7 @@ use towpath_domain::{
 
 use crate::access::{Access, Approvals};
 use crate::diagnostic::Place;
+use crate::quarantine::TestPolicy;
 use crate::resources::DeployResources;
 use crate::signature::SignatureRequirement;
 
@@ -465,6 +466,8 @@ pub struct Policy {
     pub retries: Option<Retries>,
     /// How promotions wait for others to join their change; the last policy that says anything decides.
     pub batching: Option<Batching>,
+    /// What is done about tests that are not to be trusted.
+    pub tests: TestPolicy,
     /// Whether a target whose post-deploy tests fail goes back by itself; the last policy that says anything decides.
     pub automatic_rollback: Option<bool>,
     /// Commits that may not be promoted or deployed.
@@ -578,12 +581,14 @@ pub struct Retries {
     pub backoff: Span,
     /// The longest wait.
     pub backoff_limit: Span,
+    /// How often a run is tried again that failed of nothing but tests known to be flaky. Said by [`TestPolicy::flaky_retries`].
+    pub flaky: u32,
 }
 
 impl Default for Retries {
     /// Five attempts over about half an hour: long enough for a restarting registry, short enough to be told the same morning.
     fn default() -> Self {
-        Self { attempts: 5, backoff: Span::from_secs(10), backoff_limit: Span::from_secs(900) }
+        Self { attempts: 5, backoff: Span::from_secs(10), backoff_limit: Span::from_secs(900), flaky: 0 }
     }
 }
 

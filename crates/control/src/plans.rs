@@ -42,7 +42,7 @@ impl Control {
         };
         let catalog = &snapshot.catalog;
         // Which app a file is of, nobody can tell.
-        let diagnostics = if *sight == Sight::Everything { diagnostic_lines(&snapshot.diagnostics) } else { Vec::new() };
+        let diagnostics = if *sight == Sight::Everything { self.diagnostics_now(&snapshot) } else { Vec::new() };
         let named = asked.diff.as_deref().filter(|name| !name.is_empty()).map(|name| target_seen(catalog, sight, name)).transpose()?;
         let (facts, mut verdicts) = self.planned(&snapshot).await;
         if *sight != Sight::Everything {

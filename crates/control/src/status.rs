@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use towpath_catalog::{Catalog, Severity, Target};
+use towpath_catalog::{Catalog, Severity, Target, quarantines_due};
 use towpath_domain::{BranchName, CommitId, RepoUrl, Timestamp};
 use towpath_engine::{ChangeFact, CommitInfo, Facts, Hold, Planner, State, Subject, Verdict, hold_text, lift_text, verdict_text};
 use towpath_ledger::{Run, RunFilter, RunState};
+use towpath_runs::world::Snapshot;
 
 use crate::commits::Commits;
 use crate::find::problem;
@@ -47,7 +48,7 @@ impl Control {
                 .get(&(self.world.config.url.clone(), self.world.config.branch.clone()))
                 .and_then(|b| b.unreachable.as_ref())
                 .map(|(since, error)| format!("since {since}: {error}")),
-            diagnostics: if *sight == Sight::Everything { diagnostic_lines(&snapshot.diagnostics) } else { Vec::new() },
+            diagnostics: if *sight == Sight::Everything { self.diagnostics_now(&snapshot) } else { Vec::new() },
         };
         let sources = catalog
             .sources
@@ -161,6 +162,14 @@ pub(crate) fn change_view(catalog: &Catalog, commits: &Commits<'_>, planner: &Pl
         opened_at: change.opened_at,
         merged: change.merged,
         verdict: verdict.map(|v| verdict_in(catalog, commits, None, change.spec.id.as_str(), v)),
+    }
+}
+
+impl Control {
+    /// What is wrong with the catalog's files, and what is due in them now, as plain lines, errors first.
+    pub(crate) fn diagnostics_now(&self, snapshot: &Snapshot) -> Vec<String> {
+        let due = quarantines_due(&snapshot.catalog, self.world.clock.now());
+        diagnostic_lines(&snapshot.diagnostics.iter().cloned().chain(due).collect::<Vec<_>>())
     }
 }
 
@@ -285,7 +294,8 @@ pub(crate) fn run_view(catalog: &Catalog, commits: &Commits<'_>, run: &Run) -> R
         started_at: run.started_at,
         finished_at: run.finished_at,
         class,
-        message: run.outcome.as_ref().map(|outcome| words::outcome_text(Some(&run.spec.work), outcome)),
+        retried: words::is_retried_pass(&run.spec, run.outcome.as_ref()),
+        message: run.outcome.as_ref().map(|outcome| words::ended(&run.spec, outcome)),
         steps: Vec::new(),
     }
 }

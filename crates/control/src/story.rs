@@ -159,7 +159,13 @@ impl Control {
                 let newest = facts.evidence.get(&(channel.clone(), publisher.clone())).and_then(|all| all.iter().max_by_key(|(_, e)| e.at));
                 vouched.push(match newest {
                     Some((commit, e)) if e.success => {
-                        format!("{} vouches for {} since {}", words::target_title(catalog, publisher), words::short(*commit), e.since)
+                        let retried = if e.retried { " by a retried pass" } else { "" };
+                        format!(
+                            "{} vouches for {} since {}{retried}",
+                            words::target_title(catalog, publisher),
+                            words::short(*commit),
+                            e.since
+                        )
                     }
                     Some((commit, e)) => {
                         format!("{} failed with {} at {}", words::target_title(catalog, publisher), words::short(*commit), e.at)
@@ -212,7 +218,7 @@ impl Control {
         let catalog = &self.world.current().catalog;
         let phrase = words::work_phrase(catalog, &run.spec.work);
         let answer = match &run.outcome {
-            Some(outcome) => format!("{phrase}, attempt {}: {}", run.spec.attempt, words::outcome_text(Some(&run.spec.work), outcome)),
+            Some(outcome) => format!("{phrase}, attempt {}: {}", run.spec.attempt, words::ended(&run.spec, outcome)),
             None if run.state == RunState::Queued => format!("{phrase} is queued: {}", run.spec.why),
             None => format!("{phrase} is under way: {}", run.spec.why),
         };

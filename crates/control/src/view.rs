@@ -10,6 +10,7 @@ mod page;
 mod pool;
 mod release;
 mod run;
+mod tested;
 mod trouble;
 
 use std::collections::BTreeMap;
@@ -27,7 +28,10 @@ pub use insight::{DayView, InsightFilter, InsightView, Ratio, Spread, StationTim
 pub use page::PageView;
 pub use pool::{NamespaceFilter, NamespaceView, PoolView, ReservationView};
 pub use release::{ActionView, ReleaseView, StationView, WhyView};
-pub use run::{CaseView, CauseView, ObjectView, PulseView, ReportView, RunDetail};
+pub use run::{CauseView, ObjectView, PulseView, RunDetail};
+pub use tested::{
+    CaseView, QuarantineView, ReportFile, ReportView, RunReportsFilter, RunReportsView, TestDetail, TestFilter, TestLine, TestTimeView,
+};
 pub use trouble::{CompareRequest, CompareView, ImageFilter, ImageMove, ImageView, IncidentView};
 
 /// What is where, what is moving, what is stuck and why.
@@ -240,6 +244,8 @@ pub struct RunView {
     pub finished_at: Option<Timestamp>,
     /// Whose fault, when it failed.
     pub class: Option<FailureClass>,
+    /// It is a retried pass: in the attempt before, nothing failed but tests known to be flaky.
+    pub retried: bool,
     /// What came of it, for people.
     pub message: Option<String>,
     /// Its steps in order; empty in listings.

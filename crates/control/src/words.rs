@@ -3,7 +3,7 @@
 use towpath_catalog::Catalog;
 use towpath_domain::{CommitId, TargetId};
 use towpath_engine::pool::Holder;
-use towpath_engine::{Event, Outcome, PoolEvent, RenderOutcome, Subject, Work};
+use towpath_engine::{Event, Outcome, PoolEvent, RenderOutcome, RunSpec, Subject, Work};
 
 use crate::pools;
 
@@ -82,6 +82,20 @@ pub(crate) fn work_kind(work: &Work) -> &'static str {
 /// So many of them.
 pub(crate) fn count(number: u32, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+/// What is said of a pass that came after flaky tests failed.
+const RETRIED: &str = "a retried pass, in the attempt before nothing failed but tests known to be flaky";
+
+/// Whether a success came after an attempt in which nothing failed but tests known to be flaky.
+pub(crate) fn is_retried_pass(spec: &RunSpec, outcome: Option<&Outcome>) -> bool {
+    spec.is_retried() && matches!(outcome, Some(Outcome::Deployed { .. }))
+}
+
+/// How a run ended, for people.
+pub(crate) fn ended(spec: &RunSpec, outcome: &Outcome) -> String {
+    let text = outcome_text(Some(&spec.work), outcome);
+    if is_retried_pass(spec, Some(outcome)) { format!("{text}: {RETRIED}") } else { text }
 }
 
 /// What an outcome means, for people. `work` is what came to it, where known.

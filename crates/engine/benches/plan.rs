@@ -67,7 +67,7 @@ fn measure(services: usize) {
         let head = facts.branches[&(target.url.clone(), target.branch.clone().expect("a branch"))].commits[0].id;
         let source = target.source.clone().expect("a source");
         let work = Work::Build { source, commit: head, build_hash: String::new() };
-        Event::RunQueued(RunSpec { id: run("build", target, head), attempt: 1, work, why: String::new() })
+        Event::RunQueued(RunSpec { id: run("build", target, head), attempt: 1, work, why: String::new(), after: None })
     });
     let deploy = events(&mut planner, &mut facts, now, &services, |_, target| {
         Event::RunQueued(RunSpec {
@@ -75,6 +75,7 @@ fn measure(services: usize) {
             attempt: 1,
             work: Work::Deploy(work(target, commit(1), &[])),
             why: String::new(),
+            after: None,
         })
     });
 
@@ -159,7 +160,7 @@ fn settled(catalog: &Catalog, now: Timestamp) -> Facts {
         finish(
             &mut facts,
             now,
-            RunSpec { id, attempt: 1, work, why: String::new() },
+            RunSpec { id, attempt: 1, work, why: String::new(), after: None },
             Outcome::Built { image, digest: Digest::from_bytes([1; 32]) },
         );
     }
@@ -193,8 +194,13 @@ fn settled(catalog: &Catalog, now: Timestamp) -> Facts {
                 outcome,
             }),
         );
-        let spec =
-            RunSpec { id: run("deploy", target, head), attempt: 1, work: Work::Deploy(work(target, head, &vouchers)), why: String::new() };
+        let spec = RunSpec {
+            id: run("deploy", target, head),
+            attempt: 1,
+            work: Work::Deploy(work(target, head, &vouchers)),
+            why: String::new(),
+            after: None,
+        };
         finish(&mut facts, now, spec, Outcome::Deployed { digests: BTreeMap::new() });
     }
     facts

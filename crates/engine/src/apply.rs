@@ -181,7 +181,7 @@ impl Facts {
             }
             Work::Deploy(work) => {
                 touched.push(FactKey::Target(work.target.clone()));
-                touched.extend(self.deploy_finished(at, run, open.started, work, outcome));
+                touched.extend(self.deploy_finished(at, &open, work, outcome));
             }
             Work::Delete { target } => {
                 let fact = self.targets.entry(target.clone()).or_default();
@@ -257,7 +257,8 @@ impl Facts {
         touched
     }
 
-    fn deploy_finished(&mut self, at: Timestamp, run: &RunId, started: bool, work: &DeployWork, outcome: &Outcome) -> Vec<FactKey> {
+    fn deploy_finished(&mut self, at: Timestamp, open: &OpenRun, work: &DeployWork, outcome: &Outcome) -> Vec<FactKey> {
+        let (run, started) = (&open.spec.id, open.started);
         let fact = self.targets.entry(work.target.clone()).or_default();
         fact.active.take_if(|active| active.run == *run);
         let (success, release) = match outcome {
@@ -280,13 +281,14 @@ impl Facts {
             }
         };
         let mut touched = Vec::new();
+        let retried = success && open.spec.is_retried();
         for channel in &work.publish {
             let key = (channel.clone(), work.target.clone());
             let evidence = self.evidence.entry(key).or_default();
             let before = evidence.get(&work.commit).filter(|before| before.success && success);
             let since = before.map_or(at, |before| before.since);
             let (fingerprint, config_hash) = (work.fingerprint.clone(), work.config_hash.clone());
-            let entry = Evidence { success, since, at, fingerprint, config_hash, release: release.clone(), run: run.clone() };
+            let entry = Evidence { success, since, at, fingerprint, config_hash, release: release.clone(), run: run.clone(), retried };
             evidence.insert(work.commit, entry);
             cut_oldest(evidence, EVIDENCE_MAX, |evidence| Some(evidence.at));
             touched.push(FactKey::Evidence(channel.clone(), work.target.clone()));
@@ -347,7 +349,8 @@ fn failure(at: Timestamp, run: &RunId, commit: Option<CommitId>, tried: &str, ou
             (FailureClass::Unknown, "the run ended as another kind of run does".to_owned(), false)
         }
     };
-    Some(Failure { run: run.clone(), commit, tried: tried.to_owned(), class, message, attempts: 1, at, cancelled })
+    let flaky = u32::from(class == FailureClass::Flaky);
+    Some(Failure { run: run.clone(), commit, tried: tried.to_owned(), class, message, attempts: 1, at, cancelled, flaky })
 }
 
 /// Puts `new` in the place of `old`, counting attempts at the same. No new failure leaves the old one.
@@ -355,6 +358,7 @@ fn settle(old: &mut Option<Failure>, new: Option<Failure>) {
     let Some(mut new) = new else { return };
     if let Some(old) = old.as_ref().filter(|old| old.tried == new.tried && old.commit == new.commit) {
         new.attempts = old.attempts.saturating_add(1);
+        new.flaky = new.flaky.saturating_add(old.flaky);
     }
     *old = Some(new);
 }

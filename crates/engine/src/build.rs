@@ -45,7 +45,7 @@ pub(crate) fn plan(world: &World<'_>, view: &SourceView) -> Verdict {
             let work = Work::Build { source: view.source.name.clone(), commit: wanted, build_hash: view.build_hash() };
             let id = ids::run_id(&work, view.source.name.as_str(), fact.map_or(0, |fact| fact.runs));
             let why = format!("{} has no image of {} yet", view.source.name, ids::short(wanted));
-            let action = Action::Run { spec: Box::new(RunSpec { id, attempt, work, why }) };
+            let action = Action::Run { spec: Box::new(RunSpec { id, attempt, work, why, after: failure.map(|failure| failure.class) }) };
             Verdict { wanted: Some(wanted), state: State::Act { action }, passed_over: Vec::new(), valid_until: None }
         }
     }

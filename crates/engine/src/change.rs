@@ -100,7 +100,7 @@ impl ChangeIndex {
 
 fn run(change: ChangeSpec, runs: u64, attempt: u32, why: String) -> RunSpec {
     let work = Work::Change(change);
-    RunSpec { id: ids::run_id(&work, "", runs), attempt, work, why }
+    RunSpec { id: ids::run_id(&work, "", runs), attempt, work, why, after: None }
 }
 
 /// The run of a change that a person asked for: named as the planner would name it.

@@ -1,6 +1,6 @@
 //! The deploy side of a target: brings it to what the catalog says.
 
-use towpath_domain::CommitId;
+use towpath_domain::{CommitId, FailureClass};
 
 use crate::build;
 use crate::candidates::{Wanted, blocked, wanted};
@@ -106,8 +106,9 @@ fn at(world: &World<'_>, view: &TargetView, fact: &TargetFact, commit: CommitId)
     if !holds.is_empty() {
         return State::Held { holds };
     }
-    let why = why(view, fact, commit, attempt);
-    let spec = run(world, view, fact, Decided { commit, fingerprint, only_jobs, passed, attempt, why });
+    let after = failure.filter(|failure| !failure.cancelled).map(|failure| failure.class);
+    let why = why(view, fact, commit, attempt, after);
+    let spec = run(world, view, fact, Decided { commit, fingerprint, only_jobs, passed, attempt, after, why });
     State::Act { action: Action::Run { spec: Box::new(spec) } }
 }
 
@@ -159,10 +160,13 @@ fn revouched(view: &TargetView, current: &Deployed, passed: Option<&Passed>) -> 
     })
 }
 
-fn why(view: &TargetView, fact: &TargetFact, commit: CommitId, attempt: u32) -> String {
+fn why(view: &TargetView, fact: &TargetFact, commit: CommitId, attempt: u32, after: Option<FailureClass>) -> String {
     let to = ids::short(commit);
     let title = view.target.title();
     match &fact.current {
+        _ if attempt > 1 && after == Some(FailureClass::Flaky) => {
+            format!("attempt {attempt} at {to} in {title}: in the last one, nothing failed but tests that are known to be flaky")
+        }
         _ if attempt > 1 => format!("attempt {attempt} at {to} in {title}: the last one failed by the environment's fault"),
         None => format!("{title} has nothing deployed yet; {to} is wanted"),
         Some(current) if current.commit != commit => format!("{title} is to go from {} to {to}", ids::short(current.commit)),
@@ -178,6 +182,7 @@ struct Decided<'a> {
     only_jobs: bool,
     passed: Passed,
     attempt: u32,
+    after: Option<FailureClass>,
     why: String,
 }
 
@@ -202,7 +207,7 @@ fn run(world: &World<'_>, view: &TargetView, fact: &TargetFact, decided: Decided
         takeover: target.saas_file.takeover,
     });
     let id = ids::run_id(&work, &readable(view), fact.runs);
-    RunSpec { id, attempt: decided.attempt, work, why: decided.why }
+    RunSpec { id, attempt: decided.attempt, work, why: decided.why, after: decided.after }
 }
 
 /// What a target is called in the names of its runs.
@@ -228,5 +233,5 @@ pub(crate) fn plan_delete(world: &World<'_>, view: &TargetView, fact: &TargetFac
     let work = Work::Delete { target: view.target.id.clone() };
     let id = ids::run_id(&work, &readable(view), fact.runs);
     let why = format!("{} is marked `delete: true`", view.target.title());
-    State::Act { action: Action::Run { spec: Box::new(RunSpec { id, attempt, work, why }) } }
+    State::Act { action: Action::Run { spec: Box::new(RunSpec { id, attempt, work, why, after: failure.map(|failure| failure.class) }) } }
 }

@@ -231,6 +231,17 @@ pub struct RunSpec {
     pub work: Work,
     /// Why, in words for people.
     pub why: String,
+    /// The class of the failure that it tries again after; none for a first attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<FailureClass>,
+}
+
+impl RunSpec {
+    /// A success of it is a retried pass: the attempt before failed of nothing but tests known to be flaky.
+    #[must_use]
+    pub fn is_retried(&self) -> bool {
+        self.after == Some(FailureClass::Flaky)
+    }
 }
 
 /// What a run does.

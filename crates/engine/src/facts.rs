@@ -211,6 +211,14 @@ pub struct Failure {
     /// A person stopped it: it says nothing about the commit.
     #[serde(default)]
     pub cancelled: bool,
+    /// How many of the attempts failed of nothing but tests known to be flaky.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub flaky: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// What a publisher's last deploy at a commit says to a channel.
@@ -230,6 +238,9 @@ pub struct Evidence {
     pub release: BTreeMap<ImageRef, Digest>,
     /// The run.
     pub run: RunId,
+    /// It is a retried pass: the attempt before failed of nothing but tests known to be flaky.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retried: bool,
 }
 
 /// What is known of a change.

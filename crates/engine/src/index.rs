@@ -12,7 +12,7 @@ use crate::facts::Facts;
 use crate::ids::short_hash;
 use crate::parallel;
 use crate::rules::{Rules, lost_publishers, same, versions_by_url};
-use crate::secrets;
+use crate::{secrets, tested};
 
 /// The catalog, prepared.
 #[derive(Debug, Default)]
@@ -251,7 +251,7 @@ fn view(catalog: &Catalog, target: &Arc<Target>, selected: &[&Arc<Policy>], rule
         signatures: selected.iter().filter(|policy| policy.require_signed.is_some()).map(|p| (*p).clone()).collect(),
         secret_paths: secrets::unpinned(target),
         queue: selected.iter().rev().find_map(|policy| policy.queue).unwrap_or_default(),
-        retries: selected.iter().rev().find_map(|policy| policy.retries).unwrap_or_default(),
+        retries: tested::retries(selected.iter().map(|policy| &***policy)),
         batching: selected.iter().rev().find_map(|policy| {
             let batching = policy.batching.clone()?;
             Some(BatchRule { policy: policy.name.clone(), batching })

@@ -21,8 +21,14 @@ mod report;
 mod summary;
 mod text;
 
+/// A document as text, whatever its encoding: UTF-8 or UTF-16 by its mark, Latin-1 if it declares that, else UTF-8 with what is none replaced.
+#[must_use]
+pub fn decoded(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    decode::text(bytes)
+}
+
 pub use error::ReportError;
 pub use limits::Limits;
 pub use marker::{Collector, Line};
-pub use report::{Case, Detail, Outcome, Property, Report};
+pub use report::{Case, Detail, Document, Outcome, Property, Report};
 pub use summary::{FailedCase, Summary, UnreadReport};

@@ -9,6 +9,26 @@ use crate::error::ReportError;
 use crate::limits::Limits;
 use crate::{decode, parse};
 
+/// One report as it was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// Its name, fit to be shown and to be a file's.
+    pub name: String,
+    /// What it says, byte for byte; empty where it was never had in whole: too large, or packed and damaged.
+    pub raw: Vec<u8>,
+    /// What was read of it.
+    pub report: Result<Report, ReportError>,
+}
+
+impl Document {
+    /// Reads a document.
+    #[must_use]
+    pub fn read(name: String, raw: Vec<u8>, limits: &Limits) -> Self {
+        let report = Report::parse(&raw, limits);
+        Self { name, raw, report }
+    }
+}
+
 /// One report, read.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Report {

@@ -86,5 +86,11 @@ fn branch_seen(n: u32) -> Event {
 fn queued(n: u32) -> Event {
     let source = SourceName::new(format!("source-{}", n % 100)).unwrap();
     let work = Work::Build { source, commit: commit(n), build_hash: "b".into() };
-    Event::RunQueued(RunSpec { id: RunId::new(format!("run-{n}")).unwrap(), attempt: 1, work, why: "the head has no image".into() })
+    Event::RunQueued(RunSpec {
+        id: RunId::new(format!("run-{n}")).unwrap(),
+        attempt: 1,
+        work,
+        why: "the head has no image".into(),
+        after: None,
+    })
 }

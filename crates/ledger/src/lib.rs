@@ -10,6 +10,8 @@
 //!                              └─ outbox rows       ── outbox_next(): told by towpath-notify
 //! ```
 //!
+//! Beside them lie what is no fact and comes from no event: what tests did ([`Ledger::count_tests`]), who is signed in, what sinks keep.
+//!
 //! Invariants:
 //! - This is the only crate that knows there is a database, and its interface does not show which one.
 //! - Memory never shows what is not committed, and a failed write changes neither.
@@ -31,6 +33,7 @@ mod queue;
 mod rebuild;
 mod record;
 mod run;
+mod tested;
 mod threads;
 mod verify;
 mod writer;
@@ -45,8 +48,9 @@ pub use once::Begun;
 pub use outbox::{DeadLetter, Pending, SinkState};
 pub use query::{EventFilter, MAX_PAGE, Order, Page, RunFilter};
 pub use queue::Claimed;
-pub use record::{EventId, Recorded, event_commits, event_kind, event_run, subject_key};
+pub use record::{EventId, Recorded, event_commits, event_kind, event_run, subject_key, subject_of_key};
 pub use run::{Run, RunState, Step, StepState, WorkKind, outcome_kind};
+pub use tested::{Counted, TEST_RUNS_MAX, TestFilter, TestOutcome, TestStanding, TestTime, Tested, TestedRun, Trial, test_id};
 pub use threads::Thread;
 pub use verify::{Difference, Report};
 #[cfg(feature = "bulk")]

@@ -274,6 +274,6 @@ impl Where {
 }
 
 /// A `LIKE` pattern for a text anywhere, its own wildcards taken literally.
-fn like(text: &str) -> String {
+pub(crate) fn like(text: &str) -> String {
     format!("%{}%", text.replace('!', "!!").replace('%', "!%").replace('_', "!_"))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use towpath_domain::{CommitId, RunId, Timestamp};
+use towpath_domain::{ChangeId, CommitId, RunId, SourceName, TargetId, Timestamp};
 use towpath_engine::{ConfigEdit, Event, Outcome, Subject, Work};
 
 /// An event's number: 1, 2, 3 … without gaps, in the order of recording.
@@ -163,6 +163,18 @@ pub fn subject_key(subject: &Subject) -> String {
         Subject::Source(name) => format!("source:{name}"),
         Subject::Target(id) => format!("target:{id}"),
         Subject::Change(id) => format!("change:{id}"),
+    }
+}
+
+/// The subject of a key as [`subject_key`] makes it.
+#[must_use]
+pub fn subject_of_key(key: &str) -> Option<Subject> {
+    let (kind, id) = key.split_once(':')?;
+    match kind {
+        "source" => SourceName::new(id).ok().map(Subject::Source),
+        "target" => TargetId::new(id).ok().map(Subject::Target),
+        "change" => ChangeId::new(id).ok().map(Subject::Change),
+        _ => None,
     }
 }
 

@@ -253,7 +253,8 @@ impl Writer<'_> {
         let title = self.title(&subject);
         let said = |kind, title: String| Some((kind, title, vec![format!("Why: {}.", run.spec.why.trim_end_matches('.'))]));
         if work.only_jobs {
-            return said(Kind::Deployed, format!("Tests passed: {title} at {commit}"));
+            let how = if run.spec.is_retried() { ", as a retried pass" } else { "" };
+            return said(Kind::Deployed, format!("Tests passed: {title} at {commit}{how}"));
         }
         if work.vouchers.is_empty() {
             return said(Kind::Deployed, format!("Deployed {title} at {commit}"));

@@ -93,6 +93,11 @@ impl Journal {
         &self.run
     }
 
+    /// The claim of this worker.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// The step that is under way, or was last.
     pub fn current_step(&self) -> String {
         self.step.lock().map_or_else(|poisoned| poisoned.into_inner().clone(), |step| step.clone())

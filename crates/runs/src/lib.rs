@@ -9,14 +9,15 @@
 pub mod checks;
 pub mod journal;
 pub mod render;
+mod tested;
 mod train;
 mod work;
 pub mod worker;
 pub mod world;
 
 pub use journal::{Journal, Stop};
+pub use tested::{KeptReport, NotedReport, NotedTest, REPORTS_STEP, ReadError, kept_reports, kept_reports_within};
 pub use train::{TOGETHER, Train};
-pub use work::deploy::kept::{KeptReport, KeptTest, REPORTS_STEP};
 pub use work::deploy::preview::{Knowing, PreviewError, differences};
 pub use worker::Workers;
 pub use world::World;

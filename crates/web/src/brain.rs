@@ -10,7 +10,8 @@ use towpath_control::request::{
 use towpath_control::view::{
     Accepted, BoardFilter, BoardView, ChangeDetail, ChangeFilter, ChangeView, CompareRequest, CompareView, ExplainView, Finding,
     GraphFilter, GraphView, HistoryLine, ImageFilter, ImageView, IncidentView, InsightFilter, InsightView, NamespaceFilter, NamespaceView,
-    PageView, PlanView, PoolView, Problem, PulseView, ReleaseView, ReservationView, RunDetail, RunView, StatusView, WhyView,
+    PageView, PlanView, PoolView, Problem, PulseView, ReleaseView, ReportFile, ReservationView, RunDetail, RunReportsFilter,
+    RunReportsView, RunView, StatusView, TestDetail, TestFilter, TestLine, WhyView,
 };
 use towpath_control::{Scope, Sight};
 
@@ -115,6 +116,18 @@ pub trait Brain: Send + Sync + 'static {
 
     /// One run with all that is known of it.
     fn run_detail(&self, sight: Sight, id: String) -> Answer<'_, RunDetail>;
+
+    /// The reports of a run, and a page of their tests, failed ones first.
+    fn run_reports(&self, sight: Sight, run: String, filter: RunReportsFilter) -> Answer<'_, RunReportsView>;
+
+    /// A report of a run, by its hash.
+    fn report_file(&self, sight: Sight, run: String, hash: String) -> Answer<'_, ReportFile>;
+
+    /// Tests over their runs, flaky ones first.
+    fn tests(&self, sight: Sight, filter: TestFilter) -> Answer<'_, PageView<TestLine>>;
+
+    /// One test with its history.
+    fn test(&self, sight: Sight, id: String) -> Answer<'_, TestDetail>;
 
     /// Changes, newest first.
     fn changes(&self, sight: Sight, filter: ChangeFilter) -> Answer<'_, PageView<ChangeView>>;

@@ -12,7 +12,8 @@ use towpath_control::request::{
 use towpath_control::view::{
     Accepted, BoardFilter, BoardView, ChangeDetail, ChangeFilter, ChangeView, CompareRequest, CompareView, ConfigView, ExplainView,
     Finding, GraphFilter, GraphView, HistoryLine, ImageFilter, ImageView, IncidentView, InsightFilter, InsightView, NamespaceFilter,
-    NamespaceView, PageView, PlanView, PoolView, Problem, PulseView, ReleaseView, ReservationView, RunDetail, RunView, StatusView, WhyView,
+    NamespaceView, PageView, PlanView, PoolView, Problem, PulseView, ReleaseView, ReportFile, ReservationView, RunDetail, RunReportsFilter,
+    RunReportsView, RunView, StatusView, TestDetail, TestFilter, TestLine, WhyView,
 };
 use towpath_control::{Scope, Sight};
 use towpath_domain::Timestamp;
@@ -52,6 +53,14 @@ pub struct Shown {
     pub graph: GraphView,
     /// For `run_detail`.
     pub run_detail: Option<RunDetail>,
+    /// For `run_reports`.
+    pub run_reports: RunReportsView,
+    /// For `report_file`, whatever is asked for.
+    pub report_file: Option<ReportFile>,
+    /// For `tests`.
+    pub tests: PageView<TestLine>,
+    /// For `test`.
+    pub test: Option<TestDetail>,
     /// For `changes`.
     pub changes: PageView<ChangeView>,
     /// For `change`.
@@ -106,6 +115,10 @@ impl Default for Shown {
             why: None,
             graph: GraphView::default(),
             run_detail: None,
+            run_reports: RunReportsView::default(),
+            report_file: None,
+            tests: PageView { items: Vec::new(), next: None },
+            test: None,
             changes: PageView { items: Vec::new(), next: None },
             change: None,
             incidents: Vec::new(),
@@ -288,6 +301,22 @@ impl Brain for FakeBrain {
 
     fn compare(&self, sight: Sight, asked: CompareRequest) -> Answer<'_, CompareView> {
         self.answer(format!("compare {asked:?} {sight:?}"), |shown| shown.compare.clone().ok_or_else(missing))
+    }
+
+    fn run_reports(&self, sight: Sight, run: String, filter: RunReportsFilter) -> Answer<'_, RunReportsView> {
+        self.answer(format!("run_reports {run:?} {filter:?} {sight:?}"), |shown| Ok(shown.run_reports.clone()))
+    }
+
+    fn report_file(&self, sight: Sight, run: String, hash: String) -> Answer<'_, ReportFile> {
+        self.answer(format!("report_file {run:?} {hash:?} {sight:?}"), |shown| shown.report_file.clone().ok_or_else(missing))
+    }
+
+    fn tests(&self, sight: Sight, filter: TestFilter) -> Answer<'_, PageView<TestLine>> {
+        self.answer(format!("{filter:?} {sight:?}"), |shown| Ok(shown.tests.clone()))
+    }
+
+    fn test(&self, sight: Sight, id: String) -> Answer<'_, TestDetail> {
+        self.answer(format!("test {id:?} {sight:?}"), |shown| shown.test.clone().ok_or_else(missing))
     }
 
     fn insight(&self, sight: Sight, asked: InsightFilter) -> Answer<'_, InsightView> {

@@ -13,6 +13,7 @@ use super::saas::Whole;
 use crate::access::Approvals;
 use crate::diagnostic::{Place, Severity};
 use crate::model::{Freeze, Policy, Selector};
+use crate::quarantine::TestPolicy;
 use crate::read::{At, Content, Parsed, RawApprovals, RawCluster, RawPolicy, RawRole, schema};
 use crate::suggest;
 use crate::yaml::Spot;
@@ -54,6 +55,7 @@ fn policy(file: &Arc<str>, raw: &RawPolicy, index: &Index<'_>, known: &Known<'_>
         queue: raw.queue,
         retries: raw.retries,
         batching: raw.batching.clone(),
+        tests: raw.tests.clone(),
         automatic_rollback: raw.automatic_rollback,
         blocks: raw.blocks.clone(),
         require_signed: raw.require_signed.clone(),
@@ -77,6 +79,7 @@ fn broken(file: &Parsed) -> Policy {
         queue: None,
         retries: None,
         batching: None,
+        tests: TestPolicy::default(),
         automatic_rollback: None,
         blocks: Vec::new(),
         require_signed: None,

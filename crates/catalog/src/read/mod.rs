@@ -12,6 +12,7 @@ mod resources;
 mod saas;
 mod source;
 mod target;
+mod tested;
 mod time;
 
 pub(crate) use access::{RawChangeType, RawRole, RawUser};

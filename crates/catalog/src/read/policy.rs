@@ -12,6 +12,7 @@ use super::inventory::check_dns_label;
 use super::time::{self, End};
 use crate::diagnostic::Place;
 use crate::model::{Batching, Block, Freeze, QueuePolicy, Retries, Window};
+use crate::quarantine::TestPolicy;
 use crate::signature::{SignatureRequirement, Signer, fault_of_public_key};
 use crate::suggest;
 use crate::yaml::Node;
@@ -26,6 +27,7 @@ pub(crate) struct RawPolicy {
     pub queue: Option<QueuePolicy>,
     pub retries: Option<Retries>,
     pub batching: Option<Batching>,
+    pub tests: TestPolicy,
     pub automatic_rollback: Option<bool>,
     pub blocks: Vec<Block>,
     pub require_signed: Option<Arc<SignatureRequirement>>,
@@ -66,6 +68,7 @@ const FIELDS: &[&str] = &[
     "queue",
     "retries",
     "batching",
+    "tests",
     "rollback",
     "block",
     "requireSigned",
@@ -106,6 +109,7 @@ pub(super) fn read(reader: &mut Reader, root: Node<'_, '_>) -> Option<RawPolicy>
     let automatic_rollback = choice(reader, root, "rollback", &[("automatic", true), ("manual", false)]);
     let retries = root.get("retries").map(|node| read_retries(reader, node));
     let batching = root.get("batching").and_then(|node| read_batching(reader, node));
+    let tests = root.get("tests").map(|node| super::tested::read(reader, node)).unwrap_or_default();
     let require_signed = root.get("requireSigned").and_then(|node| read_signed(reader, node)).map(Arc::new);
     let approvals = root.get("approvals").and_then(|node| read_approvals(reader, node));
     let broken = reader.error_after(errors).map(str::to_owned);
@@ -118,6 +122,7 @@ pub(super) fn read(reader: &mut Reader, root: Node<'_, '_>) -> Option<RawPolicy>
         queue,
         retries,
         batching,
+        tests,
         automatic_rollback,
         blocks,
         require_signed,
@@ -231,7 +236,7 @@ fn read_retries(reader: &mut Reader, map: Node<'_, '_>) -> Retries {
     if backoff_limit < backoff {
         reader.error("wrong-type", map.spot(), "`backoffLimit` is shorter than `backoff`", "Make the limit at least as long.");
     }
-    Retries { attempts, backoff, backoff_limit }
+    Retries { attempts, backoff, backoff_limit, ..usual }
 }
 
 fn read_batching(reader: &mut Reader, map: Node<'_, '_>) -> Option<Batching> {

@@ -44,6 +44,10 @@ windows:
 queue: every
 retries: {attempts: 3, backoff: 1s, backoffLimit: 10m}
 batching: {window: 10m, limit: 20}
+tests:
+  flaky: {retries: 2}
+  quarantine:
+    - {test: shop › check*, owner: Ann, until: 2027-01-31, why: the payment stub is slow}
 rollback: automatic
 block:
   - {url: https://git.example.com/org/web, ref: 5f8f0e1d2c3b4a5968778695a4b3c2d1e0f9a8b7, reason: it eats data, rollback: true}
@@ -203,6 +207,18 @@ const BAD_POLICIES: &[(&str, &str)] = &[
     ("limit: 20", "limit: 1"),
     ("limit: 20", "limit: 101"),
     ("limit: 20", "limit: all"),
+    ("flaky: {retries: 2}", "flaky: {retries: 4}"),
+    ("flaky: {retries: 2}", "flaky: {retries: some}"),
+    ("flaky: {retries: 2}", "flaky: {}"),
+    ("flaky: {retries: 2}", "flaky: 2"),
+    ("flaky: {retries: 2}", "flakey: {retries: 2}"),
+    ("test: shop › check*", "test: \"**\""),
+    ("test: shop › check*", "test: \"\""),
+    ("test: shop › check*, ", ""),
+    ("owner: Ann, ", ""),
+    ("until: 2027-01-31, ", ""),
+    ("until: 2027-01-31", "until: soon"),
+    ("why: the payment stub is slow", "reason: the payment stub is slow"),
     ("rollback: automatic", "rollback: always"),
     ("ref: 5f8f0e1", "ref: 5F8F0E1"),
     ("ref: 5f8f0e1d2c3b4a5968778695a4b3c2d1e0f9a8b7", "ref: 5f8f0e1"),

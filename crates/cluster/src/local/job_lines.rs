@@ -65,12 +65,14 @@ impl Position {
     }
 }
 
-/// The containers of the jobs' pods, read outside of the lock.
+/// The containers of the jobs' pods, read outside of the lock. Pods of an incarnation before, which a retry of the same job may find still there, are
+/// passed over: what they printed is told already, to the run that they belong to.
 fn containers(core: &Core, namespace: &NamespaceName, keys: &[ObjectKey]) -> Vec<(String, String, PodDir)> {
     let world = core.world();
     let mut found = Vec::new();
     for key in keys.iter().filter(|key| key.kind == "Job") {
-        for (name, pod) in world.pods_of(namespace, key) {
+        let revision = world.objects.get(&(namespace.clone(), key.clone())).and_then(super::draft::revision);
+        for (name, pod) in world.pods_of(namespace, key).filter(|(_, pod)| Some(&pod.info.revision) == revision.as_ref()) {
             found.extend(pod.info.containers.iter().map(|container| (name.to_owned(), container.clone(), pod.dir.clone())));
         }
     }

@@ -24,7 +24,7 @@ const DAYS: u32 = 30;
 const DAYS_MAX: u32 = 366;
 
 /// How many tests are listed.
-const TESTS: usize = 20;
+const TESTS: u32 = 20;
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
@@ -48,7 +48,11 @@ impl Control {
         if let Some(view) = known {
             return Ok((*view).clone());
         }
-        let view = Seen::new(&picture, &past, &asked.sight, &asked.filter, now, days).insight();
+        let seen = Seen::new(&picture, &past, &asked.sight, &asked.filter, now, days);
+        let mut view = seen.insight();
+        let (targets, since) = (seen.all.keys().copied().collect::<Vec<_>>(), Timestamp::from_millis(seen.since()));
+        view.flaky_tests = self.flakiest(&targets, since, TESTS).await?;
+        drop(seen);
         drop(past);
         self.pictures.figures.lock().unwrap_or_else(PoisonError::into_inner).put(asked, Arc::new(view.clone()));
         Ok(view)
@@ -198,8 +202,8 @@ impl<'a> Seen<'a> {
             recovery_time: spread(&mut recovery),
             rework_rate: Ratio { part: reworked.min(deploys), of: deploys },
             stations: self.stations(&runs),
-            slow_tests: self.tests(|test| test.median_ms > 0, |test| u64::MAX - test.median_ms),
-            flaky_tests: self.flaky(),
+            slow_tests: self.slow_tests(),
+            flaky_tests: Vec::new(),
         }
     }
 
@@ -249,15 +253,15 @@ impl<'a> Seen<'a> {
             .collect()
     }
 
-    fn tests(&self, wanted: impl Fn(&TestView) -> bool, order: impl Fn(&TestView) -> u64) -> Vec<TestView> {
+    fn slow_tests(&self) -> Vec<TestView> {
         let since = self.since();
         let mut views: Vec<TestView> = self
             .past
             .tests
             .iter()
             .filter(|((target, _), _)| self.all.contains_key(target))
-            .filter_map(|((target, name), times)| {
-                let mut recent = times.iter().filter(|time| time.at.as_millis() >= since).peekable();
+            .filter_map(|((target, name), test)| {
+                let mut recent = test.times.iter().filter(|time| time.at.as_millis() >= since).peekable();
                 recent.peek()?;
                 let (mut took, mut failures, mut run) = (Vec::new(), 0, None);
                 for time in recent {
@@ -268,42 +272,21 @@ impl<'a> Seen<'a> {
                     }
                 }
                 Some(TestView {
+                    id: test.id.clone(),
                     target: target.to_string(),
                     name: name.clone(),
                     runs: u32::try_from(took.len()).unwrap_or(u32::MAX),
                     failures,
+                    flakes: 0,
                     median_ms: spread(&mut took)?.median_ms,
                     run: run?,
                 })
             })
-            .filter(wanted)
+            .filter(|test| test.median_ms > 0)
             .collect();
-        views.sort_by_cached_key(|view| (order(view), view.name.clone()));
-        views.truncate(TESTS);
+        views.sort_by_cached_key(|view| (std::cmp::Reverse(view.median_ms), view.name.clone()));
+        views.truncate(TESTS as usize);
         views
-    }
-
-    /// Tests that passed and failed on the same commit.
-    fn flaky(&self) -> Vec<TestView> {
-        let since = self.since();
-        let is_flaky = |times: &std::collections::VecDeque<super::past::Time>| {
-            let mut by_commit: HashMap<CommitId, (bool, bool)> = HashMap::new();
-            for time in times.iter().filter(|time| time.at.as_millis() >= since) {
-                if let Some(commit) = time.commit {
-                    let seen = by_commit.entry(commit).or_default();
-                    *seen = (seen.0 || !time.failed, seen.1 || time.failed);
-                }
-            }
-            by_commit.values().any(|(passed, failed)| *passed && *failed)
-        };
-        let keys: BTreeSet<(&str, &str)> = self
-            .past
-            .tests
-            .iter()
-            .filter(|(_, times)| is_flaky(times))
-            .map(|((target, name), _)| (target.as_str(), name.as_str()))
-            .collect();
-        self.tests(|test| keys.contains(&(test.target.as_str(), test.name.as_str())), |test| u64::from(u32::MAX - test.failures))
     }
 }
 

@@ -6,6 +6,7 @@
 //! - [`past`]: what ended, counted on from where it was.
 //! - [`release`], [`why`], [`run`], [`change`]: one thing, whole. [`actions`] says what can be done about it.
 //! - [`incident`], [`image`], [`compare`], [`insight`]: lists and figures.
+//! - [`reports`], [`tested`]: reports of a run's tests, and how tests went over their runs.
 //! - [`scope`]: where a thing is, for permissions; [`stream`]: events as they come.
 
 mod actions;
@@ -21,11 +22,13 @@ mod picture;
 mod piece;
 mod pulse;
 mod release;
+mod reports;
 mod run;
 mod scope;
 mod shape;
 mod standing;
 mod stream;
+mod tested;
 mod tracks;
 mod train;
 mod why;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use towpath_domain::{CommitId, RunId, SourceName, TargetId, Timestamp};
 use towpath_engine::{ChangeKind, Outcome, Subject, Work};
 use towpath_ledger::{EventId, Ledger, MAX_PAGE, Run};
-use towpath_runs::KeptReport;
+use towpath_runs::NotedReport;
 
 use super::incident::is_good;
 use crate::words;
@@ -67,13 +67,20 @@ pub(crate) struct Mended {
     pub(crate) at: Timestamp,
 }
 
+/// A test over its runs.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Times {
+    /// The stable name of its history.
+    pub(crate) id: Option<String>,
+    pub(crate) times: VecDeque<Time>,
+}
+
 /// One time that a test ran.
 #[derive(Debug, Clone)]
 pub(crate) struct Time {
     pub(crate) at: Timestamp,
     pub(crate) ms: u64,
     pub(crate) failed: bool,
-    pub(crate) commit: Option<CommitId>,
     pub(crate) run: RunId,
 }
 
@@ -88,7 +95,7 @@ pub(crate) struct Past {
     /// When each commit of a source was first worked on: it was there by then.
     pub(crate) built: HashMap<(SourceName, CommitId), Timestamp>,
     /// Times by target and test.
-    pub(crate) tests: BTreeMap<(TargetId, String), VecDeque<Time>>,
+    pub(crate) tests: BTreeMap<(TargetId, String), Times>,
     /// Runs that ended, by kind and outcome, since the ledger began.
     pub(crate) counts: BTreeMap<(&'static str, &'static str), u64>,
     /// What failed last, by what it is about.
@@ -212,17 +219,17 @@ impl Past {
         }
     }
 
-    fn add_reports(&mut self, run: &Run, reports: Vec<KeptReport>) {
+    fn add_reports(&mut self, run: &Run, reports: Vec<NotedReport>) {
         let Subject::Target(target) = run.subject() else { return };
         let at = run.finished_at.unwrap_or(run.queued_at);
-        let commit = run.spec.work.commit();
         for test in reports.into_iter().flat_map(|report| report.tests).filter(|test| test.state != "skipped") {
             let key = (target.clone(), test.name);
             if self.tests.len() >= TESTS_MAX && !self.tests.contains_key(&key) {
                 continue;
             }
-            let times = self.tests.entry(key).or_default();
-            times.push_back(Time { at, ms: test.took_ms.unwrap_or(0), failed: test.state == "failed", commit, run: run.spec.id.clone() });
+            let Times { id, times } = self.tests.entry(key).or_default();
+            *id = test.id.or(id.take());
+            times.push_back(Time { at, ms: test.took_ms.unwrap_or(0), failed: test.state == "failed", run: run.spec.id.clone() });
             if times.len() > TIMES_MAX {
                 times.pop_front();
             }
@@ -261,7 +268,7 @@ mod tests {
         let id = RunId::new(name).unwrap();
         let work =
             Work::Build { source: SourceName::new("web").unwrap(), commit: "a".repeat(40).parse().unwrap(), build_hash: "h".to_owned() };
-        let spec = RunSpec { id: id.clone(), attempt: 1, work, why: "it is wanted".to_owned() };
+        let spec = RunSpec { id: id.clone(), attempt: 1, work, why: "it is wanted".to_owned(), after: None };
         ledger.append(None, "t", at(from), vec![Event::RunQueued(spec), Event::RunStarted { run: id.clone() }]).await.unwrap();
         ledger.append(None, "t", at(to), vec![Event::RunFinished { run: id, outcome }]).await.unwrap();
     }

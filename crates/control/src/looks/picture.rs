@@ -12,6 +12,7 @@ use towpath_runs::world::Snapshot;
 use super::insight::Figures;
 use super::past::Past;
 use super::piece::{Piece, Spring};
+use super::reports::ReadReports;
 use super::shape::Shape;
 use super::tracks::Tracks;
 use super::train::{Waiting, Yard};
@@ -42,6 +43,8 @@ pub(crate) struct Pictures {
     pub(crate) past: tokio::sync::Mutex<Past>,
     /// Figures that were asked for lately.
     pub(crate) figures: Mutex<Figures>,
+    /// Reports that were read lately.
+    pub(crate) reports: ReadReports,
 }
 
 impl Control {

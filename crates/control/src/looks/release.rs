@@ -282,7 +282,7 @@ fn with_run(station: StationView, run: Option<&Run>) -> StationView {
 
 fn run_text(run: Option<&Run>) -> Option<String> {
     let run = run?;
-    run.outcome.as_ref().map(|outcome| words::outcome_text(Some(&run.spec.work), outcome))
+    run.outcome.as_ref().map(|outcome| words::ended(&run.spec, outcome))
 }
 
 /// What all stations together come to.

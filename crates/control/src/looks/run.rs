@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use towpath_engine::{Outcome, Work};
 use towpath_ledger::{Run, RunFilter};
-use towpath_runs::KeptReport;
 
-use super::actions;
+use super::{actions, reports};
 use crate::commits::Commits;
 use crate::sight::Sight;
 use crate::status::{ledger_problem, run_view};
 use crate::steer::Control;
-use crate::view::{CaseView, CauseView, ObjectView, Problem, ReportView, RunDetail, StepView};
+use crate::view::{CauseView, ObjectView, Problem, RunDetail, StepView};
 use crate::words;
 
 /// How long a cluster may take to say how a run's objects are; a page does not wait longer.
@@ -37,8 +36,7 @@ impl Control {
         let commit = run.spec.work.commit();
         attempts.retain(|other| other.spec.id != run.spec.id && other.spec.work.commit() == commit);
         attempts.reverse();
-        let reports = self.world.ledger.step_output(&run.spec.id, towpath_runs::REPORTS_STEP).await.map_err(ledger_problem)?;
-        let reports: Vec<KeptReport> = reports.and_then(|found| serde_json::from_value(found).ok()).unwrap_or_default();
+        let reports = reports::bounded(&self.reports_of(&run).await?);
         let objects = self.objects_of(&run).await;
         let cause = self.cause(&run);
         self.follow();
@@ -69,7 +67,7 @@ impl Control {
             cause,
             objects,
             artifacts: Vec::new(),
-            reports: report_views(reports),
+            reports,
             attempts: attempts.iter().map(|run| run_view(catalog, &commits, run)).collect(),
             actions,
         })
@@ -117,27 +115,4 @@ impl Control {
         })
         .collect()
     }
-}
-
-/// Reports as views: those with failures first, and in each the failed tests first.
-fn report_views(reports: Vec<KeptReport>) -> Vec<ReportView> {
-    let mut views: Vec<ReportView> = reports
-        .into_iter()
-        .map(|report| ReportView {
-            name: report.name,
-            passed: report.passed,
-            failed: report.failed,
-            skipped: report.skipped,
-            tests: report
-                .tests
-                .into_iter()
-                .map(|test| CaseView { name: test.name, state: test.state, took_ms: test.took_ms, message: test.message })
-                .collect(),
-        })
-        .collect();
-    views.sort_by_key(|report| report.failed == 0);
-    for view in &mut views {
-        view.tests.sort_by_key(|test| test.state != "failed");
-    }
-    views
 }

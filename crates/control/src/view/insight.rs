@@ -26,7 +26,7 @@ pub struct InsightView {
     pub stations: Vec<StationTime>,
     /// The slowest tests, slowest first.
     pub slow_tests: Vec<TestView>,
-    /// Tests that passed and failed on the same commit, the most often first.
+    /// Tests that passed and failed on the same tree, the most often first.
     pub flaky_tests: Vec<TestView>,
 }
 
@@ -82,6 +82,8 @@ pub struct StationTime {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TestView {
+    /// The stable name of its history; none where it has none.
+    pub id: Option<String>,
     /// The target whose run reported it.
     pub target: String,
     /// Its name, as reported.
@@ -90,6 +92,8 @@ pub struct TestView {
     pub runs: u32,
     /// How often it failed.
     pub failures: u32,
+    /// How often it was found to be flaky: it passed and failed on the same tree.
+    pub flakes: u32,
     /// Half took no longer, in milliseconds.
     pub median_ms: u64,
     /// A run in which it failed, or the newest.

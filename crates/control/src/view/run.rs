@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use towpath_domain::{CommitId, Timestamp};
 
-use super::{ActionView, RunView};
+use super::{ActionView, ReportView, RunView};
 
 /// A run with its steps, and what was found in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -52,36 +52,6 @@ pub struct ObjectView {
     pub state: String,
     /// More on that, events among them.
     pub text: String,
-}
-
-/// A test report.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ReportView {
-    /// Its name.
-    pub name: String,
-    /// Tests that passed.
-    pub passed: u32,
-    /// Tests that failed.
-    pub failed: u32,
-    /// Tests that were left out.
-    pub skipped: u32,
-    /// The tests, failed ones first; at most a thousand.
-    pub tests: Vec<CaseView>,
-}
-
-/// A test of a report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CaseView {
-    /// Its name.
-    pub name: String,
-    /// `passed`, `failed` or `skipped`.
-    pub state: String,
-    /// How long it took, in milliseconds.
-    pub took_ms: Option<u64>,
-    /// What it said when it failed.
-    pub message: Option<String>,
 }
 
 /// What the loop is like, for gauges and counters.

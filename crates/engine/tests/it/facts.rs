@@ -38,7 +38,7 @@ impl Book {
     }
 
     fn run(&mut self, run: RunId, work: Work, outcome: Outcome) {
-        self.add(Event::RunQueued(RunSpec { id: run.clone(), attempt: 1, work, why: String::new() }));
+        self.add(Event::RunQueued(RunSpec { id: run.clone(), attempt: 1, work, why: String::new(), after: None }));
         self.add(Event::RunStarted { run: run.clone() });
         self.add(Event::RunFinished { run, outcome });
     }
@@ -103,7 +103,13 @@ fn events_of_unknown_runs_and_the_same_event_twice_change_nothing() {
         assert_eq!(book.add(event), []);
     }
     assert_eq!(book.facts, before);
-    let spec = RunSpec { id: RunId::new("r").unwrap(), attempt: 1, work: Work::Delete { target: target_id("stage") }, why: String::new() };
+    let spec = RunSpec {
+        id: RunId::new("r").unwrap(),
+        attempt: 1,
+        work: Work::Delete { target: target_id("stage") },
+        why: String::new(),
+        after: None,
+    };
     assert!(!book.add(Event::RunQueued(spec.clone())).is_empty());
     assert_eq!(book.add(Event::RunQueued(spec)), []);
     assert_eq!(book.facts.targets["stage"].runs, 2);

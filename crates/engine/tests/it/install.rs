@@ -147,6 +147,7 @@ impl Install {
             queue: None,
             retries: None,
             batching: None,
+            tests: towpath_catalog::TestPolicy::default(),
             automatic_rollback: None,
             blocks: Vec::new(),
             require_signed: None,

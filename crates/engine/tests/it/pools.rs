@@ -239,7 +239,7 @@ fn what_a_run_holds_it_holds_as_long_as_it_runs_and_not_a_moment_longer() {
     house.work();
     let run = RunId::new("check-1").unwrap();
     let work = Work::Delete { target: TargetId::new("t").unwrap() };
-    let spec = RunSpec { id: run.clone(), attempt: 1, work, why: String::new() };
+    let spec = RunSpec { id: run.clone(), attempt: 1, work, why: String::new(), after: None };
     house.facts.apply(house.now, &Event::RunQueued(spec));
     let id = house.ask_for(Holder::Run { run: run.clone(), owner: "web".into() }, "1", false);
     house.work();

@@ -203,7 +203,7 @@ fn build(shape: &Shape) -> Install {
     }
     install.policy("all", |policy| {
         policy.automatic_rollback = Some(shape.rollback);
-        policy.retries = Some(Retries { attempts: 3, backoff: Span::from_secs(10), backoff_limit: Span::from_secs(15) });
+        policy.retries = Some(Retries { attempts: 3, backoff: Span::from_secs(10), backoff_limit: Span::from_secs(15), flaky: 1 });
     });
     install.edit("prod", |target| target.promotion.soak_days = shape.soak);
     if shape.window {

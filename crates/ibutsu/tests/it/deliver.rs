@@ -56,7 +56,7 @@ async fn ended(ledger: &Ledger, archive: &Archive, name: &str) {
 async fn finish(ledger: &Ledger, id: RunId) {
     let commit: CommitId = "5f8f0e1d2c3b4a5968778695a4b3c2d1e0f9a8b7".parse().unwrap();
     let work = Work::Build { source: SourceName::new(id.as_str()).unwrap(), commit, build_hash: "b".into() };
-    let spec = RunSpec { id: id.clone(), attempt: 1, work, why: "no image".into() };
+    let spec = RunSpec { id: id.clone(), attempt: 1, work, why: "no image".into(), after: None };
     let started = Event::RunStarted { run: id.clone() };
     let events = vec![Event::RunQueued(spec), started, Event::RunFinished { run: id, outcome: Outcome::Deleted }];
     ledger.append(None, "test", STARTED, events).await.unwrap();

@@ -34,7 +34,7 @@ use self::name::{Names, sanitised};
 use self::unpack::Packed;
 use crate::error::ReportError;
 use crate::limits::Limits;
-use crate::report::Report;
+use crate::report::{Document, Report};
 
 const BEGIN: &str = "-----BEGIN JUNIT REPORT ";
 const BEGIN_END: &str = "-----";
@@ -51,7 +51,7 @@ const MOST_TOLD: usize = 2 * MOST_REPORTS;
 pub struct Collector {
     limits: Limits,
     open: Option<Open>,
-    done: Vec<(String, Result<Report, ReportError>)>,
+    done: Vec<Document>,
     names: Names,
     /// How many bytes all reports of this log may still have.
     left: usize,
@@ -112,9 +112,9 @@ impl Collector {
         self.open.is_some()
     }
 
-    /// The log is at its end: all reports, by their names, in order.
+    /// The log is at its end: all reports, in order.
     #[must_use]
-    pub fn finish(mut self) -> Vec<(String, Result<Report, ReportError>)> {
+    pub fn finish(mut self) -> Vec<Document> {
         self.close(true);
         self.done
     }
@@ -146,11 +146,15 @@ impl Collector {
             Body::Packed(packed) => packed.unpack(self.left, is_cut_short),
             Body::TooLarge => Err(ReportError::TooLarge { limit: self.limits.bytes }),
         };
-        let outcome = bytes.and_then(|bytes| {
-            self.left = self.left.saturating_sub(bytes.len());
-            Report::parse(&bytes, &self.limits)
-        });
-        let outcome = match outcome {
+        let (raw, outcome) = match bytes {
+            Ok(raw) => {
+                self.left = self.left.saturating_sub(raw.len());
+                let report = Report::parse(&raw, &self.limits);
+                (raw, report)
+            }
+            Err(error) => (Vec::new(), Err(error)),
+        };
+        let report = match outcome {
             // Whatever else is wrong with it follows from that.
             Err(error) if is_cut_short && !matches!(error, ReportError::CutShort { .. } | ReportError::TooLarge { .. }) => {
                 Err(ReportError::CutShort { so_far: Box::default() })
@@ -158,7 +162,7 @@ impl Collector {
             Ok(report) if is_cut_short => Err(ReportError::CutShort { so_far: Box::new(report) }),
             outcome => outcome,
         };
-        self.done.push((name, outcome));
+        self.done.push(Document { name, raw, report });
     }
 }
 

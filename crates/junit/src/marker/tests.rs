@@ -22,7 +22,11 @@ type Collected = Vec<(String, Result<Report, ReportError>)>;
 fn collect(lines: &[&str]) -> (Vec<Line>, Collected) {
     let mut collector = Collector::new(Limits::default());
     let kinds = lines.iter().map(|line| collector.line(line)).collect();
-    (kinds, collector.finish())
+    (kinds, outcomes(collector))
+}
+
+fn outcomes(collector: Collector) -> Collected {
+    collector.finish().into_iter().map(|document| (document.name, document.report)).collect()
 }
 
 fn names(report: &Result<Report, ReportError>) -> Vec<&str> {
@@ -111,7 +115,7 @@ fn what_unpacks_to_too_much_is_refused_without_being_unpacked() {
     }
     collector.line("-----END JUNIT REPORT-----");
     assert_eq!(collector.line("after"), Line::Ordinary);
-    let reports = collector.finish();
+    let reports = outcomes(collector);
     for (name, outcome) in &reports {
         assert_eq!(outcome, &Err(ReportError::TooLarge { limit: 1 << 20 }), "{name}");
     }

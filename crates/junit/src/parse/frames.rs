@@ -1,5 +1,6 @@
 //! What the elements mean, while they are open.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub(super) struct Builder<'a> {
     text_left: usize,
     suites_time: Option<Duration>,
     had_root: bool,
+    /// Suites that declare fewer test cases than they have.
+    counts_once: HashSet<Arc<str>>,
 }
 
 enum Frame {
@@ -79,6 +82,7 @@ impl<'a> Builder<'a> {
             text_left: limits.all_text,
             suites_time: None,
             had_root: false,
+            counts_once: HashSet::new(),
         }
     }
 
@@ -187,7 +191,7 @@ impl<'a> Builder<'a> {
         let cases = std::mem::take(&mut self.report.cases);
         let of_cases = cases.iter().filter_map(|case| case.time).reduce(Duration::saturating_add);
         self.report.time = self.report.time.or(self.suites_time).or(of_cases);
-        self.report.cases = fold(cases);
+        self.report.cases = fold(cases, &self.counts_once);
         if self.text_left == 0 {
             self.note("texts of later failures are left out: there are too many".into());
         }
@@ -302,6 +306,9 @@ impl<'a> Builder<'a> {
 
     fn close_suite(&mut self, suite: &Suite) {
         let Suite { path, declared, counted } = suite;
+        if declared[0].is_some_and(|declared| 0 < declared && declared < counted[0]) {
+            self.counts_once.insert(Arc::clone(path));
+        }
         for (declared, counted, what) in [(declared[0], counted[0], "test cases"), (declared[1], counted[1], "failures and errors")] {
             if let Some(declared) = declared.filter(|declared| *declared != counted) {
                 let of = if path.is_empty() { "the report".to_owned() } else { format!("suite `{path}`") };

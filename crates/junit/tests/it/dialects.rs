@@ -31,7 +31,7 @@ fn pytest() {
             ("test_xfail", Skipped, 1, false),
             ("test_fixture", Error, 1, false),
             ("test_both", Error, 2, false),
-            ("test_rerun", Passed, 2, false),
+            ("test_rerun", Passed, 2, true),
             ("tests.test_broken", Error, 1, false),
         ]
     );
@@ -47,7 +47,7 @@ fn pytest() {
     assert_eq!(case(&report, "test_xfail").detail.as_ref().expect("a detail").kind, "pytest.xfail");
     assert_eq!(case(&report, "test_both").output, None, "output is dropped unless asked for");
     assert_eq!(report.notes, ["suite `pytest` declares 8 test cases and has 10"]);
-    assert_eq!(summary("pytest"), "1 failed, 3 errors, 2 skipped of 8 in 2.3 s");
+    assert_eq!(summary("pytest"), "1 failed, 3 errors, 1 flaky, 2 skipped of 8 in 2.3 s");
     let keeping = Limits { output: 1000, ..Limits::default() };
     let kept = Report::parse(sample("pytest").as_bytes(), &keeping).expect("read");
     assert_eq!(case(&kept, "test_both").output.as_deref(), Some("onetwo"));

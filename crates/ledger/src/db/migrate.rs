@@ -20,6 +20,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 5, sql: include_str!("../../migrations/sqlite/0005_once.sql") },
     Migration { version: 6, sql: include_str!("../../migrations/sqlite/0006_commits.sql") },
     Migration { version: 7, sql: include_str!("../../migrations/sqlite/0007_access.sql") },
+    Migration { version: 8, sql: include_str!("../../migrations/sqlite/0008_tested.sql") },
 ];
 
 /// The newest format known here.

@@ -11,7 +11,7 @@ const MASK: &str = "••••";
 const MIN_CHARS: usize = 4;
 
 /// Finds secrets in text, in the forms in which they travel: as they are, in base64 (also as a part of something longer, as
-/// in an `Authorization` header), percent-encoded, and escaped in JSON. A secret of many lines is masked line by line.
+/// in an `Authorization` header), percent-encoded, and escaped in JSON and XML. A secret of many lines is masked line by line.
 #[derive(Clone, Default)]
 pub struct Masker {
     /// None when there is nothing to mask.
@@ -81,6 +81,11 @@ fn forms(value: &str) -> Vec<String> {
     }
     let mut forms = vec![value.to_owned(), percent(value, b"-._~"), percent(value, b"-._~").replace("%20", "+")];
     forms.push(percent(value, b"-._~/:@!$&'()*+,;="));
+    let xml = value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    for quote in ["&quot;", "&#34;"] {
+        forms.push(xml.replace('"', quote).replace('\'', if quote == "&#34;" { "&#39;" } else { "&apos;" }));
+    }
+    forms.push(xml);
     if let Ok(json) = serde_json::to_string(value) {
         forms.push(json.trim_matches('"').to_owned());
     }
@@ -138,6 +143,8 @@ mod tests {
             "https://x/?q=pa%20ss%22w%C3%B6rd%2F1&y",
             "q=pa+ss%22w%C3%B6rd%2F1",
             r#"{"token":"pa ss\"wörd/1"}"#,
+            "<failure message=\"pa ss&quot;wörd/1\"/>",
+            "<failure message=\"pa ss&#34;wörd/1\"/>",
         ] {
             let masked = masker.mask(line);
             assert!(masked.contains(MASK) && !masked.contains("rd"), "{masked}");

@@ -2,10 +2,11 @@
 //!
 //! `<directory>/<run>/<step>.log`, each line `<ms since 1970> <stream> <text>`. Secrets are masked before anything is
 //! written. Logs are for people: nothing is decided on them, and losing the last lines in a power cut is no harm, so
-//! they are not flushed to the platter like events are.
+//! they are not flushed to the platter like events are. Reports of tests lie beside them: see [`Kept`].
 
 mod mask;
 mod read;
+mod reports;
 mod write;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use crate::error::{Error, Result};
 
 pub use mask::Masker;
 pub use read::{Chunk, Follow, Found};
+pub use reports::{Kept, REPORT_BYTES_MAX};
 pub use write::{RunLog, StepLog};
 
 /// Who said a line.
@@ -65,11 +67,15 @@ pub struct Limits {
     pub run_bytes: u64,
     /// Of what comes after that, the last bytes, written when the step ends: a failure is told at the end.
     pub tail_bytes: usize,
+    /// Of the reports of one run's tests, packed: what comes after that is not kept.
+    pub run_report_bytes: u64,
+    /// Of the reports of all runs, packed: after that, the oldest go.
+    pub report_bytes: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { run_bytes: 16 * 1024 * 1024, tail_bytes: 64 * 1024 }
+        Self { run_bytes: 16 << 20, tail_bytes: 64 << 10, run_report_bytes: 64 << 20, report_bytes: 4 << 30 }
     }
 }
 
@@ -85,13 +91,15 @@ struct Inner {
     limits: Limits,
     /// Runs that are written to in this process, to wake those who follow them.
     open: Mutex<HashMap<RunId, Weak<write::Shared>>>,
+    /// What the reports of all runs take; none before they were looked at.
+    reports: Mutex<Option<u64>>,
 }
 
 impl Logs {
     /// The logs below a directory, which is made when the first line is written.
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>, limits: Limits) -> Self {
-        Self { inner: Arc::new(Inner { directory: directory.into(), limits, open: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { directory: directory.into(), limits, open: Mutex::default(), reports: Mutex::default() }) }
     }
 
     /// Opens a run's log for writing. A run that is resumed goes on where its log ends.
@@ -161,11 +169,12 @@ fn file_in(directory: &Path, step: &str) -> PathBuf {
     directory.join(format!("{}.log", encode(step)))
 }
 
-/// Bytes in a run's directory.
+/// Bytes of a run's log.
 fn written_in(directory: &Path) -> Result<u64> {
     let mut bytes = 0;
     for entry in files_in(directory)? {
-        bytes += entry.metadata().map_err(|error| Error::io("read", &entry.path(), &error))?.len();
+        let meta = entry.metadata().map_err(|error| Error::io("read", &entry.path(), &error))?;
+        bytes += if meta.is_file() { meta.len() } else { 0 };
     }
     Ok(bytes)
 }

@@ -44,7 +44,7 @@ fn what_a_step_said_is_read_back_line_by_line_with_moment_and_stream() {
 
 #[test]
 fn beyond_the_limit_only_the_last_lines_of_a_step_are_kept_and_the_log_says_so() {
-    let (_directory, logs) = logs(Limits { run_bytes: 200, tail_bytes: 60 });
+    let (_directory, logs) = logs(Limits { run_bytes: 200, tail_bytes: 60, ..Limits::default() });
     let log = logs.run(&run(), Masker::default()).unwrap();
     let mut step = log.step("compile").unwrap();
     for n in 0..100 {

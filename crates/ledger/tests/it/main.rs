@@ -12,6 +12,7 @@ mod outbox;
 mod properties;
 mod queue;
 mod support;
+mod tested;
 mod threads;
 mod upgrade;
 mod verify;

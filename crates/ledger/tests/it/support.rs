@@ -42,6 +42,7 @@ pub(crate) fn build(name: &str, number: u32) -> RunSpec {
         attempt: 1,
         work: Work::Build { source: SourceName::new("api").unwrap(), commit: commit(number), build_hash: "b1".into() },
         why: "the head has no image".into(),
+        after: None,
     }
 }
 
@@ -58,7 +59,7 @@ pub(crate) fn deploy(name: &str, target: &str, number: u32) -> RunSpec {
         only_jobs: false,
         takeover: false,
     };
-    RunSpec { id: run_id(name), attempt: 1, work: Work::Deploy(work), why: "a new image is there".into() }
+    RunSpec { id: run_id(name), attempt: 1, work: Work::Deploy(work), why: "a new image is there".into(), after: None }
 }
 
 pub(crate) fn change(name: &str, id: &str) -> RunSpec {
@@ -74,7 +75,7 @@ pub(crate) fn change(name: &str, id: &str) -> RunSpec {
         parts: Vec::new(),
         moved: Vec::new(),
     };
-    RunSpec { id: run_id(name), attempt: 1, work: Work::Change(spec), why: "its channels vouch".into() }
+    RunSpec { id: run_id(name), attempt: 1, work: Work::Change(spec), why: "its channels vouch".into(), after: None }
 }
 
 pub(crate) fn queued(spec: RunSpec) -> Event {

@@ -57,7 +57,7 @@ async fn a_ledger_of_the_first_format_is_brought_up_to_date_and_has_what_began_i
     ledger.append(None, "c", at(1), vec![queued(build("r1", 1)), started("r1"), finished("r1", failed())]).await.unwrap();
     ledger.close().await;
     drop(ledger);
-    let first = "DROP TABLE threads; DROP TABLE once; DROP TABLE commits; DROP TABLE sessions; DROP TABLE tokens;
+    let first = "DROP TABLE threads; DROP TABLE once; DROP TABLE commits; DROP TABLE sessions; DROP TABLE tokens; DROP TABLE tests; DROP TABLE test_runs;
                  DROP INDEX runs_by_finished; DROP INDEX runs_by_outcome; DROP INDEX steps_of_reports;
                  DELETE FROM ledger_format WHERE version > 1; DELETE FROM outbox WHERE event = 2;
                  UPDATE counted SET version = '0.1.0 rules 2'";

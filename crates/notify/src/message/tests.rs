@@ -70,9 +70,13 @@ fn failed(class: FailureClass) -> Outcome {
 }
 
 fn told(work: Work, outcome: Outcome, attempt: u32) -> Option<Message> {
+    told_after(None, work, outcome, attempt)
+}
+
+fn told_after(after: Option<FailureClass>, work: Work, outcome: Outcome, attempt: u32) -> Option<Message> {
     let id = RunId::new("build-api 1").unwrap();
     let at = Timestamp::from_millis(1_700_000_000_000);
-    let spec = RunSpec { id: id.clone(), attempt, work, why: "its channels vouch for 5f8f0e1.".into() };
+    let spec = RunSpec { id: id.clone(), attempt, work, why: "its channels vouch for 5f8f0e1.".into(), after };
     let run = Run {
         spec,
         state: RunState::Finished,
@@ -107,6 +111,16 @@ fn people_are_told_what_failed_where_why_and_what_happens_next() {
         text(told(Work::Delete { target: TargetId::new("4fd1").unwrap() }, failed(FailureClass::Own), 1)),
     ];
     insta::assert_snapshot!("failures", all.join("\n\n"));
+}
+
+#[test]
+fn a_pass_after_flaky_tests_failed_is_told_as_a_retried_one_and_any_other_is_not() {
+    let deployed = || Outcome::Deployed { digests: BTreeMap::new() };
+    let title = |after| told_after(after, deploy(vec![voucher()], true), deployed(), 2).unwrap().title;
+    assert!(title(Some(FailureClass::Flaky)).ends_with(", as a retried pass"), "{}", title(Some(FailureClass::Flaky)));
+    for after in [None, Some(FailureClass::Environment), Some(FailureClass::Own)] {
+        assert!(!title(after).contains("retried"), "{after:?}");
+    }
 }
 
 #[test]

@@ -102,7 +102,7 @@ pub(crate) fn town_of(hidden: &Hidden, rooms: Vec<Room>) -> Settings {
 
 async fn run(ledger: &Ledger, name: String, attempt: u32, work: Work, outcome: Outcome) {
     let id = RunId::new(name).unwrap();
-    let spec = RunSpec { id: id.clone(), attempt, work, why: "it is wanted".into() };
+    let spec = RunSpec { id: id.clone(), attempt, work, why: "it is wanted".into(), after: None };
     ledger.append(None, "test", at(1_000), vec![Event::RunQueued(spec), Event::RunStarted { run: id.clone() }]).await.unwrap();
     ledger.append(None, "test", at(63_000), vec![Event::RunFinished { run: id, outcome }]).await.unwrap();
 }

@@ -45,7 +45,7 @@ pub(super) fn run(out: &mut Out, dice: &mut Dice, at: Timestamp, cause: Option<u
     name.truncate(52);
     let run = RunId::new(format!("{}-{hash}", name.trim_end_matches('-'))).expect("names are sound");
     let steps = steps(&order);
-    let spec = RunSpec { id: run.clone(), attempt: order.attempt, work: order.work, why: order.why };
+    let spec = RunSpec { id: run.clone(), attempt: order.attempt, work: order.work, why: order.why, after: None };
     let queued = out.event(at, cause, "planner", Event::RunQueued(spec));
     let mut now = later(at, dice.around(120));
     let started = out.event(now, Some(queued), "worker-1", Event::RunStarted { run: run.clone() });

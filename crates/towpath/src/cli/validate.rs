@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use towpath_catalog::{Loaded, Severity, load, render};
+use towpath_catalog::{Loaded, Severity, load, quarantines_due, render};
+use towpath_runs::world::Clock;
 
 use super::context::{Context, config_files};
 use crate::exit::Exit;
@@ -39,7 +40,8 @@ enum Format {
 
 pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
     let path = root(context, args.path.as_deref())?;
-    let loaded = load(config_files(&path)?);
+    let mut loaded = load(config_files(&path)?);
+    loaded.diagnostics.extend(quarantines_due(&loaded.catalog, Clock::system().now()));
     let usual = if context.out.terminal { Format::Terminal } else { Format::Lines };
     let format = args.format.unwrap_or(usual);
     let text = match format {

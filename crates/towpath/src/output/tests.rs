@@ -68,6 +68,7 @@ fn run(state: &str, message: Option<&str>) -> RunView {
         started_at: (state != "queued").then(|| at(89)),
         finished_at: (state == "failed").then(|| at(40)),
         class: (state == "failed").then_some(FailureClass::Own),
+        retried: false,
         message: message.map(Into::into),
         steps: Vec::new(),
     }

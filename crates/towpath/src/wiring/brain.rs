@@ -12,7 +12,8 @@ use towpath_control::request::{
 use towpath_control::view::{
     Accepted, BoardFilter, BoardView, ChangeDetail, ChangeFilter, ChangeView, CompareRequest, CompareView, ExplainView, Finding,
     GraphFilter, GraphView, HistoryLine, ImageFilter, ImageView, IncidentView, InsightFilter, InsightView, NamespaceFilter, NamespaceView,
-    PageView, PlanView, PoolView, Problem, PulseView, ReleaseView, ReservationView, RunDetail, RunView, StatusView, WhyView,
+    PageView, PlanView, PoolView, Problem, PulseView, ReleaseView, ReportFile, ReservationView, RunDetail, RunReportsFilter,
+    RunReportsView, RunView, StatusView, TestDetail, TestFilter, TestLine, WhyView,
 };
 use towpath_control::{Scope, Sight};
 use towpath_ledger::EventFilter;
@@ -153,6 +154,22 @@ impl Brain for Wired {
 
     fn compare(&self, sight: Sight, asked: CompareRequest) -> Answer<'_, CompareView> {
         Box::pin(self.control.compare(sight, asked))
+    }
+
+    fn run_reports(&self, sight: Sight, run: String, filter: RunReportsFilter) -> Answer<'_, RunReportsView> {
+        Box::pin(self.control.run_reports(sight, run, filter))
+    }
+
+    fn report_file(&self, sight: Sight, run: String, hash: String) -> Answer<'_, ReportFile> {
+        Box::pin(self.control.report_file(sight, run, hash))
+    }
+
+    fn tests(&self, sight: Sight, filter: TestFilter) -> Answer<'_, PageView<TestLine>> {
+        Box::pin(self.control.tests(sight, filter))
+    }
+
+    fn test(&self, sight: Sight, id: String) -> Answer<'_, TestDetail> {
+        Box::pin(self.control.test(sight, id))
     }
 
     fn insight(&self, sight: Sight, asked: InsightFilter) -> Answer<'_, InsightView> {

@@ -8,11 +8,11 @@ use towpath_control::view::Finding;
 use towpath_domain::RunId;
 use towpath_engine::Work;
 use towpath_ibutsu::{Clock, Delivery, IbutsuSettings, Limits, Metadata, Token, Upload, UploadSource, Uploader};
-use towpath_junit::{Case, Detail, Outcome, Report};
+use towpath_junit::Report;
 use towpath_ledger::Run;
 use towpath_ledger::logs::Logs;
 use towpath_notify::Names as _;
-use towpath_runs::{KeptReport, KeptTest, REPORTS_STEP, World};
+use towpath_runs::{KeptReport, REPORTS_STEP, World, kept_reports_within};
 use towpath_secrets::{Request, SecretStore};
 
 use super::names::CatalogNames;
@@ -22,6 +22,9 @@ use crate::config::outside::Credential;
 
 /// How long the server may take to say how it is.
 const LOOK_WITHIN: Duration = Duration::from_secs(20);
+
+/// How much of a test's output goes along, in bytes.
+const OUTPUT: usize = 256 << 10;
 
 /// How much is read of a log at a time, in bytes.
 const CHUNK: u64 = 1 << 20;
@@ -93,9 +96,13 @@ impl UploadSource for Ended {
 impl Ended {
     async fn read(&self, run: &RunId) -> Result<Option<Upload>, String> {
         let (ledger, told) = (&self.world.ledger, |error: towpath_ledger::Error| error.to_string());
-        let Some(kept) = ledger.step_output(run, REPORTS_STEP).await.map_err(told)? else { return Ok(None) };
-        let kept: Vec<KeptReport> =
-            serde_json::from_value(kept).map_err(|error| format!("its reports were kept in another form: {error}"))?;
+        let Some(noted) = ledger.step_output(run, REPORTS_STEP).await.map_err(told)? else { return Ok(None) };
+        let noted = noted.as_array().map_or(0, Vec::len);
+        if noted == 0 {
+            return Ok(None);
+        }
+        let limits = towpath_junit::Limits { output: OUTPUT, ..towpath_junit::Limits::default() };
+        let kept = kept_reports_within(ledger, &self.world.logs, run, limits).await.map_err(|error| error.to_string())?;
         if self.world.current().commit.is_none() {
             return Err("the config repository has not been read yet".to_owned());
         }
@@ -103,10 +110,10 @@ impl Ended {
         let (logs, id) = (self.world.logs.clone(), run.spec.id.clone());
         // A long log takes a while.
         let artifacts = tokio::task::spawn_blocking(move || files(&logs, &id)).await.map_err(|error| error.to_string())?.map_err(told)?;
-        Ok(Some(self.upload_of(&run, kept, artifacts)))
+        Ok(Some(self.upload_of(&run, noted, kept, artifacts)))
     }
 
-    fn upload_of(&self, run: &Run, kept: Vec<KeptReport>, artifacts: Vec<(String, Vec<u8>)>) -> Upload {
+    fn upload_of(&self, run: &Run, noted: usize, kept: Vec<KeptReport>, mut artifacts: Vec<(String, Vec<u8>)>) -> Upload {
         let names = CatalogNames(Arc::clone(&self.world));
         let (subject, about) = (run.subject(), names.about(&run.spec.work));
         let target = match &run.spec.work {
@@ -115,7 +122,7 @@ impl Ended {
         };
         let component = target.as_ref().and_then(|target| target.source.as_ref().map(ToString::to_string));
         let started = run.started_at.unwrap_or(run.queued_at);
-        let (reports, notes) = reports(kept);
+        let (reports, notes) = reports(noted, kept, &mut artifacts);
         Upload {
             run: run.spec.id.clone(),
             title: names.title(&subject).unwrap_or_else(|| run.spec.id.to_string()),
@@ -137,33 +144,22 @@ impl Ended {
     }
 }
 
-/// What is kept of reports, as reports, and what is not kept of them.
-fn reports(kept: Vec<KeptReport>) -> (Vec<(String, Report)>, Vec<String>) {
+/// The reports that can be read, and what is missing of the others. Each file goes along as it was.
+fn reports(noted: usize, kept: Vec<KeptReport>, files: &mut Vec<(String, Vec<u8>)>) -> (Vec<(String, Report)>, Vec<String>) {
     let mut notes = Vec::new();
-    let reports = kept.into_iter().map(|report| {
-        let all = u64::from(report.passed) + u64::from(report.failed) + u64::from(report.skipped);
-        let missing = all.saturating_sub(report.tests.len() as u64);
-        if missing > 0 {
-            notes.push(format!(
-                "{}: {missing} of its {all} tests were not kept, and are not here; failed ones were kept first",
-                report.name
-            ));
+    let gone = noted.saturating_sub(kept.len());
+    if gone > 0 {
+        notes.push(format!("{gone} of the run's {noted} reports are not kept any more, and are not here"));
+    }
+    let mut reports = Vec::new();
+    for one in kept {
+        match one.report {
+            Ok(report) => reports.push((one.name.clone(), report)),
+            Err(error) => notes.push(format!("{} cannot be read: {error}", one.name)),
         }
-        (report.name, Report { cases: report.tests.into_iter().map(case).collect(), ..Report::default() })
-    });
-    (reports.collect(), notes)
-}
-
-fn case(kept: KeptTest) -> Case {
-    let (class, name) = kept.name.split_once(" › ").unwrap_or(("", &kept.name));
-    let outcome = match kept.state.as_str() {
-        "failed" => Outcome::Failed,
-        "skipped" => Outcome::Skipped,
-        _ => Outcome::Passed,
-    };
-    let detail = kept.message.map(|message| Detail { message, ..Detail::default() });
-    let time = kept.took_ms.map(Duration::from_millis);
-    Case { class: class.to_owned(), name: name.to_owned(), outcome, detail, time, attempts: 1, ..Case::default() }
+        files.push((one.name, one.raw));
+    }
+    (reports, notes)
 }
 
 /// The run's log, a file for each step.
@@ -189,25 +185,24 @@ fn files(logs: &Logs, run: &RunId) -> towpath_ledger::Result<Vec<(String, Vec<u8
 
 #[cfg(test)]
 mod tests {
+    use towpath_domain::Digest;
+
     use super::*;
 
     #[test]
-    fn what_is_kept_of_a_report_is_told_and_what_is_not_is_said() {
-        let test = |name: &str, state: &str, message: Option<&str>| KeptTest {
+    fn what_is_kept_of_reports_is_told_and_what_is_not_is_said() {
+        let kept = |name: &str, text: &str| KeptReport {
             name: name.into(),
-            state: state.into(),
-            took_ms: Some(1250),
-            message: message.map(Into::into),
+            hash: format!("sha256:{}", "a".repeat(64)).parse::<Digest>().unwrap(),
+            report: Report::parse(text.as_bytes(), &towpath_junit::Limits::default()),
+            raw: text.as_bytes().to_vec(),
         };
-        let tests =
-            vec![test("shop › sells › twice", "failed", Some("no such button")), test("opens", "passed", None), test("x", "skipped", None)];
-        let kept = KeptReport { name: "junit.xml".into(), passed: 1001, failed: 1, skipped: 1, tests };
-        let (reports, notes) = reports(vec![kept]);
-        assert_eq!(notes, ["junit.xml: 1000 of its 1003 tests were not kept, and are not here; failed ones were kept first"]);
-        let cases = &reports[0].1.cases;
-        assert_eq!((cases[0].class.as_str(), cases[0].name.as_str(), cases[0].outcome), ("shop", "sells › twice", Outcome::Failed));
-        assert_eq!(cases[0].detail.as_ref().unwrap().message, "no such button");
-        assert_eq!((cases[1].class.as_str(), cases[1].name.as_str(), cases[1].time), ("", "opens", Some(Duration::from_millis(1250))));
-        assert_eq!(cases[2].outcome, Outcome::Skipped);
+        let mut files = vec![("deploy.log".to_owned(), Vec::new())];
+        let all = vec![kept("a.xml", "<testsuite><testcase name=\"x\"/></testsuite>"), kept("b.xml", "<html/>")];
+        let (reports, notes) = reports(3, all, &mut files);
+        assert_eq!(reports.iter().map(|(name, report)| (name.as_str(), report.cases.len())).collect::<Vec<_>>(), [("a.xml", 1)]);
+        assert_eq!(notes[0], "1 of the run's 3 reports are not kept any more, and are not here");
+        assert!(notes[1].starts_with("b.xml cannot be read: "), "{notes:?}");
+        assert_eq!(files.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["deploy.log", "a.xml", "b.xml"]);
     }
 }

@@ -29,6 +29,7 @@ mod signed;
 mod signed_in;
 mod targets;
 mod telling;
+mod tested;
 mod train;
 mod trouble;
 mod validate;

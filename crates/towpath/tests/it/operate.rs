@@ -12,7 +12,7 @@ use crate::harness::Place;
 use crate::installation::{Installation, PRODUCTION, TESTS};
 
 /// An answer's status and body.
-fn get(address: &str, path: &str) -> Option<(u16, String)> {
+pub fn get(address: &str, path: &str) -> Option<(u16, String)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     towpath_testbed::init();
     runtime.block_on(async {
@@ -21,7 +21,7 @@ fn get(address: &str, path: &str) -> Option<(u16, String)> {
     })
 }
 
-fn address(it: &Installation) -> Option<String> {
+pub fn address(it: &Installation) -> Option<String> {
     let file: Value = serde_json::from_slice(&std::fs::read(it.path(".towpath/server.json")).ok()?).ok()?;
     Some(file["address"].as_str()?.to_owned())
 }

@@ -60,6 +60,7 @@ fn run(state: &str) -> RunView {
         started_at: None,
         finished_at: None,
         class: None,
+        retried: false,
         message: (state == "failed").then(|| "make: no rule".into()),
         steps: Vec::new(),
     }

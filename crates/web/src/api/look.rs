@@ -99,6 +99,6 @@ pub(super) async fn insight(State(shared): State<Shared>, caller: Caller, Query(
     Ok(Json(shared.brain.insight(caller.sight(), filter).await?))
 }
 
-fn optional_limit(limit: Option<u32>) -> Result<(), Refusal> {
+pub(super) fn optional_limit(limit: Option<u32>) -> Result<(), Refusal> {
     limit.map_or(Ok(()), check_limit)
 }

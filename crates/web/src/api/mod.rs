@@ -13,6 +13,7 @@ mod operations;
 mod read;
 mod reader;
 mod stream;
+mod tested;
 mod tokens;
 mod write;
 

@@ -7,11 +7,12 @@ use towpath_control::request::{
 use towpath_control::view::{
     Accepted, BoardFilter, BoardView, ChangeDetail, ChangeFilter, ChangeView, CompareRequest, CompareView, ExplainView, Finding,
     GraphFilter, GraphView, HistoryLine, ImageFilter, ImageView, IncidentView, InsightFilter, InsightView, NamespaceFilter, NamespaceView,
-    PageView, PlanView, PoolView, ReleaseView, ReservationView, RunDetail, RunView, StatusView, WhyView,
+    PageView, PlanView, PoolView, ReleaseView, ReservationView, RunDetail, RunReportsFilter, RunReportsView, RunView, StatusView,
+    TestDetail, TestFilter, TestLine, WhyView,
 };
 
 use super::operation::Operation;
-use super::{badge, history, look, read, stream, tokens, write};
+use super::{badge, history, look, read, stream, tested, tokens, write};
 use crate::auth::{MadeToken, NewToken, TokenView};
 use crate::query::{BackupRequest, LogPage, RunFilter};
 
@@ -72,6 +73,20 @@ fn looks() -> Vec<Operation> {
             .query::<read::LogsQuery>()
             .answers::<LogPage>()
             .refuses(&["unknown-run", "ambiguous-run"]),
+        Operation::get("/runs/{id}/reports", "runReports", tested::of_run)
+            .says("look", "Reports of a run's tests", "The reports with their counts, and a page of their tests: failed ones first, then flaky ones, each with what it said, and what is known of a failure.")
+            .query::<RunReportsFilter>()
+            .answers::<RunReportsView>()
+            .refuses(&["unknown-run", "ambiguous-run", "bad-cursor"]),
+        Operation::get("/runs/{id}/reports/file", "reportFile", tested::file)
+            .says("look", "A report's file", "The JUnit XML as it was found, but for secrets, for as long as it is kept.")
+            .query::<tested::FileQuery>()
+            .answers_as::<String>(200, "application/xml")
+            .refuses(&["unknown-run", "ambiguous-run", "unknown-report"]),
+        Operation::get("/tests/{id}", "test", tested::test)
+            .says("look", "A test", "How a test stands, and its last times: how each ended, of which run, commit and tree. A test is named by its stable id.")
+            .answers::<TestDetail>()
+            .refuses(&["unknown-test"]),
         Operation::get("/explain", "explain", read::explain)
             .says("look", "The story of something", "What happened to a commit, target, channel, run or change, and what is being waited for.")
             .query::<read::ExplainQuery>()
@@ -123,6 +138,11 @@ fn lists() -> Vec<Operation> {
             .query::<ImageFilter>()
             .answers::<PageView<ImageView>>()
             .refuses(&["bad-cursor"]),
+        Operation::get("/tests", "tests", tested::tests)
+            .says("lists", "Tests", "Tests over their runs: flaky ones first, the most often found first, then failing ones, then by name.")
+            .query::<TestFilter>()
+            .answers::<PageView<TestLine>>()
+            .refuses(&["bad-cursor", "unknown-state"]),
         Operation::get("/incidents", "incidents", look::incidents)
             .says("lists", "Incidents", "Failures that people must see: open ones first, then those that were mended of late.")
             .answers::<Vec<IncidentView>>(),

@@ -17,6 +17,7 @@ pub(crate) enum Nav {
     Board,
     Graph,
     Runs,
+    Tests,
     Changes,
     Incidents,
     Images,
@@ -30,10 +31,11 @@ pub(crate) enum Nav {
 }
 
 /// The navigation, in its order.
-const NAVIGATION: [(Nav, &str, &str); 11] = [
+const NAVIGATION: [(Nav, &str, &str); 12] = [
     (Nav::Board, "/", "Board"),
     (Nav::Graph, "/graph", "Graph"),
     (Nav::Runs, "/runs", "Runs"),
+    (Nav::Tests, "/tests", "Tests"),
     (Nav::Changes, "/changes", "Changes"),
     (Nav::Incidents, "/incidents", "Incidents"),
     (Nav::Images, "/images", "Images"),

@@ -86,8 +86,13 @@ pub(super) async fn page(
         stations,
         days: view.days,
         tests: [
-            Tests { title: "Slowest tests", none: "No run reported tests in this time.", rows: view.slow_tests },
-            Tests { title: "Flakiest tests", none: "No test passed and failed on the same commit in this time.", rows: view.flaky_tests },
+            Tests { title: "Slowest tests", none: "No run reported tests in this time.", flakes: false, rows: view.slow_tests },
+            Tests {
+                title: "Flakiest tests",
+                none: "No test passed and failed on the same tree in this time.",
+                flakes: true,
+                rows: view.flaky_tests,
+            },
         ],
     }))
 }
@@ -116,6 +121,8 @@ struct Station {
 struct Tests {
     title: &'static str,
     none: &'static str,
+    /// Says how often each was flaky.
+    flakes: bool,
     rows: Vec<TestView>,
 }
 

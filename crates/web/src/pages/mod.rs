@@ -26,6 +26,7 @@ mod run;
 mod runs;
 pub(crate) mod sent;
 pub(crate) mod sign_in;
+mod tested;
 mod tokens;
 mod why;
 mod wording;
@@ -64,6 +65,8 @@ pub(crate) fn list() -> Vec<Route> {
         (Method::GET, "/runs", get(runs::page)),
         (Method::GET, "/runs/{id}", get(run::page)),
         (Method::GET, "/runs/{id}/log", get(log::more)),
+        (Method::GET, "/tests", get(tested::page)),
+        (Method::GET, "/tests/{id}", get(tested::one)),
         (Method::GET, "/graph", get(graph::page)),
         (Method::GET, "/changes", get(changes::page)),
         (Method::GET, "/changes/{id}", get(changes::one)),

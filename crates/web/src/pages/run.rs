@@ -55,11 +55,23 @@ impl RunPage<'_> {
     }
 
     fn fails<'r>(&self, report: &'r ReportView) -> impl Iterator<Item = &'r CaseView> {
-        report.tests.iter().filter(|test| test.state == "failed")
+        report.tests.iter().filter(|test| is_told(test))
     }
 
     fn others<'r>(&self, report: &'r ReportView) -> impl Iterator<Item = &'r CaseView> {
-        report.tests.iter().filter(|test| test.state != "failed").take(PASSED_MAX)
+        report.tests.iter().filter(|test| !is_told(test)).take(PASSED_MAX)
+    }
+
+    /// What is known of a test's failure, in few words.
+    fn told(&self, test: &CaseView) -> Option<&'static str> {
+        match test.mark.as_deref() {
+            Some("quarantined") => Some("quarantined: does not count"),
+            Some("known-flaky") => Some("known flaky"),
+            Some("new") => Some("new failure"),
+            Some("failing") => Some("fails since earlier"),
+            _ if test.flaky => Some("passed at a later try"),
+            _ => None,
+        }
     }
 
     /// How many tests are not listed.
@@ -76,6 +88,11 @@ impl RunPage<'_> {
             _ => "failed",
         }
     }
+}
+
+/// Whether people are shown all of it: it failed, or did not pass at once.
+fn is_told(test: &CaseView) -> bool {
+    test.state == "failed" || test.flaky
 }
 
 /// The page.

@@ -189,6 +189,7 @@ mod tests {
             started_at: None,
             finished_at: None,
             class: None,
+            retried: false,
             message: None,
             steps: Vec::new(),
         };

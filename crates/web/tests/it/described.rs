@@ -1,6 +1,6 @@
 //! What the API says of itself, and what it says around its answers.
 
-use towpath_control::view::HistoryLine;
+use towpath_control::view::{HistoryLine, ReportFile};
 use towpath_domain::Timestamp;
 use towpath_web::fake::Shown;
 
@@ -73,7 +73,13 @@ async fn lists_come_in_pages() {
     server.get("/api/v1/history?limit=1&cursor=41").await;
     assert!(server.brain.asked().last().unwrap().contains("cursor: Some(\"41\")"));
     assert_eq!(server.get("/api/v1/runs").await.json()["next"], "41");
-    for path in ["/api/v1/changes?limit=0", "/api/v1/images?limit=1001", "/api/v1/history?limit=0"] {
+    for path in [
+        "/api/v1/changes?limit=0",
+        "/api/v1/images?limit=1001",
+        "/api/v1/tests?limit=0",
+        "/api/v1/runs/x/reports?limit=0",
+        "/api/v1/history?limit=0",
+    ] {
         assert_eq!(server.get(path).await.problem(), "bad-query", "{path}");
     }
 }
@@ -115,4 +121,23 @@ fn why() -> towpath_control::view::WhyView {
         "actions": [], "usuallyMs": null, "runs": [], "story": [],
     }))
     .unwrap()
+}
+
+#[tokio::test]
+async fn a_reports_file_is_saved_by_browsers_and_shown_by_none() {
+    let content = b"<testsuite name=\"<script>alert(1)</script>\"/>".to_vec();
+    let report_file = Some(ReportFile { name: "TEST-a\".xml\r\nset-cookie: x".into(), content });
+    let server = server(ANY, Shown { report_file, ..Shown::default() }).await;
+    let said = server.get("/api/v1/runs/r1/reports/file?hash=ab").await;
+    assert_eq!(said.status, 200, "{said:?}");
+    for line in [
+        "content-type: application/xml",
+        "content-disposition: attachment; filename=\"test-a_.xml__set-cookie__x\"",
+        "content-security-policy: default-src 'none'; sandbox",
+        "x-content-type-options: nosniff",
+    ] {
+        assert!(said.head.contains(line), "{line}: {}", said.head);
+    }
+    assert!(server.brain.asked().last().unwrap().starts_with("report_file \"r1\" \"ab\""));
+    assert_eq!(server.get("/api/v1/runs/r1/reports/file").await.problem(), "bad-query");
 }

@@ -129,6 +129,7 @@ pub fn run(id: &str, kind: &str, subject: &str, state: &str, before: i64) -> Run
         started_at: Some(ago(before - 2_000)),
         finished_at: (state != "running").then(|| ago(before - 40_000)),
         class: None,
+        retried: false,
         message: None,
         steps: Vec::new(),
     }
@@ -268,10 +269,12 @@ pub fn insight() -> InsightView {
         working: spread(140, working * minute / 10, working * minute / 4),
     };
     let test = |target: &str, name: &str, runs, failures, median_ms| TestView {
+        id: Some("5f8f0e1d2c3b4a596877".into()),
         target: target.into(),
         name: name.into(),
         runs,
         failures,
+        flakes: failures / 3,
         median_ms,
         run: run_id("deploy-3c11"),
     };

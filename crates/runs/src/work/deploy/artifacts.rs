@@ -8,11 +8,12 @@ use towpath_cluster::ObjectKey;
 use towpath_cluster::artifacts::{Asked, Claim, PodUser, REPORTS, REPORTS_VOLUME};
 use towpath_domain::FailureClass;
 use towpath_engine::DeployWork;
-use towpath_junit::{Limits, Report, ReportError};
+use towpath_junit::{Document, Limits};
 use towpath_template::objects;
 
 use super::listen::Listener;
 use crate::journal::{Journal, Stop};
+use crate::tested::keep::FoundReport;
 use crate::world::{TestArtifacts, World};
 
 /// The most places that are named in the log.
@@ -26,7 +27,7 @@ pub(super) struct Expected {
     /// The run is of tests, and nothing but tests.
     only_tests: bool,
     /// `Job`s and `ClowdJobInvocation`s.
-    tests: Vec<ObjectKey>,
+    pub(super) tests: Vec<ObjectKey>,
     volumes: Vec<InVolume>,
 }
 
@@ -41,8 +42,8 @@ struct InVolume {
 /// What was found beside the log. Reports in volumes come by the log, too.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// Reports by their names.
-    pub(super) reports: Vec<(String, Result<Report, ReportError>)>,
+    /// Reports.
+    pub(super) reports: Vec<FoundReport>,
     /// Why not everything could be looked at that may hold a report.
     pub(super) trouble: Vec<String>,
     /// Where was looked, for people.
@@ -123,16 +124,17 @@ async fn from_bucket(
     }
     found.trouble.extend(trouble.iter().map(ToString::to_string));
     let mut read = Vec::new();
-    for (_, file) in files {
+    for (place, file) in files {
         match file.content {
-            Ok(content) => read.push((file.name, content)),
+            Ok(content) => read.push((place.to_string(), file.name, content)),
             Err(error) => found.trouble.push(error.to_string()),
         }
     }
     // Megabytes of XML keep a thread busy that others wait for.
     let parsed = tokio::task::spawn_blocking(move || {
         let limits = Limits::default();
-        read.into_iter().map(|(name, content)| (name, Report::parse(&content, &limits))).collect::<Vec<_>>()
+        let found = |(from, name, content)| FoundReport { from, document: Document::read(name, content, &limits) };
+        read.into_iter().map(found).collect::<Vec<_>>()
     });
     match parsed.await {
         Ok(reports) => found.reports.extend(reports),

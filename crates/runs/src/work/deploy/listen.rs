@@ -5,8 +5,9 @@ use std::sync::{Mutex, PoisonError};
 
 use towpath_cluster::artifacts::COLLECTOR;
 use towpath_cluster::{LogLine, Observer, Progress};
-use towpath_junit::{Collector, Limits, Report, ReportError};
+use towpath_junit::{Collector, Limits};
 
+use crate::tested::keep::FoundReport;
 use crate::world::LogSink;
 
 /// The step that waits.
@@ -27,9 +28,12 @@ impl Listener {
     }
 
     /// The reports that were printed.
-    pub(super) fn printed(&self) -> Vec<(String, Result<Report, ReportError>)> {
+    pub(super) fn printed(&self) -> Vec<FoundReport> {
         let collectors = std::mem::take(&mut *self.collectors.lock().unwrap_or_else(PoisonError::into_inner));
-        collectors.into_values().flat_map(Collector::finish).collect()
+        let found = |(from, collector): (String, Collector)| {
+            collector.finish().into_iter().map(move |document| FoundReport { from: from.clone(), document })
+        };
+        collectors.into_iter().flat_map(found).collect()
     }
 
     /// The pods of tests whose containers have begun, also those that only a worker before this one saw.
@@ -103,8 +107,8 @@ mod tests {
     }
 
     fn outcomes(listener: &Listener) -> Vec<(String, Vec<Outcome>)> {
-        let printed = listener.printed().into_iter();
-        printed.map(|(name, report)| (name, report.unwrap().cases.iter().map(|case| case.outcome).collect())).collect()
+        let printed = listener.printed().into_iter().map(|found| found.document);
+        printed.map(|document| (document.name, document.report.unwrap().cases.iter().map(|case| case.outcome).collect())).collect()
     }
 
     #[test]

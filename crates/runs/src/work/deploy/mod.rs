@@ -2,12 +2,12 @@
 
 mod artifacts;
 mod bits;
-pub(crate) mod kept;
 mod listen;
 mod memory;
 pub(crate) mod preview;
 mod reports;
 mod secrets;
+mod wait;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,15 +15,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use towpath_catalog::{Catalog, Target};
-use towpath_cluster::{ObjectKey, Owner, Reason, Scope, WaitFailure};
-use towpath_domain::{CommitId, Digest, FailureClass, ImageRef, RunId, Span, TargetId, Timestamp};
+use towpath_cluster::{ObjectKey, Owner, Scope};
+use towpath_domain::{CommitId, RunId, TargetId, Timestamp};
 use towpath_engine::{DeployWork, Event, Outcome, RenderOutcome, Subject};
 use towpath_secrets::SecretValue;
 use towpath_template::Recorded;
 
 use crate::journal::{Journal, Stop};
 use crate::render;
-use crate::work::memory::{amount, ran_out};
+use crate::work::memory::amount;
 use crate::world::{Snapshot, World};
 
 /// What the first step finds: values are drawn once a run, and kept.
@@ -70,8 +70,8 @@ pub(crate) async fn run(world: &World, journal: &Journal, work: &DeployWork) -> 
     let applied: Option<Applied> = journal.step("apply", || apply(world, journal, &target, work, &pinned)).await?;
     let given = given(&target, work, &pinned, applied.as_ref().and_then(|applied| applied.memory));
     let since = applied.map(|applied| applied.at);
-    let waiting = Waiting { keys: &keys, digests: &digests, objects: &given, since, expected: &expected };
-    let running = journal.step(listen::STEP, || wait(world, journal, &target, work, waiting)).await?;
+    let waiting = wait::Waiting { keys: &keys, digests: &digests, objects: &given, since, expected: &expected };
+    let running = journal.step(listen::STEP, || wait::wait(world, journal, &target, work, waiting)).await?;
     journal.step("prune", || prune(world, journal, &target, work, &keys)).await?;
     Ok(Outcome::Deployed { digests: running })
 }
@@ -223,90 +223,6 @@ fn predecessors<'a>(snapshot: &Snapshot, target: &Target, owners: impl Iterator<
     gone.sort();
     gone.dedup();
     gone
-}
-
-/// What is waited for.
-struct Waiting<'a> {
-    keys: &'a [ObjectKey],
-    digests: &'a BTreeMap<ImageRef, Digest>,
-    /// As they were applied.
-    objects: &'a [Value],
-    /// When it was applied; none in the journal of an older version.
-    since: Option<Timestamp>,
-    /// What the tests leave beside their logs.
-    expected: &'a artifacts::Expected,
-}
-
-async fn wait(
-    world: &World,
-    journal: &Journal,
-    target: &Arc<Target>,
-    work: &DeployWork,
-    waiting: Waiting<'_>,
-) -> Result<BTreeMap<ImageRef, Digest>, Stop> {
-    let cluster = world.clusters.get(&target.cluster);
-    let listener = listen::Listener::new(journal.sink());
-    let spent = waiting.since.map_or(Span::from_secs(0), |since| world.clock.now().since(since));
-    let within = target.saas_file.timeout.to_std().saturating_sub(spent.to_std());
-    let waited = cluster.wait(&target.namespace, waiting.keys, journal.run(), within, &listener).await;
-    // Whatever is of another run is that one's to look at.
-    let is_ours = waited.as_ref().err().is_none_or(|failure| failure.reason != Reason::Superseded);
-    let found = match is_ours {
-        true => artifacts::collect(world, journal, target, waiting.expected, &listener).await,
-        false => artifacts::Found::default(),
-    };
-    let printed = listener.printed();
-    kept::keep(journal, &printed, &found.reports).await?;
-    let reports = reports::Reports::of(printed, found, waiting.expected.required);
-    for line in reports.iter().flat_map(|reports| &reports.lines) {
-        journal.note(line);
-    }
-    let ready = match waited {
-        Ok(ready) => ready,
-        Err(failure) => {
-            let stop = failed(journal, &failure, reports.as_ref());
-            let limit = memory::limit(waiting.objects, &failure.object.name);
-            return Err(match limit.filter(|_| work.only_jobs && failure.reason == Reason::OutOfMemory) {
-                Some(limit) => ran_out(world, journal, Subject::Target(target.id.clone()), limit, &failure.object).await,
-                None => stop,
-            });
-        }
-    };
-    for note in &ready.notes {
-        journal.note(note);
-    }
-    let running = bits::as_wanted(world, waiting.digests, &ready.digests).await?;
-    if work.only_jobs {
-        still_what_was_tested(world, work)?;
-        bits::are_under_test(world, work).await?;
-    }
-    if let Some(bad) = reports.and_then(|reports| reports.verdict) {
-        return Err(bad);
-    }
-    if work.only_jobs
-        && let Some(unread) = ready.unread.first()
-    {
-        let text = format!("inconclusive: it ended well, but a report may be missing: {unread} could not be read");
-        return Err(Stop::failed(FailureClass::Environment, text));
-    }
-    Ok(running)
-}
-
-/// What did not become well, as the run's end; what the cluster knows of it goes into the log before anything is gone.
-fn failed(journal: &Journal, failure: &WaitFailure, reports: Option<&reports::Reports>) -> Stop {
-    for event in &failure.events {
-        journal.note(format!("event: {event}"));
-    }
-    for line in &failure.log_tail {
-        journal.output("pod", line);
-    }
-    if let Some(bad) = reports.and_then(|reports| reports.named_failures()).filter(|_| failure.class == FailureClass::Own) {
-        return Stop::own(format!("{failure}; {bad}"));
-    }
-    let said: Vec<&str> = failure.log_tail.iter().map(String::as_str).filter(|line| !line.trim().is_empty()).collect();
-    let tail = said.get(said.len().saturating_sub(3)..).unwrap_or_default().join(" | ");
-    let last = if tail.is_empty() { String::new() } else { format!("; it last said: {tail}") };
-    Stop::failed(failure.class, format!("{failure}{last}"))
 }
 
 /// A test says something only of what ran from its beginning to its end.

@@ -1,13 +1,33 @@
 //! What the reports of tests say, wherever they were found. Pure.
 
 use towpath_domain::FailureClass;
+use towpath_engine::TestRules;
 use towpath_junit::{FailedCase, Report, ReportError, Summary};
 
-use super::artifacts::Found;
 use crate::journal::Stop;
+use crate::tested::verdict::Judged;
 
 /// How many failed tests are named in a run's end; the log names more.
 const NAMED: usize = 5;
+
+/// Where was looked for reports.
+#[derive(Debug, Default)]
+pub(super) struct Looking {
+    /// Why not everything could be looked at that may hold a report.
+    pub(super) trouble: Vec<String>,
+    /// Where was looked beside the log, for people.
+    pub(super) looked: Vec<String>,
+    /// Some report must be there.
+    pub(super) required: bool,
+}
+
+/// What was judged of failed tests, and by what.
+pub(super) struct Judging<'a> {
+    pub(super) judged: &'a Judged,
+    pub(super) rules: &'a TestRules,
+    /// How often the same was tried before and failed of nothing but flaky tests.
+    pub(super) retried: u32,
+}
 
 /// What the reports of a run say.
 #[derive(Debug)]
@@ -21,28 +41,29 @@ pub(super) struct Reports {
 }
 
 impl Reports {
-    /// Judges what was printed and what was found elsewhere; none when there is nothing to judge, and nothing had to be there.
-    pub(super) fn of(printed: Vec<(String, Result<Report, ReportError>)>, found: Found, required: bool) -> Option<Self> {
-        let Found { reports, trouble, looked } = found;
-        let all: Vec<_> = printed.into_iter().chain(reports).collect();
+    /// Judges what was found, in the log and elsewhere; none when there is nothing to judge, and nothing had to be there.
+    pub(super) fn of(all: &[(String, Result<Report, ReportError>)], looking: Looking, judging: &Judging<'_>) -> Option<Self> {
+        let Looking { trouble, looked, required } = looking;
         if all.is_empty() && trouble.is_empty() && !required && looked.is_empty() {
             return None;
         }
-        let summary = Summary::of(&all);
+        let Judging { judged, rules, retried } = judging;
+        let summary = Summary::of(all);
         let places = if looked.is_empty() { String::new() } else { format!(", {}", looked.join(", ")) };
         let text = match all.is_empty() {
             true => format!("tests: no report was found in the log{places}"),
-            false => format!("tests: {summary}{}", named(&summary)),
+            false => format!("tests: {summary}{}{}", named(&summary), judged.remark(rules, *retried)),
         };
         let lines = [text.clone()]
             .into_iter()
             .chain(summary.failures.iter().map(|case| format!("failed: {}", told(case))))
             .chain((summary.more_failures > 0).then(|| format!("failed: {} more", summary.more_failures)))
+            .chain(judged.lines.iter().cloned())
             .chain(summary.unread.iter().map(|report| format!("report {}: {}", report.name, report.why)))
             .chain(trouble.iter().cloned());
         let inconclusive = |why: String| Some(Stop::failed(FailureClass::Environment, format!("inconclusive: {why}")));
         let verdict = match (summary.unread.first(), trouble.first()) {
-            _ if summary.failed + summary.errors > 0 => Some(Stop::own(&text)),
+            _ if judged.class().is_some() => judged.class().map(|class| Stop::failed(class, &text)),
             (Some(report), _) => inconclusive(format!("the report {} cannot be read: {}", report.name, report.why)),
             // What could not be looked at may hold a failed test.
             (None, Some(why)) => inconclusive(format!("reports could not be looked at: {why}")),
@@ -58,6 +79,11 @@ impl Reports {
     /// The failed tests by name.
     pub(super) fn named_failures(&self) -> Option<&str> {
         self.verdict.is_some().then_some(self.text.as_str())
+    }
+
+    /// Nothing failed but tests that are known to be flaky, and it may be tried again.
+    pub(super) fn is_flaky(&self) -> bool {
+        matches!(self.verdict, Some(Stop::Failed { class: FailureClass::Flaky, .. }))
     }
 }
 
@@ -75,9 +101,12 @@ fn told(case: &FailedCase) -> String {
 
 #[cfg(test)]
 mod tests {
+    use towpath_domain::Timestamp;
     use towpath_junit::Limits;
 
     use super::*;
+    use crate::tested::keep::{AllKept, KeptAs};
+    use crate::tested::verdict::judged;
 
     type Named = (String, Result<Report, ReportError>);
 
@@ -93,14 +122,30 @@ mod tests {
         report(name, "<testcase name=\"checkout\"><failure message=\"no such button\"/></testcase><testcase name=\"front\"/>")
     }
 
-    fn found(reports: Vec<Named>, trouble: &[&str]) -> Found {
+    fn looking(trouble: &[&str], required: bool) -> Looking {
         let trouble = trouble.iter().map(|why| (*why).to_owned()).collect();
-        Found { reports, trouble, looked: vec!["bucket smoke-a-artifacts".to_owned()] }
+        Looking { trouble, looked: vec!["bucket smoke-a-artifacts".to_owned()], required }
+    }
+
+    /// As the rules judge that are there without any policy.
+    fn of(all: Vec<Named>, looking: Looking) -> Option<Reports> {
+        let rules = TestRules::default();
+        let kept = all.iter().map(|(name, report)| KeptAs {
+            from: "smoke-a/smoke".to_owned(),
+            name: name.clone(),
+            report: report.clone(),
+            bytes: 0,
+            hash: None,
+            unkept: None,
+        });
+        let kept = AllKept { reports: kept.collect(), ..AllKept::default() };
+        let judged = judged(&kept, &rules, 0, Timestamp::default());
+        Reports::of(&all, looking, &Judging { judged: &judged, rules: &rules, retried: 0 })
     }
 
     #[track_caller]
-    fn verdict(printed: Vec<Named>, found: Found, required: bool) -> Option<(FailureClass, String)> {
-        match Reports::of(printed, found, required)?.verdict? {
+    fn verdict(all: Vec<Named>, looking: Looking) -> Option<(FailureClass, String)> {
+        match of(all, looking)?.verdict? {
             Stop::Failed { class, message } => Some((class, message)),
             other => panic!("{other}"),
         }
@@ -108,21 +153,21 @@ mod tests {
 
     #[test]
     fn a_report_counts_wherever_it_was_found() {
-        assert_eq!(verdict(vec![good("a")], found(vec![good("b")], &[]), true), None);
-        for (printed, elsewhere) in [(vec![bad("a")], vec![good("b")]), (vec![good("a")], vec![bad("b")])] {
-            let (class, message) = verdict(printed, found(elsewhere, &[]), false).unwrap();
+        assert_eq!(verdict(vec![good("a"), good("b")], looking(&[], true)), None);
+        for all in [vec![bad("a"), good("b")], vec![good("a"), bad("b")]] {
+            let (class, message) = verdict(all, looking(&[], false)).unwrap();
             assert_eq!((class, message.as_str()), (FailureClass::Own, "tests: 1 failed of 3 in 0.0 s: checkout (no such button)"));
         }
     }
 
     #[test]
     fn what_is_missing_is_inconclusive_only_where_it_is_required() {
-        assert_eq!(verdict(vec![], found(vec![], &[]), false), None);
-        assert!(Reports::of(vec![], Found::default(), false).is_none());
-        let told = Reports::of(vec![], found(vec![], &[]), false).unwrap();
+        assert_eq!(verdict(vec![], looking(&[], false)), None);
+        assert!(of(vec![], Looking::default()).is_none());
+        let told = of(vec![], looking(&[], false)).unwrap();
         assert_eq!(told.lines, ["tests: no report was found in the log, bucket smoke-a-artifacts"]);
-        for found in [found(vec![], &[]), Found::default()] {
-            let (class, message) = verdict(vec![], found, true).unwrap();
+        for looking in [looking(&[], true), Looking { required: true, ..Looking::default() }] {
+            let (class, message) = verdict(vec![], looking).unwrap();
             assert_eq!(class, FailureClass::Environment);
             assert!(message.starts_with("inconclusive: the test left no report, and one is required"), "{message}");
         }
@@ -130,12 +175,12 @@ mod tests {
 
     #[test]
     fn what_could_not_be_looked_at_is_inconclusive_unless_a_test_is_known_to_have_failed() {
-        let (class, message) = verdict(vec![good("a")], found(vec![good("b")], &["the server answers 500"]), false).unwrap();
+        let (class, message) = verdict(vec![good("a"), good("b")], looking(&["the server answers 500"], false)).unwrap();
         assert_eq!(
             (class, message.as_str()),
             (FailureClass::Environment, "inconclusive: reports could not be looked at: the server answers 500")
         );
-        let (class, _) = verdict(vec![], found(vec![bad("b")], &["the server answers 500"]), false).unwrap();
+        let (class, _) = verdict(vec![bad("b")], looking(&["the server answers 500"], false)).unwrap();
         assert_eq!(class, FailureClass::Own);
     }
 
@@ -148,7 +193,7 @@ mod tests {
             (vec![report("a", "")], "nothing was really tested (no tests"),
             (vec![good("a"), garbage()], "the report b.xml cannot be read: the report begins with <html>"),
         ] {
-            let (class, message) = verdict(vec![], found(reports, &[]), false).unwrap();
+            let (class, message) = verdict(reports, looking(&[], false)).unwrap();
             assert_eq!(class, FailureClass::Environment);
             assert!(message.contains(words), "{message}");
         }
@@ -157,7 +202,7 @@ mod tests {
     #[test]
     fn the_log_names_every_failed_test_and_the_end_the_first_ones() {
         let cases: String = (0..9).map(|n| format!("<testcase name=\"t{n}\"><failure/></testcase>")).collect();
-        let reports = Reports::of(vec![report("a", &cases)], Found::default(), false).unwrap();
+        let reports = of(vec![report("a", &cases)], Looking::default()).unwrap();
         assert_eq!(reports.lines.len(), 10);
         assert_eq!(reports.lines[9], "failed: t8");
         assert_eq!(reports.named_failures(), Some("tests: 9 failed of 9 in 0.0 s: t0; t1; t2; t3; t4"));

@@ -32,6 +32,7 @@ fn every_page_of_300_apps_and_100_000_runs_is_whole() {
         ("source-building", format!("/sources/{}", made.app(Fate::Fresh))),
         ("graph", "/graph".to_owned()),
         ("runs", "/runs".to_owned()),
+        ("tests", "/tests".to_owned()),
         ("run-failed", format!("/runs/{run}")),
         ("run-long", format!("/runs/{}", made.known().long_log)),
         ("changes", "/changes".to_owned()),

@@ -3,7 +3,7 @@
 mod acts;
 mod alone;
 mod generated;
-mod look;
+pub mod look;
 mod looks;
 mod readme;
 pub mod server;

@@ -58,6 +58,7 @@ pub fn pages(server: &Server) -> Vec<Page> {
         page("source", "/sources/web", "web"),
         page("graph", "/graph", "web"),
         page("runs", "/runs", "build"),
+        page("tests", "/tests", "Tests"),
         page("run-failed", &format!("/runs/{failed}"), "the version page does not"),
         page("run-built", &format!("/runs/{built}"), "build"),
         page("changes", "/changes", "Promote"),

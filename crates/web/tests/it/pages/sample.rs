@@ -1,8 +1,9 @@
 //! An installation that pages are shown of: a few apps with everything that can be the matter, or as many as one likes.
 
 use towpath_control::view::{
-    ActionView, BoardRow, BoardView, CaseView, CauseView, CellView, CommitView, HoldView, ObjectView, PassedOverView, ReleaseView,
-    ReportView, RunDetail, RunView, StationView, StepView, StoryLine, Totals, VerdictView, WaitingCommit, WhyView,
+    ActionView, BoardRow, BoardView, CaseView, CauseView, CellView, CommitView, HoldView, ObjectView, PageView, PassedOverView,
+    QuarantineView, ReleaseView, ReportView, RunDetail, RunView, StationView, StepView, StoryLine, TestDetail, TestLine, TestTimeView,
+    Totals, VerdictView, WaitingCommit, WhyView,
 };
 use towpath_domain::{CommitId, FailureClass, RunId, SourceName, TargetId, Timestamp};
 use towpath_web::LogLine;
@@ -297,6 +298,7 @@ pub fn run(id: &str, kind: &str, state: &str, attempt: u32, began: i64, took: Op
         started_at: Some(ago(began)),
         finished_at: took.map(|took| ago(began - took)),
         class: (state == "failed").then_some(FailureClass::Own),
+        retried: false,
         message: (state == "failed").then(|| "2 of 48 tests failed".to_owned()),
         steps: Vec::new(),
     }
@@ -374,6 +376,9 @@ pub fn failed_run() -> RunDetail {
         state: state.into(),
         took_ms: Some(ms),
         message: message.map(str::to_owned),
+        id: Some("5f8f0e1d2c3b4a596877".into()),
+        attempts: 1,
+        ..CaseView::default()
     };
     RunDetail {
         run: view,
@@ -396,17 +401,28 @@ pub fn failed_run() -> RunDetail {
         ],
         reports: vec![ReportView {
             name: "junit.xml".into(),
+            hash: Some("ab".repeat(32)),
+            bytes: 4711,
             passed: 45,
             failed: 2,
             skipped: 1,
+            flaky: 1,
+            notes: vec!["suite `shop` declares 47 test cases and has 48".into()],
             tests: vec![
-                case(
-                    "checkout.pays_once",
-                    "failed",
-                    2_340,
-                    Some("expected: [{id: 7}]\n     got: [{id: 7}, {id: 8}]\n  at tests/checkout.rs:118"),
-                ),
-                case("cart.totals_round_up", "failed", 41, Some("assertion failed: 1299 == 1300")),
+                CaseView {
+                    mark: Some("failing".into()),
+                    since: Some(ago(5 * HOUR)),
+                    since_run: Some(run_id("deploy-shop-test-71b0")),
+                    trace: Some("at tests/checkout.rs:118\n<script>alert(1)</script>".into()),
+                    output: Some("\x1b[32mPOST /pay\x1b[0m".into()),
+                    attempts: 2,
+                    ..case("checkout.pays_once", "failed", 2_340, Some("expected: [{id: 7}]\n     got: [{id: 7}, {id: 8}]"))
+                },
+                CaseView {
+                    mark: Some("quarantined".into()),
+                    ..case("cart.totals_round_up", "failed", 41, Some("assertion failed: 1299 == 1300"))
+                },
+                CaseView { flaky: true, attempts: 3, ..case("search.is_quick", "passed", 900, None) },
                 case("cart.is_empty_at_first", "passed", 12, None),
                 case("search.finds_titles", "passed", 210, None),
                 case("search.finds_nothing_in_nothing", "skipped", 0, None),
@@ -465,6 +481,8 @@ pub fn log(lines: u64) -> Vec<LogLine> {
 /// Everything at once.
 pub fn shown() -> Shown {
     Shown {
+        tests: PageView { items: vec![test("pays_once", true), test("totals_round_up", false)], next: Some("50".into()) },
+        test: Some(test_detail()),
         board: board(),
         release: Some(release()),
         why: Some(why()),
@@ -475,6 +493,52 @@ pub fn shown() -> Shown {
         next: Some("120".into()),
         ..Shown::default()
     }
+}
+
+/// A test; a flaky one is quarantined, too.
+pub fn test(name: &str, is_flaky: bool) -> TestLine {
+    TestLine {
+        id: "5f8f0e1d2c3b4a596877".into(),
+        class: "checkout".into(),
+        name: name.into(),
+        of: "shop/test".into(),
+        subject: ("target".into(), "shop-test-3f2a".into()),
+        app: Some("shop".into()),
+        environment: Some("test".into()),
+        state: if is_flaky { "passed" } else { "failed" }.into(),
+        since: ago(4 * HOUR),
+        since_run: run_id("deploy-shop-test-71b0"),
+        flakes: if is_flaky { 3 } else { 0 },
+        flaky_at: is_flaky.then(|| ago(4 * HOUR)),
+        known_flaky: is_flaky,
+        quarantine: is_flaky.then(|| QuarantineView {
+            owner: "ada".into(),
+            until: ago(-48 * HOUR),
+            why: "the payment stub is slow".into(),
+            place: "data/policies/tests.yml:7:7".into(),
+        }),
+    }
+}
+
+/// A test with its history: it failed, passed on the same tree, and passed at a later try on another.
+pub fn test_detail() -> TestDetail {
+    let time = |run: &str, hours: i64, tree: &str, state: &str, attempts: u32| TestTimeView {
+        run: run_id(run),
+        at: ago(hours * HOUR),
+        commit: Some(commit(1)),
+        tree: tree.into(),
+        state: state.into(),
+        flaky: attempts > 1,
+        attempts,
+        took_ms: Some(340),
+    };
+    let times = vec![
+        time("deploy-shop-test-8a1c", 1, "7e0c1d", "passed", 2),
+        time("deploy-shop-test-71b0", 4, "b1f0aa", "passed", 1),
+        time("deploy-shop-test-70aa", 5, "b1f0aa", "failed", 1),
+        time("deploy-shop-test-6f00", 9, "a00000", "skipped", 1),
+    ];
+    TestDetail { test: test("pays_once", true), runs: 3, failures: 1, median_ms: Some(340), times }
 }
 
 /// Nothing at all, as a new server has it.

@@ -27,6 +27,8 @@ async fn every_page_says_what_there_is_to_say() {
         ("target", "/targets/shop-test-3f2a"),
         ("runs", "/runs"),
         ("run", "/runs/deploy-shop-test-8a1c?find=CSV"),
+        ("tests", "/tests?find=pay"),
+        ("test", "/tests/5f8f0e1d2c3b4a596877"),
     ] {
         let said = server.page(path).await;
         assert_eq!(said.status, 200, "{path}: {said:?}");
@@ -48,11 +50,13 @@ async fn where_there_is_nothing_a_page_says_what_to_do() {
         ("/?app=nosuch", "Nothing on the board is like that."),
         ("/runs", "Nothing has run yet."),
         ("/runs?state=failed", "No run is like that."),
+        ("/tests", "No run has reported tests yet."),
+        ("/tests?state=flaky", "No test is like that."),
     ] {
         let said = server.page(path).await;
         assert!(said.status == 200 && said.words().contains(says), "{path}: {}", said.words());
     }
-    for path in ["/commits/abc", "/targets/abc", "/sources/abc", "/runs/abc", "/why?what=abc"] {
+    for path in ["/commits/abc", "/targets/abc", "/sources/abc", "/runs/abc", "/tests/abc", "/why?what=abc"] {
         let said = server.page(path).await;
         assert_eq!(said.status, 404, "{path}");
         assert!(said.words().contains("What to do: look on the board") && said.body.contains("<nav"), "{path}: {}", said.words());
@@ -65,6 +69,7 @@ async fn what_is_refused_is_told_on_a_page_to_browsers_and_as_a_problem_to_progr
     for (path, status, says) in [
         ("/nothing/there", 404, "there is nothing at /nothing/there"),
         ("/?page=x", 400, "cannot be read"),
+        ("/tests?state=odd", 400, "state is \"odd\""),
         ("/runs/%FF", 400, "cannot be read"),
         ("/act/retry", 405, "does not take GET"),
     ] {
@@ -88,8 +93,10 @@ async fn what_is_refused_is_told_on_a_page_to_browsers_and_as_a_problem_to_progr
 /// Tries to get out of the text at every place that somebody else writes.
 fn poisoned() -> Shown {
     let bad = "</bdi></script><script>alert(1)</script><img src=x onerror=alert(2)>\"'`${}";
-    let mut text =
-        serde_json::json!({ "board": sample::board(), "release": sample::release(), "why": sample::why(), "run": sample::failed_run() });
+    let mut text = serde_json::json!({
+        "board": sample::board(), "release": sample::release(), "why": sample::why(), "run": sample::failed_run(),
+        "tests": { "items": [sample::test("x", true)], "next": null }, "test": sample::test_detail(),
+    });
     fn poison(value: &mut serde_json::Value, key: &str, bad: &str) {
         match value {
             serde_json::Value::Object(all) => all.iter_mut().for_each(|(key, value)| poison(value, key, bad)),
@@ -108,6 +115,12 @@ fn poisoned() -> Shown {
                     "place",
                     "answer",
                     "name",
+                    "trace",
+                    "output",
+                    "notes",
+                    "of",
+                    "owner",
+                    "tree",
                     "waitsFor",
                     "reached",
                     "environments",
@@ -146,6 +159,8 @@ fn poisoned() -> Shown {
         runs: why.runs.clone(),
         why: Some(why),
         run_detail: Some(serde_json::from_value(part("run")).unwrap()),
+        tests: serde_json::from_value(part("tests")).unwrap(),
+        test: Some(serde_json::from_value(part("test")).unwrap()),
         log,
         log_done: true,
         ..Shown::default()
@@ -166,6 +181,9 @@ async fn nothing_that_somebody_wrote_becomes_markup_or_a_link_that_acts() {
         format!("/runs/a?find={evil}"),
         "/runs/a?find=alert".to_owned(),
         "/runs/a/log?from=0".to_owned(),
+        "/tests".to_owned(),
+        format!("/tests?find={evil}&app={evil}"),
+        "/tests/a".to_owned(),
         format!("/nothing/{evil}"),
     ] {
         let said = server.page(&path).await;
