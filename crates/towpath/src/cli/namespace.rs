@@ -40,6 +40,11 @@ pub(crate) enum Command {
 
 /// Lists namespaces, each with who has it and until when; and who waits for one.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  towpath namespace list
+  towpath namespace list --mine
+  towpath namespace list --pool smoke --output json")]
 pub(crate) struct List {
     /// Only those of this pool.
     #[arg(long, value_name = "NAME")]
@@ -59,6 +64,9 @@ pub(crate) struct List {
 
 /// Lists pools: how many namespaces are ready, taken and waited for.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  towpath namespace pools")]
 pub(crate) struct Pools {
     #[command(flatten)]
     shown: Shown,
@@ -66,6 +74,10 @@ pub(crate) struct Pools {
 
 /// Reserves a namespace of a pool, waits until it is there, and prints its name.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  towpath namespace reserve smoke --reason 'trying the new queue'
+  NS=$(towpath namespace reserve smoke --lease 2h --reason \"job $BUILD_NUMBER\")")]
 pub(crate) struct Reserve {
     /// The pool; may be left out where there is only one.
     #[arg(value_name = "POOL")]
@@ -94,6 +106,9 @@ pub(crate) struct Reserve {
 
 /// Waits until a reservation has its namespace, and prints its name.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  towpath namespace wait smoke-for-ann-3f9a0c11d2 --timeout 30m")]
 pub(crate) struct Wait {
     /// The reservation.
     #[arg(value_name = "RESERVATION")]
@@ -107,6 +122,10 @@ pub(crate) struct Wait {
 
 /// Says all of a namespace or reservation: who has it, what for, until when, or what it waits for.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  towpath namespace describe smoke-3f9a0c11d2
+  towpath namespace describe smoke-3f9a0c11d2 --output json")]
 pub(crate) struct Describe {
     /// The namespace, or the reservation.
     #[arg(value_name = "WHAT")]
@@ -117,6 +136,9 @@ pub(crate) struct Describe {
 
 /// Gives a lease another end: so long from now.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  towpath namespace extend smoke-3f9a0c11d2 --lease 1h --reason 'not done yet'")]
 pub(crate) struct Extend {
     /// The namespace, or the reservation.
     #[arg(value_name = "WHAT")]
@@ -130,6 +152,9 @@ pub(crate) struct Extend {
 
 /// Gives a namespace back: it is deleted with all that is in it. Asks nothing, so it can be called from scripts.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  towpath namespace release smoke-3f9a0c11d2")]
 pub(crate) struct Release {
     /// The namespace, or the reservation.
     #[arg(value_name = "WHAT")]

@@ -36,7 +36,7 @@ pub(crate) struct Create {
     /// After how long it ends, in whole days at least: 90d. The installation has a maximum.
     #[arg(long, value_name = "SPAN")]
     expires: Span,
-    /// What it may do: look, retry, hold, promote, rollback, approve, administer.
+    /// What it may do: look, retry, hold, promote, rollback, approve, reserve, administer.
     #[arg(long, value_name = "VERB", required = true, value_delimiter = ',', value_parser = verb)]
     may: Vec<Verb>,
     /// Only for this app; may be said several times.
@@ -152,6 +152,6 @@ mod tests {
     #[test]
     fn a_verb_that_nobody_knows_is_answered_with_those_there_are() {
         assert_eq!(verb("promote"), Ok(Verb::Promote));
-        assert!(verb("deploy").unwrap_err().contains("look, retry, hold, promote, rollback, approve, administer"));
+        assert!(verb("deploy").unwrap_err().contains("look, retry, hold, promote, rollback, approve, reserve, administer"));
     }
 }
