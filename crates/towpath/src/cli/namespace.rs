@@ -193,7 +193,7 @@ pub(super) fn run(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Describe(args) => {
             let client = context.client()?;
             let lease = block_on(async { Ok(client.reservation(&args.what).await?) })?;
-            context.out.show(args.shown.output, &lease, |lease, look| namespaces::one(lease, look))?;
+            context.out.show(args.shown.output, &lease, namespaces::one)?;
             Ok(Exit::Ok)
         }
         Command::Extend(args) => {

@@ -94,7 +94,7 @@ fn a_lease_ends_by_its_time_and_a_pool_that_goes_takes_nothing_from_anybody() {
         let all = it.ask(&["namespace", "list"])?;
         (all.as_array()?.len() == 1).then_some(())
     });
-    assert_eq!(names(&it, "reserved").unwrap(), [kept.clone()]);
+    assert_eq!(names(&it, "reserved").unwrap(), [kept.as_str()]);
     it.ok(&["namespace", "release", &kept, "--by", "bob"]);
     it.until("the last one to go", |it| it.ask(&["namespace", "list"])?.as_array()?.is_empty().then_some(()));
 }
