@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 /// A line that is not blank, and holds no control characters.
 const LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
 
+/// A span of time.
+const SPAN: &str = r"^([0-9]+(ms|s|m|h|d))+$";
+
 /// `plan`: what would happen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -87,6 +90,7 @@ pub struct ReserveRequest {
     pub pool: String,
     /// For how long, such as `90m` or `2h`, from when the namespace is there; as long as the pool gives to all when absent.
     #[serde(default)]
+    #[schemars(regex(pattern = SPAN))]
     pub lease: Option<String>,
     /// Who and what for.
     #[serde(flatten)]
@@ -101,7 +105,7 @@ pub struct ExtendRequest {
     #[schemars(length(min = 1))]
     pub what: String,
     /// How long from now, such as `90m` or `2h`.
-    #[schemars(length(min = 1))]
+    #[schemars(regex(pattern = SPAN))]
     pub lease: String,
     /// Who and why.
     #[serde(flatten)]
