@@ -52,10 +52,15 @@ impl Control {
             }
         }
         // All at once: what is away costs its own time only.
-        let (forge, clusters, builders, registries, secrets) =
-            tokio::join!(forge(world), self.clusters(&snapshot.catalog), builders(world), registries(world), secrets(world));
-        findings.extend(self.pool_findings(&snapshot.catalog).await);
-        findings.extend(forge.into_iter().chain(clusters).chain(builders).chain(registries).chain(secrets));
+        let (forge, clusters, pools, builders, registries, secrets) = tokio::join!(
+            forge(world),
+            self.clusters(&snapshot.catalog),
+            self.pool_findings(&snapshot.catalog),
+            builders(world),
+            registries(world),
+            secrets(world)
+        );
+        findings.extend(forge.into_iter().chain(clusters).chain(pools).chain(builders).chain(registries).chain(secrets));
         findings.extend(messages::findings(&world.ledger, world.clock.now()).await);
         findings.push(disk(world.ledger.file().parent().unwrap_or(Path::new("."))));
         findings

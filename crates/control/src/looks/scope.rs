@@ -8,7 +8,7 @@ use towpath_engine::{Facts, Subject};
 
 use crate::find::{self, Found, problem};
 use crate::places::{Places, of_target};
-use crate::sight::Scope;
+use crate::sight::{Scope, Sight};
 use crate::steer::Control;
 use crate::view::Problem;
 
@@ -26,7 +26,7 @@ impl Control {
                 return Ok(vec![scope]);
             }
             if let Some(pool) = what.strip_prefix("pool/") {
-                return self.pool_scope(pool).map(|scope| vec![scope]).ok_or_else(|| self.unknown_pool(pool));
+                return self.pool_scope(pool).map(|scope| vec![scope]).ok_or_else(|| self.unknown_pool(&Sight::Everything, pool));
             }
             if let Some(what) = what.strip_prefix("namespace/") {
                 return Ok(vec![self.scope_of_reservation(&facts, what)?]);

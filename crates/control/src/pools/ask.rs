@@ -6,9 +6,12 @@ use towpath_domain::{PoolName, ReservationId, Span};
 use towpath_engine::pool::{Holder, PoolEvent, ReservationEnd, ReservationFact, ReservationSpec, ReservationState};
 use towpath_engine::{Event, Facts, reservation_of_person};
 
+use super::shown::of_pool;
 use crate::find::problem;
+use crate::places;
 use crate::request::{ExtendRequest, FreeRequest, ReserveRequest};
 use crate::requests::check;
+use crate::sight::Sight;
 use crate::steer::Control;
 use crate::view::{Accepted, Problem};
 
@@ -23,7 +26,7 @@ impl Control {
             let snapshot = self.world.current();
             let catalog = &snapshot.catalog;
             let Some(pool) = PoolName::new(&request.pool).ok().and_then(|name| catalog.pools.get(&name)).map(Arc::clone) else {
-                return Err(self.unknown_pool(&request.pool));
+                return Err(self.unknown_pool(&Sight::Everything, &request.pool));
             };
             let lease = match &request.lease {
                 None => pool.lease,
@@ -32,7 +35,7 @@ impl Control {
             if lease > pool.longest {
                 return Err(too_long(&pool.name, lease, pool.longest));
             }
-            let nonce = format!("{} {}", self.world.ledger.latest(), self.world.clock.now().as_millis());
+            let nonce = format!("{} {}", self.world.ledger.latest(), super::random_name().unwrap_or_default());
             let name = request.asked.by.clone();
             let id = reservation_of_person(&name, &pool.name, &nonce);
             let holder = Holder::Person { name, lease };
@@ -115,10 +118,17 @@ impl Control {
         Ok(Accepted { text: format!("{id} is given back"), reservation: Some(id), ..Accepted::default() })
     }
 
-    pub(crate) fn unknown_pool(&self, name: &str) -> Problem {
+    /// There is no such pool, or none that may be seen: the answer is the same.
+    pub(crate) fn unknown_pool(&self, sight: &Sight, name: &str) -> Problem {
         let snapshot = self.world.current();
-        let names: Vec<&str> = snapshot.catalog.pools.keys().map(PoolName::as_str).collect();
-        let broken = snapshot.catalog.broken_pools.iter().find(|broken| broken.name.as_ref().is_some_and(|known| known.as_str() == name));
+        let seen = snapshot.catalog.pools.values().filter(|pool| places::seen(sight, &[of_pool(pool)]));
+        let names: Vec<&str> = seen.map(|pool| pool.name.as_str()).collect();
+        let broken = snapshot
+            .catalog
+            .broken_pools
+            .iter()
+            .filter(|_| *sight == Sight::Everything)
+            .find(|broken| broken.name.as_ref().is_some_and(|known| known.as_str() == name));
         let there = if names.is_empty() { "there is none".to_owned() } else { format!("there are {}", names.join(", ")) };
         match broken {
             Some(broken) => problem(

@@ -44,7 +44,7 @@ impl Control {
             let known = |pool: &PoolName| pool.as_str() == name;
             let seen = catalog.pools.values().any(|pool| known(&pool.name) && places::seen(sight, &[of_pool(pool)]));
             if !seen && !facts.namespaces.values().any(|fact| known(&fact.pool) && *sight == Sight::Everything) {
-                return Err(self.unknown_pool(name));
+                return Err(self.unknown_pool(sight, name));
             }
         }
         let mut all: Vec<NamespaceView> = facts
@@ -100,7 +100,7 @@ impl Control {
     }
 }
 
-fn of_pool(pool: &Pool) -> Scope {
+pub(super) fn of_pool(pool: &Pool) -> Scope {
     Scope { app: pool.app.as_ref().map(|app| app.as_str().into()), environment: pool.environment.as_ref().map(|e| e.as_str().into()) }
 }
 

@@ -175,17 +175,31 @@ impl Browser {
         found.as_object().and_then(|of| of.values().next()?.as_str().map(str::to_owned)).expect("an element has a name")
     }
 
+    /// Does something to an element. A page that is live may put another one in its place right after it was found: then that one is meant, as
+    /// it is to a person.
+    #[track_caller]
+    fn to(&self, css: &str, what: &str) -> String {
+        let begun = Instant::now();
+        loop {
+            let element = self.element(css);
+            match wire::ask(self.port, "POST", &format!("/session/{}/element/{element}/{what}", self.session), &json!({})) {
+                Ok(_) => return element,
+                Err(error) if error.to_string().contains("stale element") && begun.elapsed() < PATIENCE => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
     /// Clicks as a mouse does: on what can be seen.
     #[track_caller]
     pub fn click(&self, css: &str) {
-        self.ask("POST", &format!("/element/{}/click", self.element(css)), &json!({}));
+        self.to(css, "click");
     }
 
     /// Types into a field that is empty, or is emptied.
     #[track_caller]
     pub fn fill(&self, css: &str, text: &str) {
-        let element = self.element(css);
-        self.ask("POST", &format!("/element/{element}/clear"), &json!({}));
+        let element = self.to(css, "clear");
         self.ask("POST", &format!("/element/{element}/value"), &json!({ "text": text }));
     }
 

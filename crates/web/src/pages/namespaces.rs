@@ -46,6 +46,11 @@ struct NamespacesPage<'a> {
 }
 
 impl NamespacesPage<'_> {
+    /// Whether the caller may reserve anywhere.
+    fn reserves(&self) -> bool {
+        self.pools.iter().any(|pool| pool.reserve)
+    }
+
     fn filtered(&self) -> bool {
         !self.asked.pool.is_empty() || !self.asked.requester.is_empty()
     }
