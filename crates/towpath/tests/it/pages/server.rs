@@ -139,3 +139,17 @@ pub fn get(base: &str, path: &str) -> (u16, String) {
     let _read = answer.read_to_string(&mut body);
     (head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0), body)
 }
+
+/// How many bytes an answer takes on the way, compressed.
+pub fn weight(base: &str, path: &str) -> usize {
+    let host = base.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(host).unwrap();
+    let accept = "accept: text/html\r\naccept-encoding: gzip\r\n";
+    write!(stream, "GET {path} HTTP/1.0\r\nhost: {host}\r\n{accept}connection: close\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or_else(|| panic!("{path} has no head"));
+    let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+    assert!(head.contains("content-encoding: gzip"), "{path}: {head}");
+    answer.len() - end - 4
+}
