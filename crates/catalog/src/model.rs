@@ -141,8 +141,69 @@ pub struct Source {
     pub hash_length: usize,
     /// How the image is made.
     pub build: Build,
+    /// What is done with its pull requests; none: nothing.
+    pub check: Option<Arc<PullCheck>>,
     /// Where it is written.
     pub place: Place,
+}
+
+/// What is done with each pull request of a source.
+///
+/// The image is built; where there is a pool, a namespace is reserved; what the source deploys to the reference environment, and what it depends on
+/// there, is deployed into it; the tests run; the source's own command runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullCheck {
+    /// The pool that its namespaces come from.
+    pub pool: Option<PoolName>,
+    /// The reference environment: the source's own targets in it are deployed with the pull request's template and image, dependencies as they are
+    /// there.
+    pub environment: Option<EnvironmentName>,
+    /// Saas files whose targets in the reference environment are deployed beside the source's own.
+    pub dependencies: Vec<SaasFileName>,
+    /// Parameters that every template gets, whatever the environment says; `${NAMESPACE}` in them is the namespace's name.
+    pub parameters: BTreeMap<String, String>,
+    /// Tests that run once all is well, in this order.
+    pub tests: Vec<CheckTest>,
+    /// The source's own command: program and arguments, run in a checkout of what is checked.
+    pub command: Option<Vec<String>>,
+    /// Paths of the repository that say how it is checked: of a pull request from a fork, they are taken from the branch that it is for.
+    pub definition: Vec<String>,
+    /// Environment for the command, beside what Towpath sets.
+    pub env: BTreeMap<String, String>,
+    /// Where the command leaves its test reports in the checkout; the last part of a path may hold `*`.
+    pub reports: Vec<String>,
+    /// How long deploying, tests and command may take together. Default 1 hour.
+    pub timeout: Span,
+    /// How many of the source's pull requests are checked at a time. Default 1.
+    pub concurrency: u32,
+    /// Labels that put a pull request before all that have none of them. Default `urgent`.
+    pub urgent: Vec<String>,
+    /// What is checked is the pull request merged into its branch as it is when the check begins, and not its head alone. Default yes.
+    pub merged: bool,
+    /// How often a failure that is the environment's fault is tried again. Default 1.
+    pub retries: u32,
+    /// How pull requests from forks are checked, once somebody who may has said that they may; none: they are not.
+    pub forks: Option<ForkCheck>,
+    /// A hash over all of this: what was checked by other instructions is no answer any more.
+    pub hash: Arc<str>,
+}
+
+/// A test of a pull request: a target of the reference environment whose objects are jobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckTest {
+    /// What people call it: `/test NAME`.
+    pub name: String,
+    /// Its saas file.
+    pub saas_file: SaasFileName,
+    /// Its resource template.
+    pub resource_template: String,
+}
+
+/// How pull requests from forks are checked. They get no secrets: neither those of the reference environment's targets nor those of a pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForkCheck {
+    /// The pool that their namespaces come from: one that copies no secrets. None where the check needs no namespace.
+    pub pool: Option<PoolName>,
 }
 
 /// How a source's image is made: an optional command of the repository's own, then the packer or an image that the command left.

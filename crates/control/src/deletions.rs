@@ -24,7 +24,7 @@ pub(crate) async fn add(world: &World, catalog: &Catalog, verdicts: &BTreeMap<Su
             let commit = match &spec.work {
                 Work::Delete { .. } => None,
                 Work::Deploy(work) => Some(work.commit),
-                Work::Build { .. } | Work::Change(_) => return None,
+                Work::Build { .. } | Work::Change(_) | Work::Check(_) => return None,
             };
             Some((Arc::clone(catalog.targets.get(id)?), commit))
         })

@@ -64,7 +64,7 @@ impl Control {
             Some(State::Act { .. }) => false,
             // Of a source, failures of earlier commits are remembered; only an image of the newest makes good.
             Some(State::Held { .. }) => match subject {
-                Subject::Source(_) => false,
+                Subject::Source(_) | Subject::Check(_) => false,
                 Subject::Target(_) | Subject::Change(_) => {
                     let open = facts.open_runs.values().any(|open| open.subject == *subject);
                     !open && !crate::requests::has_failed(&facts, subject)

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use towpath_catalog::{Catalog, Target};
 use towpath_domain::{ChangeId, CommitId, NamespaceName, RepoUrl, SourceName};
+use towpath_engine::check::source_of;
 use towpath_engine::{ChangeSpec, ConfigEdit, Event, Facts, PoolEvent, Subject, Work};
 
 use crate::pools;
@@ -78,6 +79,8 @@ impl<'a> Places<'a> {
             Subject::Source(name) => self.of_source(name),
             Subject::Target(id) => self.catalog.targets.get(id).map(|target| of_target(target)).into_iter().collect(),
             Subject::Change(id) => self.of_change_id(id),
+            // A pull request is where its source is.
+            Subject::Check(id) => source_of(id).map(|source| self.of_source(&source)).unwrap_or_default(),
         }
     }
 
@@ -85,7 +88,7 @@ impl<'a> Places<'a> {
         match work {
             // The facts forget changes that are long over; a run of one still says what it moved.
             Work::Change(spec) => self.of_change(spec),
-            Work::Build { .. } | Work::Deploy(_) | Work::Delete { .. } => self.of_subject(&work.subject()),
+            Work::Build { .. } | Work::Deploy(_) | Work::Delete { .. } | Work::Check(_) => self.of_subject(&work.subject()),
         }
     }
 
@@ -135,6 +138,7 @@ impl<'a> Places<'a> {
                 self.of_subject(subject)
             }
             Event::ChangeSeen { spec, .. } => self.of_change(spec),
+            Event::Check(event) => self.of_subject(&Subject::Check(event.check())),
             Event::ChangeEnded { change, .. } => self.of_change_id(change),
             // Of which app an image or a secret is, nobody can tell.
             Event::Pool(event) => self.of_pool_event(event),

@@ -215,6 +215,7 @@ fn lines(catalog: &Catalog, facts: &Facts, verdicts: &BTreeMap<Subject, Verdict>
             let (kind, current) = match subject {
                 Subject::Source(_) => ("source", None),
                 Subject::Change(_) => ("change", None),
+                Subject::Check(_) => ("check", None),
                 Subject::Target(id) => {
                     let current = facts.targets.get(id).and_then(|t| t.current.as_ref());
                     ("target", current.map(|deployed| commits.view(url, deployed.commit)))

@@ -301,6 +301,7 @@ pub(crate) fn has_failed(facts: &Facts, subject: &Subject) -> bool {
                 || facts.changes.values().any(|c| c.failure.is_some() && moves(&c.spec, id))
         }
         Subject::Change(id) => facts.changes.get(id).is_some_and(|c| c.failure.is_some()),
+        Subject::Check(id) => facts.checks.get(id).and_then(|c| c.last.as_ref()).is_some_and(|last| last.failure.is_some()),
     }
 }
 
@@ -312,6 +313,7 @@ fn can_be_retried(facts: &Facts, subject: &Subject) -> bool {
             Subject::Source(_) => false,
             Subject::Target(id) => facts.changes.values().any(|fact| waits(fact) && moves(&fact.spec, id)),
             Subject::Change(id) => facts.changes.get(id).is_some_and(waits),
+            Subject::Check(id) => facts.checks.contains_key(id),
         }
 }
 

@@ -156,8 +156,13 @@ fn is_in(run: &Run, state: &str) -> bool {
         Some(Outcome::Failed { .. }) => state == "failed",
         Some(Outcome::Superseded { .. }) => state == "superseded",
         Some(Outcome::Cancelled { .. }) => state == "cancelled",
-        Some(Outcome::Built { .. } | Outcome::Deployed { .. } | Outcome::Deleted | Outcome::Merged { .. } | Outcome::Opened { .. }) => {
-            state == "succeeded"
-        }
+        Some(
+            Outcome::Built { .. }
+            | Outcome::Deployed { .. }
+            | Outcome::Deleted
+            | Outcome::Merged { .. }
+            | Outcome::Opened { .. }
+            | Outcome::Checked { .. },
+        ) => state == "succeeded",
     }
 }

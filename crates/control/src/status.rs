@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use towpath_catalog::{Catalog, Severity, Target, quarantines_due};
 use towpath_domain::{BranchName, CommitId, RepoUrl, Timestamp};
+use towpath_engine::check::source_of;
 use towpath_engine::{ChangeFact, CommitInfo, Facts, Hold, Planner, State, Subject, Verdict, hold_text, lift_text, verdict_text};
 use towpath_ledger::{Run, RunFilter, RunState};
 use towpath_runs::world::Snapshot;
@@ -305,6 +306,7 @@ pub(crate) fn subject_url<'a>(catalog: &'a Catalog, subject: &Subject) -> Option
     match subject {
         Subject::Source(name) => catalog.sources.get(name).map(|source| &source.url),
         Subject::Target(id) => catalog.targets.get(id).map(|target| &target.url),
+        Subject::Check(id) => catalog.sources.get(&source_of(id)?).map(|source| &source.url),
         Subject::Change(_) => None,
     }
 }

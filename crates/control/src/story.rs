@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use towpath_catalog::Catalog;
-use towpath_domain::{ChangeId, Channel, CommitId, RunId};
+use towpath_domain::{ChangeId, Channel, CheckId, CommitId, RunId};
+use towpath_engine::check::plan_checks;
 use towpath_engine::{Event, Facts, Outcome, Subject, Verdict, Work};
 use towpath_ledger::{EventFilter, Order, Recorded, Run, RunFilter, RunState};
 
@@ -116,6 +117,7 @@ impl Control {
             Subject::Source(_) => "source",
             Subject::Target(_) => "target",
             Subject::Change(_) => "change",
+            Subject::Check(_) => "check",
         };
         let now = match verdict {
             Some(verdict) => self.stands(vec![(title.clone(), subject.clone(), verdict)]).await?,
@@ -124,9 +126,18 @@ impl Control {
         let answer = match (&subject, now.first()) {
             (_, Some(stand)) => format!("{title}: {}", stand.verdict.summary),
             (Subject::Change(id), None) => self.change_answer(id),
+            (Subject::Check(id), None) => self.check_answer(id),
             (_, None) => format!("{title} is not in the config repository now"),
         };
         Ok(ExplainView { kind: kind.to_owned(), title, answer, story, now })
+    }
+
+    fn check_answer(&self, id: &CheckId) -> String {
+        let plan = plan_checks(&self.world.current().catalog, &self.world.ledger.facts(), self.world.clock.now());
+        match plan.standings.get(id) {
+            Some(standing) => format!("{id}: {}", standing.text()),
+            None => format!("{id} is not open"),
+        }
     }
 
     fn change_answer(&self, id: &ChangeId) -> String {

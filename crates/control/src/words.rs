@@ -2,6 +2,7 @@
 
 use towpath_catalog::Catalog;
 use towpath_domain::{CommitId, TargetId};
+use towpath_engine::check::{Ask, Asked, CheckEvent, source_of};
 use towpath_engine::pool::Holder;
 use towpath_engine::{Event, Outcome, PoolEvent, RenderOutcome, RunSpec, Subject, Work};
 
@@ -23,6 +24,7 @@ pub(crate) fn subject_title(catalog: &Catalog, subject: &Subject) -> String {
         Subject::Source(name) => format!("source {name}"),
         Subject::Target(id) => target_title(catalog, id),
         Subject::Change(id) => format!("change {id}"),
+        Subject::Check(id) => format!("pull request {id}"),
     }
 }
 
@@ -32,6 +34,7 @@ pub(crate) fn kind_and_id(subject: &Subject) -> (String, String) {
         Subject::Source(name) => ("source".to_owned(), name.to_string()),
         Subject::Target(id) => ("target".to_owned(), id.to_string()),
         Subject::Change(id) => ("change".to_owned(), id.to_string()),
+        Subject::Check(id) => ("check".to_owned(), id.to_string()),
     }
 }
 
@@ -43,6 +46,10 @@ pub(crate) fn app_and_environment(catalog: &Catalog, subject: &Subject) -> (Opti
             let target = catalog.targets.get(id);
             (target.map(|target| target.saas_file.app.to_string()), target.map(|target| target.environment.to_string()))
         }
+        Subject::Check(id) => {
+            let source = source_of(id).and_then(|name| catalog.sources.get(&name));
+            (source.map(|source| source.app.to_string()), None)
+        }
         Subject::Change(_) => (None, None),
     }
 }
@@ -53,6 +60,7 @@ pub(crate) fn typed(catalog: &Catalog, subject: &Subject) -> String {
         Subject::Source(name) => name.to_string(),
         Subject::Target(id) => target_title(catalog, id),
         Subject::Change(id) => id.to_string(),
+        Subject::Check(id) => id.to_string(),
     }
 }
 
@@ -65,6 +73,7 @@ pub(crate) fn work_phrase(catalog: &Catalog, work: &Work) -> String {
         }
         Work::Deploy(deploy) => format!("the deploy of {} at {}", target_title(catalog, &deploy.target), short(deploy.commit)),
         Work::Delete { target } => format!("the deletion of {}", target_title(catalog, target)),
+        Work::Check(work) => format!("the check of {} at {}", work.id, short(work.head)),
         Work::Change(change) => format!("the change “{}”", change.title),
     }
 }
@@ -76,6 +85,7 @@ pub(crate) fn work_kind(work: &Work) -> &'static str {
         Work::Deploy(_) => "deploy",
         Work::Delete { .. } => "delete",
         Work::Change(_) => "change",
+        Work::Check(_) => "check",
     }
 }
 
@@ -106,7 +116,13 @@ pub(crate) fn outcome_text(work: Option<&Work>, outcome: &Outcome) -> String {
         Outcome::Deployed { .. } => "healthy".to_owned(),
         Outcome::Deleted => "its objects are gone".to_owned(),
         Outcome::Merged { commit } => format!("merged as {}", short(*commit)),
+        Outcome::Checked { reused: Some(run), .. } => format!("passed: the same tree passed in {run} by the same instructions"),
+        Outcome::Checked { summary, .. } if summary.is_empty() => "passed".to_owned(),
+        Outcome::Checked { summary, .. } => format!("passed: {summary}"),
         Outcome::Opened { url, waits, .. } => format!("open at {url}, waiting: {waits}"),
+        Outcome::Failed { class, step, message, blame: Some(blame), .. } => {
+            format!("failed in step {step} ({class}), by the fault of {}: {message}", blame.text())
+        }
         Outcome::Failed { class, step, message, .. } => format!("failed in step {step} ({class}): {message}"),
         Outcome::Superseded { by } => format!("given up: {by}"),
         Outcome::Cancelled { by } => format!("cancelled by {by}"),
@@ -174,6 +190,24 @@ pub(crate) fn event_text(catalog: &Catalog, event: &Event, work: Option<&Work>) 
         Event::Acknowledged { subject, by, why } => format!("{by} sees to {}: {why}", subject_title(catalog, subject)),
         Event::CancelRequested { run, by, why } => format!("{by} asked to stop {}: {why}", phrase(run)),
         Event::Pool(event) => pool_text(event),
+        Event::Check(event) => check_text(event),
+    }
+}
+
+fn check_text(event: &CheckEvent) -> String {
+    match event {
+        CheckEvent::Seen { pull } => format!("pull request {} “{}” by {} is at {}", pull.id(), pull.title, pull.author, short(pull.head)),
+        CheckEvent::Ended { check, merged: true } => format!("pull request {check} was merged"),
+        CheckEvent::Ended { check, merged: false } => format!("pull request {check} was closed"),
+        CheckEvent::Asked { check, ask: Ask { what, by, why, .. } } => {
+            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+            match what {
+                Asked::Retest { tests } if tests.is_empty() => format!("{by} asked for a check of {check}{why}"),
+                Asked::Retest { tests } => format!("{by} asked for {} of {check}{why}", tests.join(", ")),
+                Asked::Cancel => format!("{by} asked for no check of {check}{why}"),
+                Asked::OkToTest { head } => format!("{by} said that {} of {check} may be tested{why}", short(*head)),
+            }
+        }
     }
 }
 

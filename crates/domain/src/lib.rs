@@ -19,8 +19,8 @@ pub use duration::{Span, SpanError};
 pub use failure::FailureClass;
 pub use git::{CommitId, CommitIdError, GitRef, GitRefError, RepoUrl};
 pub use name::{
-    AppName, BranchName, ChangeId, Channel, ClusterName, EnvironmentName, NameError, NamespaceName, PoolName, ReservationId, RunId,
-    SaasFileName, SourceName, TargetId,
+    AppName, BranchName, ChangeId, Channel, CheckId, ClusterName, EnvironmentName, NameError, NamespaceName, PoolName, ReservationId,
+    RunId, SaasFileName, SourceName, TargetId,
 };
 pub use pages::Pages;
 pub use time::Timestamp;

@@ -129,6 +129,9 @@ fn check(text: &str, what: &'static str) -> Result<(), NameError> {
 }
 
 name!(
+    /// What a check is of: `web#17` is pull request 17 of the source `web`, `web@ann-3f9c` a try by hand.
+    CheckId, "check's id");
+name!(
     /// The name of an app (`/app-sre/app-1.yml`).
     AppName, "app name");
 name!(

@@ -21,14 +21,16 @@ pub enum Verb {
     Approve,
     /// To reserve a namespace of a pool.
     Reserve,
+    /// To have pull requests checked: again, not at all, those of forks; and to try something by hand.
+    Check,
     /// To look after the installation: backups, tokens of others, health.
     Administer,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Self; 8] =
-        [Self::Look, Self::Retry, Self::Hold, Self::Promote, Self::Rollback, Self::Approve, Self::Reserve, Self::Administer];
+    pub const ALL: [Self; 9] =
+        [Self::Look, Self::Retry, Self::Hold, Self::Promote, Self::Rollback, Self::Approve, Self::Reserve, Self::Check, Self::Administer];
 
     /// As it is written.
     #[must_use]
@@ -41,6 +43,7 @@ impl Verb {
             Self::Rollback => "rollback",
             Self::Approve => "approve",
             Self::Reserve => "reserve",
+            Self::Check => "check",
             Self::Administer => "administer",
         }
     }

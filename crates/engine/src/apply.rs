@@ -66,7 +66,7 @@ impl Facts {
             Event::MemoryRaised { subject, bytes, .. } => self.memory_raised(subject, *bytes),
             Event::ChangeSeen { spec, open } => self.change_seen(at, spec, open),
             Event::ChangeEnded { change, merged } => self.change_ended(at, change, *merged),
-            Event::RetryRequested { subject, .. } => self.retry(subject),
+            Event::RetryRequested { subject, by, .. } => self.retry(at, subject, by),
             Event::CancelRequested { run, by, .. } => match self.open_runs.get_mut(run) {
                 Some(open) => {
                     open.cancel = Some(by.clone());
@@ -75,6 +75,7 @@ impl Facts {
                 None => Vec::new(),
             },
             Event::Pool(event) => self.pool_event(at, event),
+            Event::Check(event) => self.check_event(at, event),
         };
         touched.sort();
         touched.dedup();
@@ -133,6 +134,7 @@ impl Facts {
                 touched.extend(change.replaces.iter().cloned().map(FactKey::Change));
                 self.change_queued(at, &spec.id, change);
             }
+            Work::Check(work) => touched.extend(self.check_queued(&spec.id, work)),
         }
         touched
     }
@@ -155,6 +157,7 @@ impl Facts {
             // The planner asks whether a build may still be superseded.
             Work::Build { source, commit, .. } => touched.push(FactKey::Build(source.clone(), *commit)),
             Work::Change(change) => touched.push(FactKey::Change(change.id.clone())),
+            Work::Check(work) => touched.push(FactKey::Check(work.id.clone())),
         }
         touched
     }
@@ -196,6 +199,7 @@ impl Facts {
                 }
                 touched.push(FactKey::Target(target.clone()));
             }
+            Work::Check(work) => touched.extend(self.check_finished(at, run, work, outcome)),
             Work::Change(change) => {
                 let config = self.config;
                 if let Some(fact) = self.changes.get_mut(&change.id) {
@@ -345,9 +349,12 @@ fn failure(at: Timestamp, run: &RunId, commit: Option<CommitId>, tried: &str, ou
         Outcome::Superseded { .. } => return None,
         Outcome::Failed { class, message, .. } => (*class, message.clone(), false),
         Outcome::Cancelled { by } => (FailureClass::Unknown, format!("cancelled by {by}"), true),
-        Outcome::Built { .. } | Outcome::Deployed { .. } | Outcome::Deleted | Outcome::Merged { .. } | Outcome::Opened { .. } => {
-            (FailureClass::Unknown, "the run ended as another kind of run does".to_owned(), false)
-        }
+        Outcome::Built { .. }
+        | Outcome::Deployed { .. }
+        | Outcome::Deleted
+        | Outcome::Merged { .. }
+        | Outcome::Checked { .. }
+        | Outcome::Opened { .. } => (FailureClass::Unknown, "the run ended as another kind of run does".to_owned(), false),
     };
     let flaky = u32::from(class == FailureClass::Flaky);
     Some(Failure { run: run.clone(), commit, tried: tried.to_owned(), class, message, attempts: 1, at, cancelled, flaky })
@@ -377,7 +384,7 @@ fn cut_history(history: &mut Vec<Deployed>, current: CommitId) {
     }
 }
 
-fn cut_front<T>(list: &mut Vec<T>, max: usize) {
+pub(crate) fn cut_front<T>(list: &mut Vec<T>, max: usize) {
     let surplus = list.len().saturating_sub(max);
     list.drain(..surplus);
 }

@@ -22,8 +22,9 @@ impl Dependants {
     pub(crate) fn of_fact(&mut self, index: &Index, facts: &Facts, key: &FactKey) {
         match key {
             FactKey::Config | FactKey::Change(_) | FactKey::Image(_) | FactKey::Memory(_) => {}
-            // Planned by themselves, pool by pool.
+            // Planned by themselves, pool by pool and source by source.
             FactKey::Installation | FactKey::Pool(_) | FactKey::Namespace(_) | FactKey::Reservation(_) => {}
+            FactKey::Check(_) | FactKey::CheckedTrees(_) => {}
             FactKey::Secret(path) => {
                 for at in index.secret_users.get(path).into_iter().flatten() {
                     self.of_target_and_tested(index, index.view(*at));
@@ -57,7 +58,7 @@ impl Dependants {
                 Some(Subject::Change(change)) => {
                     self.changes.insert(change.clone());
                 }
-                None => {}
+                Some(Subject::Check(_)) | None => {}
             },
         }
     }

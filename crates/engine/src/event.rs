@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use towpath_domain::{
-    BranchName, ChangeId, Channel, CommitId, Digest, FailureClass, GitRef, ImageRef, RepoUrl, RunId, SourceName, TargetId, Timestamp,
+    BranchName, ChangeId, Channel, CheckId, CommitId, Digest, FailureClass, GitRef, ImageRef, RepoUrl, RunId, SourceName, TargetId,
+    Timestamp,
 };
 
+use crate::check::{Blame, CheckEvent, CheckWork};
 use crate::moved::Moved;
 use crate::pool::PoolEvent;
 use crate::review::MergeOrder;
@@ -154,6 +156,8 @@ pub enum Event {
     },
     /// Something happened to a pool of ephemeral namespaces, or to a lease on one.
     Pool(PoolEvent),
+    /// Something happened to a pull request of a source.
+    Check(CheckEvent),
 }
 
 /// A commit as people know it.
@@ -266,6 +270,8 @@ pub enum Work {
     },
     /// Carries a change to the config repository's branch: propose, check, merge.
     Change(ChangeSpec),
+    /// Checks a pull request of a source, or what somebody tries by hand.
+    Check(Box<CheckWork>),
 }
 
 impl Work {
@@ -277,6 +283,7 @@ impl Work {
             Self::Deploy(work) => Subject::Target(work.target.clone()),
             Self::Delete { target } => Subject::Target(target.clone()),
             Self::Change(change) => Subject::Change(change.id.clone()),
+            Self::Check(work) => Subject::Check(work.id.clone()),
         }
     }
 
@@ -286,6 +293,7 @@ impl Work {
         match self {
             Self::Build { commit, .. } => Some(*commit),
             Self::Deploy(deploy) => Some(deploy.commit),
+            Self::Check(work) => Some(work.head),
             Self::Delete { .. } => None,
             Self::Change(change) => change.edits.iter().find_map(|edit| match edit {
                 ConfigEdit::SetRef { to, .. } => Some(*to),
@@ -472,6 +480,21 @@ pub enum Outcome {
     },
     /// A target's objects are gone.
     Deleted,
+    /// A check passed.
+    Checked {
+        /// Tree and inputs: the same for the same. None where nothing else may rest on it, such as when only some tests ran.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+        /// The images that were made and deployed, with their digests.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        digests: BTreeMap<ImageRef, Digest>,
+        /// The run whose result it is, where the same tree was tested before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reused: Option<RunId>,
+        /// What was done, in a sentence for people.
+        #[serde(default)]
+        summary: String,
+    },
     /// A change is merged.
     Merged {
         /// The config repository's new head.
@@ -499,6 +522,9 @@ pub enum Outcome {
         /// It is a change, and what it says is refused by its checks: no fault of the way there, no conflict, nothing that somebody else did.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         refused: bool,
+        /// It is a check, and this is at fault.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        blame: Option<Blame>,
     },
     /// A newer decision took its place before it did anything that counts.
     Superseded {
@@ -522,4 +548,6 @@ pub enum Subject {
     Target(TargetId),
     /// A change.
     Change(ChangeId),
+    /// A pull request of a source, or a try by hand.
+    Check(CheckId),
 }

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
 use towpath_domain::{
-    BranchName, ChangeId, Channel, CommitId, Digest, FailureClass, ImageRef, NamespaceName, PoolName, RepoUrl, ReservationId, RunId,
-    SourceName, TargetId, Timestamp,
+    BranchName, ChangeId, Channel, CheckId, CommitId, Digest, FailureClass, ImageRef, NamespaceName, PoolName, RepoUrl, ReservationId,
+    RunId, SourceName, TargetId, Timestamp,
 };
 
+use crate::check::{CheckFact, CheckedTree};
 use crate::event::{ChangeKind, ChangeSpec, CommitInfo, OpenChange, Render, Subject, Voucher};
 use crate::pool::{NamespaceFact, PoolFact, ReservationFact};
 
@@ -51,6 +52,10 @@ pub struct Facts {
     pub namespaces: BTreeMap<NamespaceName, NamespaceFact>,
     /// The leases on them; of those that are over, the last few hundred.
     pub reservations: BTreeMap<ReservationId, ReservationFact>,
+    /// Open pull requests of sources.
+    pub checks: BTreeMap<CheckId, CheckFact>,
+    /// Trees that passed, by source, newest last; bounded.
+    pub checked_trees: FactMap<SourceName, Vec<CheckedTree>>,
 }
 
 /// A branch as last seen.
@@ -340,4 +345,8 @@ pub enum FactKey {
     Namespace(NamespaceName),
     /// One of [`Facts::reservations`].
     Reservation(ReservationId),
+    /// One of [`Facts::checks`].
+    Check(CheckId),
+    /// One of [`Facts::checked_trees`].
+    CheckedTrees(SourceName),
 }

@@ -65,6 +65,11 @@ pub(crate) fn run_id(work: &Work, readable: &str, runs: u64) -> RunId {
             short_hash(["deploy", work.target.as_str(), &work.commit.to_string(), &deploy_tried(work), &work.input_hash, &runs]),
         ),
         Work::Delete { target } => (format!("delete-{readable}"), short_hash(["delete", target.as_str(), &runs])),
+        // The same commit may be checked twice, with other tests: what tells runs apart is their number.
+        Work::Check(work) => (format!("check-{readable}-{}", work.head.short(COMMIT_LEN)), {
+            let by = work.overrides.by.as_str();
+            short_hash(["check", work.id.as_str(), &work.head.to_string(), &work.check_hash, by, &runs])
+        }),
         Work::Change(change) => {
             let id = change.id.as_str();
             // A change's id ends in a hash of its own; the run's takes its place.

@@ -7,6 +7,7 @@
 //!
 //! No clock, no I/O, no async, no randomness: the same input gives the same verdicts and names in every process.
 
+pub mod check;
 pub mod event;
 pub mod facts;
 pub mod pool;
@@ -46,6 +47,7 @@ mod under_test;
 mod world;
 
 pub use change::{change_run, is_urgent, merge_order};
+pub use check::CheckEvent;
 pub use event::*;
 pub use facts::*;
 pub use gate::{Passed, gate, may_deploy};

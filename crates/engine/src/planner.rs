@@ -219,6 +219,8 @@ impl Planner {
             Subject::Source(name) => self.sources.get(*self.index.source_ids.get(name)? as usize)?.as_ref(),
             Subject::Target(id) => self.targets.get(*self.index.target_ids.get(id)? as usize)?.as_ref(),
             Subject::Change(id) => self.change_plans.get(id),
+            // Pull requests have a plan of their own: [`plan_checks`](crate::check::plan_checks).
+            Subject::Check(_) => None,
         };
         planned.map(|planned| &planned.verdict)
     }

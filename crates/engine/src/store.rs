@@ -51,6 +51,8 @@ impl Facts {
             FactKey::Pool(pool) => self.pools.get(pool).and_then(value),
             FactKey::Namespace(namespace) => self.namespaces.get(namespace).and_then(value),
             FactKey::Reservation(reservation) => self.reservations.get(reservation).and_then(value),
+            FactKey::Check(check) => self.checks.get(check).and_then(value),
+            FactKey::CheckedTrees(source) => self.checked_trees.get(source).and_then(value),
         }
     }
 
@@ -116,6 +118,14 @@ impl Facts {
             FactKey::Namespace(namespace) => {
                 let fact = read(key, value)?;
                 self.namespaces.insert(namespace.clone(), fact);
+            }
+            FactKey::Check(check) => {
+                let fact = read(key, value)?;
+                self.checks.insert(check.clone(), fact);
+            }
+            FactKey::CheckedTrees(source) => {
+                let fact = read(key, value)?;
+                self.checked_trees.insert(source.clone(), fact);
             }
             FactKey::Reservation(reservation) => {
                 let fact = read(key, value)?;

@@ -26,6 +26,7 @@ pub trait Names {
             Subject::Source(name) => name.to_string(),
             Subject::Target(id) => self.target(id),
             Subject::Change(id) => id.to_string(),
+            Subject::Check(id) => id.to_string(),
         }
     }
 }
@@ -240,6 +241,7 @@ pub fn action_text(action: &Action, names: &impl Names) -> String {
                 Work::Deploy(work) if work.only_jobs => format!("test with {} at {}", names.target(&work.target), short(work.commit)),
                 Work::Deploy(work) => format!("deploy {} at {}", names.target(&work.target), short(work.commit)),
                 Work::Delete { target } => format!("delete {}", names.target(target)),
+                Work::Check(work) => format!("check {} at {}", work.id, short(work.head)),
                 Work::Change(change) => format!("carry out the change {}: {}", change.id, change.title),
             };
             let attempt = if spec.attempt > 1 { format!(" (attempt {})", spec.attempt) } else { String::new() };

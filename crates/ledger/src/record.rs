@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use towpath_domain::{ChangeId, CommitId, RunId, SourceName, TargetId, Timestamp};
+use towpath_domain::{ChangeId, CheckId, CommitId, RunId, SourceName, TargetId, Timestamp};
 use towpath_engine::{ConfigEdit, Event, Outcome, Subject, Work};
 
 /// An event's number: 1, 2, 3 … without gaps, in the order of recording.
@@ -85,6 +85,7 @@ pub fn event_kind(event: &Event) -> &'static str {
         Event::Acknowledged { .. } => "acknowledged",
         Event::CancelRequested { .. } => "cancel-requested",
         Event::Pool(event) => event.kind(),
+        Event::Check(event) => event.kind(),
     }
 }
 
@@ -110,7 +111,8 @@ pub fn event_run(event: &Event) -> Option<&RunId> {
         | Event::ChangeEnded { .. }
         | Event::RetryRequested { .. }
         | Event::Acknowledged { .. }
-        | Event::Pool(_) => None,
+        | Event::Pool(_)
+        | Event::Check(_) => None,
     }
 }
 
@@ -124,6 +126,7 @@ pub(crate) fn own_subject(event: &Event) -> Option<Subject> {
         }
         Event::ChangeSeen { spec, .. } => Some(Subject::Change(spec.id.clone())),
         Event::ChangeEnded { change, .. } => Some(Subject::Change(change.clone())),
+        Event::Check(event) => Some(Subject::Check(event.check())),
         _ => None,
     }
 }
@@ -147,6 +150,7 @@ pub fn event_commits(event: &Event) -> BTreeSet<CommitId> {
             Work::Build { commit, .. } => BTreeSet::from([*commit]),
             Work::Deploy(deploy) => BTreeSet::from([deploy.commit]),
             Work::Change(change) => set(&change.edits),
+            Work::Check(work) => BTreeSet::from([work.head]),
             Work::Delete { .. } => BTreeSet::new(),
         },
         Event::RunFinished { outcome: Outcome::Merged { commit }, .. } => BTreeSet::from([*commit]),
@@ -163,6 +167,7 @@ pub fn subject_key(subject: &Subject) -> String {
         Subject::Source(name) => format!("source:{name}"),
         Subject::Target(id) => format!("target:{id}"),
         Subject::Change(id) => format!("change:{id}"),
+        Subject::Check(id) => format!("check:{id}"),
     }
 }
 
@@ -174,6 +179,7 @@ pub fn subject_of_key(key: &str) -> Option<Subject> {
         "source" => SourceName::new(id).ok().map(Subject::Source),
         "target" => TargetId::new(id).ok().map(Subject::Target),
         "change" => ChangeId::new(id).ok().map(Subject::Change),
+        "check" => CheckId::new(id).ok().map(Subject::Check),
         _ => None,
     }
 }

@@ -48,11 +48,13 @@ pub enum WorkKind {
     Delete,
     /// [`Work::Change`].
     Change,
+    /// [`Work::Check`].
+    Check,
 }
 
 impl WorkKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Build, Self::Deploy, Self::Delete, Self::Change];
+    pub const ALL: [Self; 5] = [Self::Build, Self::Deploy, Self::Delete, Self::Change, Self::Check];
 
     /// The kind of a work.
     #[must_use]
@@ -62,6 +64,7 @@ impl WorkKind {
             Work::Deploy(_) => Self::Deploy,
             Work::Delete { .. } => Self::Delete,
             Work::Change(_) => Self::Change,
+            Work::Check(_) => Self::Check,
         }
     }
 
@@ -73,6 +76,7 @@ impl WorkKind {
             Self::Deploy => "deploy",
             Self::Delete => "delete",
             Self::Change => "change",
+            Self::Check => "check",
         }
     }
 }
@@ -86,6 +90,7 @@ pub fn outcome_kind(outcome: &Outcome) -> &'static str {
         Outcome::Deleted => "deleted",
         Outcome::Merged { .. } => "merged",
         Outcome::Opened { .. } => "opened",
+        Outcome::Checked { .. } => "checked",
         Outcome::Failed { .. } => "failed",
         Outcome::Superseded { .. } => "superseded",
         Outcome::Cancelled { .. } => "cancelled",
@@ -267,7 +272,8 @@ impl Projection {
             | Event::ChangeEnded { .. }
             | Event::RetryRequested { .. }
             | Event::Acknowledged { .. }
-            | Event::Pool(_) => {}
+            | Event::Pool(_)
+            | Event::Check(_) => {}
         }
         if goes_out(&recorded.event) {
             self.outbox.insert(recorded.id);

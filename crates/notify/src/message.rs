@@ -138,6 +138,10 @@ impl Writer<'_> {
             Event::RunFinished { outcome, .. } => Some(outcome),
             _ => return None,
         };
+        // A pull request is its author's: they are told where it is, and no room is.
+        if matches!(run.spec.work, Work::Check(_)) {
+            return None;
+        }
         let (what, about) = (self.what(run), self.names.about(&run.spec.work));
         let (kind, title, mut lines) = match outcome {
             None => self.started(run)?,
@@ -147,7 +151,7 @@ impl Writer<'_> {
             Some(Outcome::Built { image, .. }) => (Kind::Built, format!("{what} is done"), vec![format!("Image: {image}")]),
             Some(Outcome::Superseded { by }) => (Kind::Stopped, format!("{what} made room"), vec![format!("For {by}.")]),
             Some(Outcome::Cancelled { by }) => (Kind::Stopped, format!("{what} was stopped"), vec![format!("By {by}.")]),
-            Some(Outcome::Deleted | Outcome::Opened { .. }) => return None,
+            Some(Outcome::Deleted | Outcome::Opened { .. } | Outcome::Checked { .. }) => return None,
         };
         let last_lines = match outcome {
             Some(Outcome::Failed { step, message, .. }) => self.last_lines(run, step, message),
@@ -175,7 +179,7 @@ impl Writer<'_> {
             Work::Build { .. } => Kind::BuildStarted,
             Work::Deploy(_) => Kind::DeployStarted,
             Work::Change(_) => Kind::ChangeStarted,
-            Work::Delete { .. } => return None,
+            Work::Delete { .. } | Work::Check(_) => return None,
         };
         Some((kind, format!("{} began", self.what(run)), vec![format!("Why: {}.", run.spec.why.trim_end_matches('.'))]))
     }
@@ -195,7 +199,7 @@ impl Writer<'_> {
             Work::Deploy(work) if work.only_jobs => (StageKind::Test, self.title(&subject)),
             Work::Deploy(_) => (StageKind::Deploy, self.title(&subject)),
             Work::Change(change) if change.kind == ChangeKind::Promotion => (StageKind::Promotion, change.title.clone()),
-            Work::Change(_) | Work::Delete { .. } => return None,
+            Work::Change(_) | Work::Delete { .. } | Work::Check(_) => return None,
         };
         let state = match outcome {
             None => StageState::Running,
@@ -203,7 +207,9 @@ impl Writer<'_> {
             // It goes on once people and checks have spoken.
             Some(Outcome::Opened { .. }) => StageState::Running,
             Some(Outcome::Superseded { .. } | Outcome::Cancelled { .. }) => StageState::Stopped,
-            Some(Outcome::Built { .. } | Outcome::Deployed { .. } | Outcome::Deleted | Outcome::Merged { .. }) => StageState::Done,
+            Some(
+                Outcome::Built { .. } | Outcome::Deployed { .. } | Outcome::Deleted | Outcome::Merged { .. } | Outcome::Checked { .. },
+            ) => StageState::Done,
         };
         Some(Stage {
             key: towpath_ledger::subject_key(&subject),
@@ -277,6 +283,7 @@ impl Writer<'_> {
             Work::Deploy(DeployWork { commit, only_jobs: true, .. }) => format!("Test {title} at {}", short(*commit)),
             Work::Deploy(work) => format!("Deploy of {title} at {}", short(work.commit)),
             Work::Delete { .. } => format!("Deletion of {title}"),
+            Work::Check(work) => format!("Check of {title} at {}", short(work.head)),
             Work::Change(change) => format!("{} ({})", change_kind(change), change.title),
         }
     }
@@ -286,6 +293,7 @@ impl Writer<'_> {
             Subject::Source(name) => name.to_string(),
             Subject::Target(id) => format!("target {id}"),
             Subject::Change(id) => format!("change {id}"),
+            Subject::Check(id) => id.to_string(),
         })
     }
 

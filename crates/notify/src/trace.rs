@@ -59,6 +59,7 @@ pub fn spans(run: &Run, steps: &[Step], release: Option<&ReleaseId>, title: &str
         Work::Deploy(_) => "deploy",
         Work::Delete { .. } => "delete",
         Work::Change(_) => "change",
+        Work::Check(_) => "check",
     };
     let mut all = Vec::new();
     if let (Work::Build { .. }, 1, Some((release, id))) = (&run.spec.work, run.spec.attempt, whole) {
@@ -78,6 +79,7 @@ pub fn spans(run: &Run, steps: &[Step], release: Option<&ReleaseId>, title: &str
         Subject::Source(source) => source.to_string(),
         Subject::Target(target) => target.to_string(),
         Subject::Change(change) => change.to_string(),
+        Subject::Check(check) => check.to_string(),
     };
     let mut attributes = vec![
         ("towpath.run", name.to_owned()),

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use towpath_domain::{FailureClass, RunId};
 use towpath_engine::Event;
+use towpath_engine::check::Blame;
 use towpath_git::GitError;
 use towpath_ledger::{Error as LedgerError, Ledger};
 
@@ -19,6 +20,16 @@ pub enum Stop {
     /// It failed.
     #[error("{message}")]
     Failed {
+        /// Whose fault.
+        class: FailureClass,
+        /// What, where, why and how to mend it.
+        message: String,
+    },
+    /// It is a check and failed, and this is at fault.
+    #[error("{message}")]
+    Blamed {
+        /// What is at fault.
+        blame: Blame,
         /// Whose fault.
         class: FailureClass,
         /// What, where, why and how to mend it.

@@ -29,6 +29,10 @@ const LANES: usize = 64;
 /// How many changes are carried out at a time: those wait for each other, and all that are on the train are merged together.
 const CHANGE_LANES: usize = 256;
 
+/// How many checks of pull requests are carried out at a time: they mostly wait, for builds, namespaces and tests. How many of one source go on,
+/// its own file says.
+const CHECK_LANES: usize = 256;
+
 /// How often the queue is looked at when nothing is said of it: a run whose worker elsewhere died shows only by its lease.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -47,10 +51,11 @@ impl Workers {
     /// Works until `shutdown` turns true, then waits a while for runs under way; what is left is taken up at the next start.
     pub async fn run(self, shutdown: watch::Receiver<bool>) {
         let mut groups = JoinSet::new();
-        let lanes: [(&[WorkKind], usize); 3] = [
+        let lanes: [(&[WorkKind], usize); 4] = [
             (&[WorkKind::Build], self.world.builders.lanes()),
             (&[WorkKind::Deploy, WorkKind::Delete], LANES),
             (&[WorkKind::Change], CHANGE_LANES),
+            (&[WorkKind::Check], CHECK_LANES),
         ];
         let train = tokio::spawn(train::conduct(Arc::clone(&self.world)));
         for (kinds, lanes) in lanes {
@@ -158,6 +163,7 @@ fn span_of(claimed: &Claimed) -> tracing::Span {
         Subject::Source(source) => source.to_string(),
         Subject::Target(target) => target.to_string(),
         Subject::Change(change) => change.to_string(),
+        Subject::Check(check) => check.to_string(),
     };
     let span = tracing::info_span!(
         "run",
@@ -204,11 +210,15 @@ async fn carry_out(world: Arc<World>, claimed: Claimed) {
         Ok(outcome) => outcome,
         // The message goes into the ledger and to people: no secret of the run goes with it.
         Err(Stop::Failed { class, message }) => {
-            Outcome::Failed { class, step: journal.current_step(), message: journal.sink().masked(&message), refused: false }
+            Outcome::Failed { class, step: journal.current_step(), message: journal.sink().masked(&message), refused: false, blame: None }
+        }
+        Err(Stop::Blamed { blame, class, message }) => {
+            let (step, message) = (journal.current_step(), journal.sink().masked(&message));
+            Outcome::Failed { class, step, message, refused: false, blame: Some(blame) }
         }
         Err(Stop::Refused { why }) => {
             let (step, message) = (journal.current_step(), journal.sink().masked(&why));
-            Outcome::Failed { class: FailureClass::Own, step, message, refused: true }
+            Outcome::Failed { class: FailureClass::Own, step, message, refused: true, blame: None }
         }
         Err(Stop::Superseded { by }) => Outcome::Superseded { by },
         Err(Stop::Cancelled { by }) => {
@@ -245,6 +255,7 @@ async fn dispatch(world: &World, journal: &Journal, work: &Work) -> Result<Outco
         Work::Deploy(deploy) => work::deploy::run(world, journal, deploy).await,
         Work::Delete { target } => work::delete::run(world, journal, target).await,
         Work::Change(change) => work::change::run(world, journal, change).await,
+        Work::Check(check) => work::check::run(world, journal, check).await,
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::findings::Findings;
 use crate::read::{
-    Content, Parsed, RawApp, RawChangeType, RawCluster, RawEnvironment, RawNamespace, RawPermission, RawRole, RawTarget, Ref, schema,
+    Content, Parsed, RawApp, RawChangeType, RawCluster, RawEnvironment, RawNamespace, RawPermission, RawPool, RawRole, RawSaas, RawTarget,
+    Ref, schema,
 };
 
 /// All files, to be found by reference.
@@ -44,6 +45,8 @@ referable!(RawNamespace, Namespace, schema::NAMESPACE, "a namespace");
 referable!(RawRole, Role, schema::ROLE, "a role");
 referable!(RawChangeType, ChangeType, schema::CHANGE_TYPE, "a change type");
 referable!(RawPermission, Permission, schema::OWN_PERMISSION, "a permission");
+referable!(RawPool, Pool, schema::POOL, "a pool");
+referable!(RawSaas, Saas, schema::SAAS, "a saas file");
 referable!(RawTarget, Target, schema::TARGET, "a target");
 
 impl<'a> Index<'a> {

@@ -5,6 +5,7 @@
 
 mod access;
 mod channels;
+mod checks;
 mod cycles;
 mod escalation;
 mod findings;

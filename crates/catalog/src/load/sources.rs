@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use towpath_domain::{BranchName, RepoUrl, SourceName};
 
+use super::checks;
 use super::findings::Findings;
 use super::index::Index;
 use crate::model::Source;
@@ -43,6 +44,7 @@ impl<'a> Sources<'a> {
                         image: raw.image.clone(),
                         hash_length: raw.hash_length,
                         build: raw.build.clone(),
+                        check: raw.check.as_ref().and_then(|check| checks::link(&file.path, check, index, findings)),
                         place: raw.name.spot.place(&file.path),
                     });
                     if !sources.by_name.contains_key(&source.name) {

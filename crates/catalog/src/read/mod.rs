@@ -1,6 +1,7 @@
 //! From a node tree to the facts of one file, each with its place. Looks at one file only; references stay paths.
 
 mod access;
+mod check;
 mod escalation;
 mod fields;
 mod inventory;
@@ -16,6 +17,7 @@ mod tested;
 mod time;
 
 pub(crate) use access::{RawChangeType, RawRole, RawUser};
+pub(crate) use check::RawCheck;
 pub(crate) use escalation::{RawEscalation, RawUserGroup};
 pub(crate) use fields::{At, Reader};
 pub(crate) use inventory::{RawApp, RawCluster, RawEnvironment, RawNamespace};

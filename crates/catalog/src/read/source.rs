@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use towpath_domain::{BranchName, GitRef, ImageRef, RepoUrl, SourceName, Span};
 
 use super::Ref;
+use super::check::{self, RawCheck};
 use super::fields::{At, Reader};
 use super::inventory::check_dns_label;
 use super::saas::DEFAULT_HASH_LENGTH;
@@ -21,9 +22,10 @@ pub(crate) struct RawSource {
     pub image: String,
     pub hash_length: usize,
     pub build: Build,
+    pub check: Option<RawCheck>,
 }
 
-const FIELDS: &[&str] = &["$schema", "name", "description", "labels", "app", "url", "branch", "image", "hash_length", "build"];
+const FIELDS: &[&str] = &["$schema", "name", "description", "labels", "app", "url", "branch", "image", "hash_length", "build", "check"];
 const BUILD_FIELDS: &[&str] = &["command", "env", "timeout", "pack", "push", "image", "resources"];
 const PACK_FIELDS: &[&str] = &["base", "files", "entrypoint", "cmd", "env", "workdir"];
 const FILE_FIELDS: &[&str] = &["from", "to", "mode"];
@@ -49,10 +51,11 @@ pub(super) fn read(reader: &mut Reader, root: Node<'_, '_>) -> Option<RawSource>
     let image = reader.required(root, "image").and_then(|node| read_image(reader, node));
     let hash_length = reader.number(root, "hash_length", 4..=40).and_then(|length| usize::try_from(length).ok());
     let build = reader.required(root, "build").and_then(|node| read_build(reader, node));
+    let check = root.get("check").and_then(|node| check::read(reader, node));
     let good = reader.errors() == errors;
     let (name, app, url, branch, image, build) = (name?, app?, url?, branch?, image?, build?);
     let hash_length = hash_length.unwrap_or(DEFAULT_HASH_LENGTH);
-    good.then_some(RawSource { name, app, url, branch, image, hash_length, build })
+    good.then_some(RawSource { name, app, url, branch, image, hash_length, build, check })
 }
 
 fn read_branch(reader: &mut Reader, node: Node<'_, '_>) -> Option<BranchName> {
@@ -129,7 +132,7 @@ fn read_build(reader: &mut Reader, map: Node<'_, '_>) -> Option<Build> {
 }
 
 /// One text is a shell's line; a list is program and arguments.
-fn read_command(reader: &mut Reader, node: Node<'_, '_>) -> Option<Vec<String>> {
+pub(super) fn read_command(reader: &mut Reader, node: Node<'_, '_>) -> Option<Vec<String>> {
     if !node.is_sequence() {
         let line = reader.text(node, "command")?;
         return Some(vec!["sh".to_owned(), "-c".to_owned(), line.to_owned()]);
@@ -142,7 +145,7 @@ fn read_command(reader: &mut Reader, node: Node<'_, '_>) -> Option<Vec<String>> 
     Some(words)
 }
 
-fn read_env(reader: &mut Reader, map: Node<'_, '_>) -> BTreeMap<String, String> {
+pub(super) fn read_env(reader: &mut Reader, map: Node<'_, '_>) -> BTreeMap<String, String> {
     for entry in map.get("env").into_iter().flat_map(|env| env.entries()) {
         let letters = entry.key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         if !letters || !entry.key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
@@ -183,7 +186,7 @@ fn read_file(reader: &mut Reader, map: Node<'_, '_>) -> Option<PackFile> {
 }
 
 /// A path within the checkout: a path that leaves it is refused, not cleaned.
-fn relative(reader: &mut Reader, node: Node<'_, '_>) -> Option<String> {
+pub(super) fn relative(reader: &mut Reader, node: Node<'_, '_>) -> Option<String> {
     let path = reader.text(node, "from")?;
     let leaves = path.starts_with(['/', '\\']) || path.split(['/', '\\']).any(|part| part == "..") || path.chars().any(char::is_control);
     if path.is_empty() || leaves {

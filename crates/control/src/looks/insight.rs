@@ -237,7 +237,7 @@ impl<'a> Seen<'a> {
                     Some((environment, _)) => (3, format!("change {environment}")),
                     None => continue,
                 },
-                Subject::Source(_) => continue,
+                Subject::Source(_) | Subject::Check(_) => continue,
             };
             let (waiting, working) = all.entry(key).or_default();
             let started = run.started_at.unwrap_or(run.queued_at);

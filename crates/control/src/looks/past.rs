@@ -261,7 +261,13 @@ mod tests {
     }
 
     fn failed() -> Outcome {
-        Outcome::Failed { class: FailureClass::Own, step: "build".to_owned(), message: "it does not compile".to_owned(), refused: false }
+        Outcome::Failed {
+            class: FailureClass::Own,
+            step: "build".to_owned(),
+            message: "it does not compile".to_owned(),
+            refused: false,
+            blame: None,
+        }
     }
 
     async fn ran(ledger: &Ledger, name: &str, from: i64, to: i64, outcome: Outcome) {

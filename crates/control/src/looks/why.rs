@@ -55,12 +55,12 @@ impl Control {
         let title = words::typed(catalog, &subject);
         let target = match &subject {
             Subject::Target(id) => catalog.targets.get(id),
-            Subject::Source(_) | Subject::Change(_) => None,
+            Subject::Source(_) | Subject::Change(_) | Subject::Check(_) => None,
         };
         let place = match &subject {
             Subject::Target(_) => target.map(|target| target.ref_place.to_string()),
             Subject::Source(name) => catalog.sources.get(name).map(|source| source.place.to_string()),
-            Subject::Change(_) => None,
+            Subject::Change(_) | Subject::Check(_) => None,
         };
         let ((kind, id), (app, environment)) = (words::kind_and_id(&subject), words::app_and_environment(catalog, &subject));
         let url = subject_url(catalog, &subject);
@@ -74,7 +74,7 @@ impl Control {
                 .and_then(|source| facts.branches.get(&(source.url.clone(), source.branch.clone())))
                 .and_then(|branch| branch.commits.first())
                 .map(|head| commits.view(url, head.id)),
-            Subject::Change(_) => None,
+            Subject::Change(_) | Subject::Check(_) => None,
         };
         Ok(WhyView {
             kind,

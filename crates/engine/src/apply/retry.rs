@@ -1,12 +1,15 @@
 //! What a person's wish to try again makes of the facts: what failed is forgotten, and what is waited for is looked at at once.
 
+use towpath_domain::Timestamp;
+
+use crate::check::{Ask, Asked, CheckEvent};
 use crate::event::{RenderOutcome, Subject};
 use crate::facts::{ChangeFact, FactKey, Facts};
 
 use super::moves;
 
 impl Facts {
-    pub(super) fn retry(&mut self, subject: &Subject) -> Vec<FactKey> {
+    pub(super) fn retry(&mut self, at: Timestamp, subject: &Subject, by: &str) -> Vec<FactKey> {
         let mut touched = Vec::new();
         match subject {
             Subject::Source(source) => {
@@ -39,6 +42,10 @@ impl Facts {
                         touched.push(FactKey::Change(id.clone()));
                     }
                 }
+            }
+            Subject::Check(id) => {
+                let ask = Ask { what: Asked::Retest { tests: Vec::new() }, by: by.to_owned(), why: String::new(), comment: None };
+                touched.extend(self.check_event(at, &CheckEvent::Asked { check: id.clone(), ask }));
             }
             Subject::Change(id) => {
                 if self.changes.get_mut(id).is_some_and(renew) {

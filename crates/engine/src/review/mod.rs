@@ -18,6 +18,7 @@ mod labels;
 mod needs;
 mod standing;
 
+pub use command::{Command, commands};
 pub use input::{Check, CheckState, Comment, Kind, Label, Opinion, Review, Touched, UnderReview};
 pub use judge::judge;
 pub use verdict::{Answer, MergeOrder, Need, ReviewHold, ReviewVerdict, Told};

@@ -87,7 +87,10 @@ fn j13_one_change_that_fails_its_checks_starves_nobody_and_a_hotfix_overtakes() 
     let change = until_promoted(&mut sim, "prod");
     assert_eq!(change.edits.len(), 2, "prod and prod-b move together");
     let run = moving(&sim, "prod").remove(0);
-    sim.end(&run, Outcome::Failed { class: FailureClass::Own, step: "check".to_owned(), message: "invalid".to_owned(), refused: false });
+    sim.end(
+        &run,
+        Outcome::Failed { class: FailureClass::Own, step: "check".to_owned(), message: "invalid".to_owned(), refused: false, blame: None },
+    );
     sim.settle();
     for held in ["prod", "prod-b"] {
         assert!(matches!(sim.holds(held).as_slice(), [Hold::ChangeFailed { .. }]), "{held}");

@@ -81,7 +81,13 @@ fn a_change_that_failed_by_the_environment_is_made_again_and_the_same() {
     let run = sim.facts.changes[&change.id].active.clone().unwrap();
     sim.end(
         &run,
-        Outcome::Failed { class: FailureClass::Environment, step: "push".to_owned(), message: "no route".to_owned(), refused: false },
+        Outcome::Failed {
+            class: FailureClass::Environment,
+            step: "push".to_owned(),
+            message: "no route".to_owned(),
+            refused: false,
+            blame: None,
+        },
     );
     assert!(matches!(sim.holds("prod").as_slice(), [Hold::Backoff { attempts: 1, .. }]));
     sim.wait(Span::from_secs(60));
@@ -97,7 +103,10 @@ fn a_change_that_did_not_pass_waits_until_the_config_repository_moves() {
     sim.push();
     let change = until_promoted(&mut sim, "prod");
     let run = sim.facts.changes[&change.id].active.clone().unwrap();
-    sim.end(&run, Outcome::Failed { class: FailureClass::Own, step: "check".to_owned(), message: "invalid".to_owned(), refused: false });
+    sim.end(
+        &run,
+        Outcome::Failed { class: FailureClass::Own, step: "check".to_owned(), message: "invalid".to_owned(), refused: false, blame: None },
+    );
     sim.settle();
     assert!(matches!(sim.holds("prod").as_slice(), [Hold::ChangeFailed { .. }]));
     sim.wait(Span::from_days(1));
@@ -166,7 +175,13 @@ fn what_a_person_asked_for_is_retried_when_the_environment_failed_and_ends_other
     assert!(matches!(sim.planner.verdict(&subject).unwrap().state, State::Held { .. }));
     sim.end(
         &spec.id,
-        Outcome::Failed { class: FailureClass::Environment, step: "push".to_owned(), message: "no route".to_owned(), refused: false },
+        Outcome::Failed {
+            class: FailureClass::Environment,
+            step: "push".to_owned(),
+            message: "no route".to_owned(),
+            refused: false,
+            blame: None,
+        },
     );
     assert!(
         matches!(&sim.planner.verdict(&subject).unwrap().state, State::Held { holds } if matches!(holds.as_slice(), [Hold::Backoff { .. }]))

@@ -49,7 +49,7 @@ fn well() -> Outcome {
 }
 
 fn failed(class: FailureClass) -> Outcome {
-    Outcome::Failed { class, step: "rollout".to_owned(), message: "it broke".to_owned(), refused: false }
+    Outcome::Failed { class, step: "rollout".to_owned(), message: "it broke".to_owned(), refused: false, blame: None }
 }
 
 #[test]

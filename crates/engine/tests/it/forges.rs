@@ -200,7 +200,13 @@ fn a_new_branch_that_was_asked_for_stays_asked_for_until_it_is_made() {
     let run = fact.active.clone().unwrap();
     sim.end(
         &run,
-        Outcome::Failed { class: FailureClass::Environment, step: "propose".to_owned(), message: "no route".to_owned(), refused: false },
+        Outcome::Failed {
+            class: FailureClass::Environment,
+            step: "propose".to_owned(),
+            message: "no route".to_owned(),
+            refused: false,
+            blame: None,
+        },
     );
     assert!(sim.facts.changes[&change.id].open.as_ref().unwrap().rebase);
 

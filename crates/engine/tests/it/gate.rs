@@ -261,7 +261,13 @@ fn j2_a_test_that_was_cut_short_has_not_passed() {
     for outcome in [
         Outcome::Cancelled { by: "ann".to_owned() },
         Outcome::Superseded { by: "a newer one".to_owned() },
-        Outcome::Failed { class: FailureClass::Unknown, step: "wait".to_owned(), message: "2 of 5 ended".to_owned(), refused: false },
+        Outcome::Failed {
+            class: FailureClass::Unknown,
+            step: "wait".to_owned(),
+            message: "2 of 5 ended".to_owned(),
+            refused: false,
+            blame: None,
+        },
         // An end that belongs to another kind of work.
         Outcome::Deleted,
     ] {

@@ -264,12 +264,13 @@ fn do_step(sim: &mut Sim, step: Step) {
                 End::Well | End::Opened => sim.finish(&run),
                 End::Refused if matches!(sim.facts.open_runs[&run].spec.work, Work::Change(_)) => {
                     let (step, message) = ("check".to_owned(), "it is invalid".to_owned());
-                    sim.end(&run, Outcome::Failed { class: FailureClass::Own, step, message, refused: true });
+                    sim.end(&run, Outcome::Failed { class: FailureClass::Own, step, message, refused: true, blame: None });
                 }
                 End::Refused => sim.finish(&run),
-                End::Failed(class) => {
-                    sim.end(&run, Outcome::Failed { class, step: "rollout".to_owned(), message: "it broke".to_owned(), refused: false })
-                }
+                End::Failed(class) => sim.end(
+                    &run,
+                    Outcome::Failed { class, step: "rollout".to_owned(), message: "it broke".to_owned(), refused: false, blame: None },
+                ),
                 End::Cancelled => sim.end(&run, Outcome::Cancelled { by: "ann".to_owned() }),
                 End::Superseded => sim.end(&run, Outcome::Superseded { by: "another".to_owned() }),
             }

@@ -243,8 +243,13 @@ fn j3_a_queue_does_not_move_on_before_it_is_known_how_the_version_before_it_fare
         );
         assert!(!sim.facts.evidence[&(channel("stage-ok"), target_id("stage"))].contains_key(&second), "not known is not well");
     }
-    let failed =
-        Outcome::Failed { class: FailureClass::Environment, step: "wait".to_owned(), message: "no answer".to_owned(), refused: false };
+    let failed = Outcome::Failed {
+        class: FailureClass::Environment,
+        step: "wait".to_owned(),
+        message: "no answer".to_owned(),
+        refused: false,
+        blame: None,
+    };
     sim.end(&run, failed);
     sim.act_all();
     assert!(matches!(sim.holds("stage").as_slice(), [Hold::Backoff { .. }]), "it is proven before the next has its turn");

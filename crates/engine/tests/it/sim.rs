@@ -246,7 +246,9 @@ impl Sim {
         };
         let failed = self.failing(&subject, commit);
         let outcome = match (failed, &work) {
-            (Some(class), _) => Outcome::Failed { class, step: "rollout".to_owned(), message: format!("{subject} broke"), refused: false },
+            (Some(class), _) => {
+                Outcome::Failed { class, step: "rollout".to_owned(), message: format!("{subject} broke"), refused: false, blame: None }
+            }
             (None, Work::Build { source, commit, .. }) => {
                 let image = format!("registry.example.com/{source}:{}", commit.short(7)).parse().unwrap();
                 Outcome::Built { image, digest: Digest::from_bytes([7; 32]) }
@@ -259,7 +261,9 @@ impl Sim {
             }
             (None, Work::Delete { .. }) => Outcome::Deleted,
             (None, Work::Change(change)) => match self.refused(change) {
-                Some(message) => Outcome::Failed { class: FailureClass::Own, step: "check".to_owned(), message, refused: true },
+                Some(message) => {
+                    Outcome::Failed { class: FailureClass::Own, step: "check".to_owned(), message, refused: true, blame: None }
+                }
                 None => self.merge(change),
             },
         };

@@ -92,10 +92,25 @@ fn what_must_move_together_is_not_split() {
 fn a_fault_of_the_environment_and_what_a_person_stops_split_nothing() {
     for (outcome, again) in [
         (
-            Outcome::Failed { class: FailureClass::Environment, step: "merge".to_owned(), message: "no route".to_owned(), refused: false },
+            Outcome::Failed {
+                class: FailureClass::Environment,
+                step: "merge".to_owned(),
+                message: "no route".to_owned(),
+                refused: false,
+                blame: None,
+            },
             true,
         ),
-        (Outcome::Failed { class: FailureClass::Own, step: "merge".to_owned(), message: "taken over".to_owned(), refused: false }, false),
+        (
+            Outcome::Failed {
+                class: FailureClass::Own,
+                step: "merge".to_owned(),
+                message: "taken over".to_owned(),
+                refused: false,
+                blame: None,
+            },
+            false,
+        ),
         (Outcome::Cancelled { by: "ann".to_owned() }, false),
     ] {
         let mut sim = at_rest(&["a", "b", "c"]);
@@ -267,7 +282,7 @@ fn split(groups: &[u8], bad: &BTreeSet<usize>, faults: &[bool]) -> (Sim, usize) 
             let run = sim.facts.changes.values().filter_map(|fact| fact.active.clone()).min();
             if let Some(run) = run {
                 let (step, message) = ("merge".to_owned(), "no route".to_owned());
-                sim.end(&run, Outcome::Failed { class: FailureClass::Environment, step, message, refused: false });
+                sim.end(&run, Outcome::Failed { class: FailureClass::Environment, step, message, refused: false, blame: None });
                 sim.now = sim.now.plus(Span::from_secs(1));
             }
         }

@@ -133,7 +133,13 @@ pub(crate) fn deployed() -> Outcome {
 }
 
 pub(crate) fn failed() -> Outcome {
-    Outcome::Failed { class: FailureClass::Own, step: "compile".into(), message: "main.rs:3: expected `;`".into(), refused: false }
+    Outcome::Failed {
+        class: FailureClass::Own,
+        step: "compile".into(),
+        message: "main.rs:3: expected `;`".into(),
+        refused: false,
+        blame: None,
+    }
 }
 
 pub(crate) fn config_seen(number: u32) -> Event {

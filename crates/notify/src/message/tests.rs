@@ -66,7 +66,13 @@ fn change(kind: ChangeKind) -> Work {
 }
 
 fn failed(class: FailureClass) -> Outcome {
-    Outcome::Failed { class, step: "compile".into(), message: "src/main.rs:3: expected `;`\nRun `cargo check`.".into(), refused: false }
+    Outcome::Failed {
+        class,
+        step: "compile".into(),
+        message: "src/main.rs:3: expected `;`\nRun `cargo check`.".into(),
+        refused: false,
+        blame: None,
+    }
 }
 
 fn told(work: Work, outcome: Outcome, attempt: u32) -> Option<Message> {
@@ -174,7 +180,8 @@ fn how_long_it_took_is_told_as_people_say_it() {
 
 #[test]
 fn a_failure_of_a_thousand_lines_is_told_by_its_beginning() {
-    let outcome = Outcome::Failed { class: FailureClass::Own, step: "test".into(), message: "ärger\n".repeat(1000), refused: false };
+    let outcome =
+        Outcome::Failed { class: FailureClass::Own, step: "test".into(), message: "ärger\n".repeat(1000), refused: false, blame: None };
     let message = told(build(), outcome, 1).unwrap();
     assert!(message.body.chars().count() < MAX_DETAIL_CHARS + 300 && message.body.contains('…'), "{}", message.body);
     assert!(!message.title.contains('\n'));

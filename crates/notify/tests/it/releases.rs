@@ -109,7 +109,7 @@ async fn run(ledger: &Ledger, name: String, attempt: u32, work: Work, outcome: O
 
 pub(crate) fn failed(step: &str) -> Outcome {
     let message = "pod api-7d9 is not ready: the probe GET /healthz answers 500\nMend the probe or the program.".to_owned();
-    Outcome::Failed { class: FailureClass::Own, step: step.into(), message, refused: false }
+    Outcome::Failed { class: FailureClass::Own, step: step.into(), message, refused: false, blame: None }
 }
 
 pub(crate) fn deployed() -> Outcome {

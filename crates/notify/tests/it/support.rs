@@ -32,7 +32,7 @@ pub(crate) async fn fail_a_build(ledger: &Ledger, name: &str) {
     let commit: CommitId = "5f8f0e1d2c3b4a5968778695a4b3c2d1e0f9a8b7".parse().unwrap();
     let work = Work::Build { source: SourceName::new(name).unwrap(), commit, build_hash: "b".into() };
     let spec = RunSpec { id: id.clone(), attempt: 1, work, why: "no image".into(), after: None };
-    let outcome = Outcome::Failed { class: FailureClass::Own, step: "compile".into(), message: "no".into(), refused: false };
+    let outcome = Outcome::Failed { class: FailureClass::Own, step: "compile".into(), message: "no".into(), refused: false, blame: None };
     ledger.append(None, "test", at(1), vec![Event::RunQueued(spec), Event::RunFinished { run: id, outcome }]).await.unwrap();
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod build;
 pub(crate) mod change;
+pub(crate) mod check;
 pub(crate) mod delete;
 pub(crate) mod deploy;
 pub(crate) mod edits;

@@ -59,7 +59,13 @@ pub(super) fn run(out: &mut Out, dice: &mut Dice, at: Timestamp, cause: Option<u
             out.event(now, Some(started), "worker-1", Event::StepDone { run, step, output });
         }
         if let Some(trouble) = order.trouble.filter(|trouble| trouble.step == step) {
-            outcome = Outcome::Failed { class: trouble.class, step: step.to_owned(), message: trouble.message.clone(), refused: false };
+            outcome = Outcome::Failed {
+                class: trouble.class,
+                step: step.to_owned(),
+                message: trouble.message.clone(),
+                refused: false,
+                blame: None,
+            };
             break;
         }
         out.event(now, Some(started), "worker-1", Event::StepDone { run: run.clone(), step: step.to_owned(), output });
@@ -106,6 +112,7 @@ fn steps(order: &Order<'_>) -> Steps {
             let passed = json!({"Passed": {"base": nothing(), "merge": nothing()}});
             vec![("propose", 900, json!({"Open": nothing()})), ("check", 2_500, passed), ("merge", 700, merged)]
         }
+        Work::Check(_) => vec![("build", 40_000, Value::Null), ("deploy", 30_000, Value::Null), ("test", 120_000, Value::Null)],
         Work::Delete { .. } => vec![("delete", 2_000, Value::Null)],
     }
 }

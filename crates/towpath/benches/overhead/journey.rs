@@ -94,7 +94,7 @@ fn part_of(work: &Work, wanted: CommitId, names: &BTreeMap<&TargetId, &str>) -> 
             ConfigEdit::SetRef { target, to, .. } if *to == wanted => Some(format!("promotion to {}", name(target))),
             _ => None,
         }),
-        Work::Delete { .. } => None,
+        Work::Delete { .. } | Work::Check(_) => None,
     }
 }
 

@@ -118,7 +118,7 @@ impl Ended {
         let (subject, about) = (run.subject(), names.about(&run.spec.work));
         let target = match &run.spec.work {
             Work::Deploy(work) => self.world.current().catalog.targets.get(&work.target).cloned(),
-            Work::Build { .. } | Work::Delete { .. } | Work::Change(_) => None,
+            Work::Build { .. } | Work::Delete { .. } | Work::Change(_) | Work::Check(_) => None,
         };
         let component = target.as_ref().and_then(|target| target.source.as_ref().map(ToString::to_string));
         let started = run.started_at.unwrap_or(run.queued_at);

@@ -72,6 +72,8 @@ impl Climb {
         match subject {
             Subject::Source(name) => catalog.sources.get(name).map(|source| source.app.to_string()),
             Subject::Target(id) => catalog.targets.get(id).map(|target| target.saas_file.app.to_string()),
+            // A pull request is its author's: nobody is called for it.
+            Subject::Check(_) => None,
             Subject::Change(id) => {
                 let facts = self.world.ledger.facts();
                 let change = facts.changes.get(id)?;

@@ -27,6 +27,7 @@ impl CatalogNames {
             Work::Build { source, .. } => targets.values().filter(|target| target.source.as_ref() == Some(source)).cloned().collect(),
             Work::Deploy(work) => targets.get(&work.target).cloned().into_iter().collect(),
             Work::Delete { target } => targets.get(target).cloned().into_iter().collect(),
+            Work::Check(_) => Vec::new(),
             Work::Change(change) => {
                 let moved = change.edits.iter().filter_map(|edit| match edit {
                     ConfigEdit::SetRef { target, .. } => targets.get(target).cloned(),
@@ -49,7 +50,7 @@ impl CatalogNames {
                 });
                 (targets.iter().find_map(|target| target.source.clone()), to?)
             }
-            Work::Change(_) | Work::Delete { .. } => return None,
+            Work::Change(_) | Work::Delete { .. } | Work::Check(_) => return None,
         };
         let snapshot = self.0.current();
         let url = match source.as_ref().and_then(|name| snapshot.catalog.sources.get(name)) {
@@ -86,6 +87,7 @@ impl Names for CatalogNames {
         match subject {
             Subject::Source(name) => Some(name.to_string()),
             Subject::Change(id) => Some(id.to_string()),
+            Subject::Check(id) => Some(id.to_string()),
             Subject::Target(_) => self.target(subject).map(|target| target.title()),
         }
     }
