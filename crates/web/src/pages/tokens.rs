@@ -21,7 +21,7 @@ use crate::problem::Refusal;
 #[template(path = "tokens.html")]
 struct TokensPage<'a> {
     frame: &'a Frame,
-    verbs: [Verb; 8],
+    verbs: [Verb; 9],
     tokens: Vec<TokenView>,
     made: Option<MadeToken>,
     problem: Option<towpath_control::view::Problem>,
