@@ -261,6 +261,7 @@ async fn open(folder: &Path) -> (Arc<Control>, Ledger) {
         memory_max: 1 << 30,
         builds: state.join("builds"),
         logs: Logs::new(state.join("logs"), Limits::default()),
+        results: None,
         host_env: Vec::new(),
     });
     let pace = Pace { local: Span::from_secs(1), remote: Span::from_secs(3600) };

@@ -60,7 +60,7 @@ pub struct PullView {
     pub since: Option<Timestamp>,
     /// What is at fault that it failed, in words.
     pub blame: Option<String>,
-    /// Where the results of its tests are shown, where they are uploaded.
+    /// Where the results of its tests are shown, where they are uploaded; none in lists.
     pub results: Option<String>,
 }
 

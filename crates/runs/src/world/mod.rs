@@ -8,6 +8,7 @@ mod images;
 mod log;
 mod mirrors;
 mod namespaces;
+mod results;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -35,6 +36,7 @@ pub use images::Images;
 pub use log::LogSink;
 pub use mirrors::{MirrorError, Mirrors};
 pub use namespaces::{namespace_wanted, requester};
+pub use results::Results;
 
 /// Everything that runs reach for. Shared by all of them.
 pub struct World {
@@ -70,6 +72,8 @@ pub struct World {
     pub logs: Logs,
     /// Where people find all this; none where no address was given: then nothing has links to it.
     pub pages: Option<Pages>,
+    /// Where people find results of tests outside of Towpath.
+    pub results: Option<Arc<dyn Results>>,
     /// The environment that commands of builds get, beside what Towpath and the source set: `PATH`, `HOME` and their like.
     pub host_env: Vec<(String, String)>,
 }

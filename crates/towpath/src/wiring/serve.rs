@@ -14,7 +14,7 @@ use towpath_ledger::Ledger;
 use towpath_ledger::logs::{Limits, Logs};
 use towpath_notify::{Clock as TellClock, Hidden, Settings as TellSettings};
 use towpath_registry::LayoutRegistry;
-use towpath_runs::world::{Builders, Catalogs, Clock, ConfigRepository, Current, Images, Mirrors};
+use towpath_runs::world::{Builders, Catalogs, Clock, ConfigRepository, Current, Images, Mirrors, Results};
 use towpath_runs::{Train, Workers, World};
 use towpath_secrets::SecretStore;
 use towpath_web::Listener;
@@ -94,6 +94,12 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
     let hooks = HookSettings { keys: super::hooks::keys(&config.webhooks, &outside.secrets()), limits: HookLimits::default() };
     let secrets: Arc<dyn SecretStore> = outside.secrets();
     let artifacts = artifacts(&config.outside, |name| outside.kubernetes(name), &secrets)?;
+    let own_clock = Clock::system();
+    let clock: TellClock = {
+        let clock = own_clock.clone();
+        Arc::new(move || clock.now())
+    };
+    let ibutsu = config.ibutsu.as_ref().map(|said| ibutsu::reach(said, &outside, &clock)).transpose()?;
     let world = Arc::new(World {
         current: Current::default(),
         ledger: ledger.clone(),
@@ -105,11 +111,15 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         clusters: outside.clusters(&cluster)?,
         artifacts,
         secrets,
-        clock: Clock::system(),
+        clock: own_clock,
         builders: Builders::new(outside.executor(config.builds.as_ref())?),
         memory_max: config.memory_max,
         builds: config.state.join("builds"),
         logs: logs(&config.state),
+        results: ibutsu.clone().zip(config.ibutsu.as_ref()).map(|(ibutsu, said)| {
+            let links: Arc<dyn Results> = Arc::new(ibutsu::Links { ibutsu, source: said.source.clone() });
+            links
+        }),
         host_env: around.host_env,
         pages: config.base_url.as_deref().map(Pages::new),
     });
@@ -130,9 +140,6 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
     around.listening.store(true, Ordering::Release);
     tracing::info!(address = %listener.endpoint(), config = %config.repository.url, "listening");
 
-    let clock = world.clock.clone();
-    let clock: TellClock = Arc::new(move || clock.now());
-    let ibutsu = config.ibutsu.as_ref().map(|said| ibutsu::reach(said, &outside, &clock)).transpose()?;
     let brain = Arc::new(Wired {
         control: Arc::clone(&control),
         world: Arc::clone(&world),
