@@ -39,8 +39,13 @@ impl Keeper {
         Self { world }
     }
 
-    /// Works until `shutdown` turns true. What is under way then is taken up at the next start.
+    /// Works until `shutdown` turns true. What is under way then is taken up at the next start. Nothing is done before the config repository was
+    /// read: a pool that is not known yet is not one that is gone.
     pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
+        tokio::select! {
+            () = self.world.config_read() => {}
+            _ = shutdown.wait_for(|is_over| *is_over) => return,
+        }
         let mut news = self.world.ledger.subscribe();
         let mut catalogs = self.world.watch_current();
         let mut tasks: JoinSet<Task> = JoinSet::new();
