@@ -68,7 +68,7 @@ impl Control {
             .reservations
             .values()
             .filter(|fact| !fact.state.is_ended() && places::seen(sight, &[scope(&catalog, &fact.spec.pool)]))
-            .map(|fact| reservation_view(fact, &catalog, &plan))
+            .map(|fact| reservation_view(fact, &catalog, &facts, &plan))
             .collect();
         all.sort_by(|a, b| (&a.pool, a.position, a.requested_at, &a.id).cmp(&(&b.pool, b.position, b.requested_at, &b.id)));
         all
@@ -84,9 +84,9 @@ impl Control {
         let facts = self.world.ledger.facts();
         let found = reservation(&facts, what)?;
         if !places::seen(sight, &[scope(&catalog, &found.1.spec.pool)]) {
-            return reservation(&Facts::default(), what).map(|(_, fact)| reservation_view(fact, &catalog, &plan));
+            return reservation(&Facts::default(), what).map(|(_, fact)| reservation_view(fact, &catalog, &facts, &plan));
         }
-        Ok(reservation_view(found.1, &catalog, &plan))
+        Ok(reservation_view(found.1, &catalog, &facts, &plan))
     }
 
     /// Where a reservation's pool is; the reservation is named by its id or by the namespace it has.
@@ -115,7 +115,7 @@ fn pool_view(pool: &Pool, facts: &Facts, plan: &PoolPlan) -> PoolView {
         .reservations
         .iter()
         .filter(|(id, fact)| fact.spec.pool == pool.name && matches!(plan.standings.get(*id), Some(Standing::Waiting { .. })));
-    let failing = facts.pools.get(&pool.name).filter(|fact| fact.failures > 0);
+    let failing = facts.pools.get(&pool.name).filter(|fact| fact.failures.max(fact.spoiled) > 0);
     PoolView {
         name: pool.name.to_string(),
         cluster: pool.cluster.to_string(),
@@ -168,7 +168,7 @@ fn run_of(fact: &ReservationFact) -> Option<towpath_domain::RunId> {
     }
 }
 
-fn reservation_view(fact: &ReservationFact, catalog: &Catalog, plan: &PoolPlan) -> ReservationView {
+fn reservation_view(fact: &ReservationFact, catalog: &Catalog, facts: &Facts, plan: &PoolPlan) -> ReservationView {
     let spec = &fact.spec;
     let place = scope(catalog, &spec.pool);
     let mut view = ReservationView {
@@ -200,10 +200,18 @@ fn reservation_view(fact: &ReservationFact, catalog: &Catalog, plan: &PoolPlan) 
     }
     match plan.standings.get(&spec.id) {
         Some(Standing::Waiting { position, of, wait }) => (view.position, view.of, view.waits) = (*position, *of, wait.text()),
-        Some(Standing::Assigned { .. }) => "its namespace is being proven clean".clone_into(&mut view.waits),
+        Some(Standing::Assigned { namespace }) => view.waits = handed_out(facts.namespaces.get(namespace)),
         Some(Standing::Active { .. }) | None => {}
     }
     view
+}
+
+/// What somebody waits for whose namespace is set aside.
+fn handed_out(namespace: Option<&NamespaceFact>) -> String {
+    match namespace.map(|fact| fact.waits.as_str()).filter(|waits| !waits.is_empty()) {
+        Some(waits) => format!("its namespace is there and cannot be handed out yet: {waits}"),
+        None => "its namespace is being proven clean".to_owned(),
+    }
 }
 
 /// Why a reservation is over, in words.
