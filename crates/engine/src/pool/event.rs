@@ -97,7 +97,7 @@ pub enum PoolEvent {
         /// The pool's `made_hash`.
         made_hash: String,
     },
-    /// What a namespace waits for that is being made or ended, when that is something else than before.
+    /// What a namespace waits for that is being made, handed out or ended, when that is something else than before.
     Waits {
         /// The namespace.
         namespace: NamespaceName,
