@@ -224,3 +224,36 @@ pub(crate) fn end_text(end: &ReservationEnd) -> String {
         ReservationEnd::Lost { why } => format!("its namespace is lost: {why}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use towpath_domain::{NamespaceName, Timestamp};
+    use towpath_engine::pool::{PoolEvent, ReservationSpec, plan_pools};
+    use towpath_engine::{Event, reservation_of_person};
+
+    use super::*;
+
+    #[test]
+    fn who_waits_for_a_namespace_that_is_set_aside_sees_what_keeps_it() {
+        let (pool, namespace) = (PoolName::new("smoke").unwrap(), NamespaceName::new("smoke-1").unwrap());
+        let id = reservation_of_person("ann", &pool, "1");
+        let holder = Holder::Person { name: "ann".to_owned(), lease: "1h".parse().unwrap() };
+        let spec = ReservationSpec { id: id.clone(), pool: pool.clone(), holder, purpose: String::new(), urgent: false };
+        let cluster = towpath_domain::ClusterName::new("local").unwrap();
+        let mut facts = Facts::default();
+        let now = Timestamp::from_millis(1_000_000);
+        let mut waits = |event: PoolEvent| {
+            facts.apply(now, &Event::Pool(event));
+            let plan = plan_pools(&Catalog::default(), &facts, now);
+            facts.reservations.get(&id).map(|fact| reservation_view(fact, &Catalog::default(), &facts, &plan).waits)
+        };
+        waits(PoolEvent::Requested(spec));
+        waits(PoolEvent::Wanted { namespace: namespace.clone(), pool, cluster, made_hash: "a".to_owned() });
+        waits(PoolEvent::Ready { namespace: namespace.clone() });
+        let proven = waits(PoolEvent::Assigned { namespace: namespace.clone(), reservation: id.clone() });
+        assert_eq!(proven.unwrap(), "its namespace is being proven clean");
+        let kept = waits(PoolEvent::Waits { namespace: namespace.clone(), what: "local does not allow it".to_owned() });
+        assert_eq!(kept.unwrap(), "its namespace is there and cannot be handed out yet: local does not allow it");
+        assert_eq!(waits(PoolEvent::Granted { namespace, reservation: id.clone() }).unwrap(), "");
+    }
+}

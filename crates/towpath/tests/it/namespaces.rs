@@ -74,6 +74,14 @@ fn a_namespace_is_reserved_extended_and_given_back_and_never_handed_out_again() 
     assert!(said.contains("unknown-reservation") || said.contains("no namespace and no reservation is called so"), "{said}");
     let said = it.refused(&["namespace", "reserve", "smok", "--by", "ann", "--reason", "x"]);
     assert!(said.contains("there are smoke"), "{said}");
+
+    // Whom nobody can grant anything hears of it, and not every namespace is tried in turn.
+    let said = it.refused(&["namespace", "reserve", "smoke", "--by", "system:anonymous", "--reason", "x", "--timeout", "80s"]);
+    assert!(said.contains("nobody in particular"), "{said}");
+    let tried = told(&it).wanted.len();
+    let left = until_ready(&mut it, 2);
+    assert!(left.iter().any(|name| fresh.contains(name)), "{left:?}, {fresh:?}");
+    assert!(told(&it).wanted.len() <= tried + 1);
     it.stop();
     it.ok(&["ledger", "verify"]);
 }
