@@ -149,6 +149,12 @@ impl World {
         self.current.0.subscribe()
     }
 
+    /// Waits until a catalog counts that was read: before, an empty one must not be taken for all being removed.
+    pub async fn config_read(&self) {
+        // Fails only once nobody can make another one count; this is who does.
+        let _ = self.watch_current().wait_for(|snapshot| snapshot.commit.is_some()).await;
+    }
+
     /// Makes `snapshot` the one that counts.
     pub fn set_current(&self, snapshot: Arc<Snapshot>) {
         self.current.0.send_replace(snapshot);
