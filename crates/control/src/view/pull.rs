@@ -65,7 +65,7 @@ pub struct PullView {
 }
 
 /// A pull request with all that is known of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PullDetail {
     /// The pull request.

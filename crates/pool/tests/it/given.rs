@@ -20,7 +20,7 @@ use towpath_ledger::{EventFilter, Ledger};
 use towpath_pool::Keeper;
 use towpath_registry::{LayoutRegistry, Registries};
 use towpath_runs::Train;
-use towpath_runs::world::{Artifacts, Builders, Catalogs, Clock, Clusters, ConfigRepository, Current, Mirrors, Snapshot, World};
+use towpath_runs::world::{Artifacts, Builders, Catalogs, Clock, Clusters, ConfigRepository, Current, Mirrors, SourceForges, Snapshot, World};
 use towpath_secrets::Stores;
 
 use crate::played::{Play, Played};
@@ -79,6 +79,7 @@ impl House {
         let world = Arc::new(World {
             current: Current::default(),
             ledger,
+            forges: SourceForges::plain(mirrors.clone()),
             mirrors,
             config: ConfigRepository {
                 url,
@@ -99,6 +100,7 @@ impl House {
             memory_max: 1 << 30,
             builds: state.join("builds"),
             logs: Logs::new(state.join("logs"), Limits::default()),
+            results: None,
             host_env: Vec::new(),
         });
         let house = Self { world, cluster, keeper: None, _folder: folder };
