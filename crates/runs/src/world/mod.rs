@@ -4,6 +4,7 @@ mod artifacts;
 mod builders;
 mod catalogs;
 mod clock;
+mod forges;
 mod images;
 mod log;
 mod mirrors;
@@ -31,6 +32,7 @@ pub use artifacts::{Artifacts, TestArtifacts};
 pub use builders::Builders;
 pub use catalogs::{CatalogError, Catalogs, Snapshot};
 pub use clock::Clock;
+pub use forges::{Hosts, SourceForges};
 pub use images::Images;
 pub use log::LogSink;
 pub use mirrors::{MirrorError, Mirrors};
@@ -46,6 +48,8 @@ pub struct World {
     pub mirrors: Mirrors,
     /// The config repository.
     pub config: ConfigRepository,
+    /// The forges that sources are on.
+    pub forges: SourceForges,
     /// How several changes get there at once.
     pub train: Train,
     /// Catalogs by commit of the config repository.
