@@ -71,7 +71,7 @@ pub(crate) struct AllKept {
 ///
 /// A report that cannot be kept is told and judged all the same: a full disk must not make a test fail that passed, nor pass that failed.
 pub(crate) async fn keep(world: &World, journal: &Journal, what: &What, found: Vec<FoundReport>) -> Result<AllKept, Stop> {
-    let subject = subject_key(&world.ledger.run(journal.run()).await?.subject());
+    let subject = subject_key(&world.ledger.run(journal.run()).await?.tests_of());
     if found.is_empty() {
         return Ok(AllKept { subject, ..AllKept::default() });
     }
