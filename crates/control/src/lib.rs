@@ -6,6 +6,7 @@
 //! Architecture invariant: no part but this one starts anything, and nothing outside is touched here: runs do that.
 
 mod away;
+mod checks;
 mod commits;
 mod deletions;
 mod differences;

@@ -1,5 +1,7 @@
 //! What people ask for.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -141,4 +143,55 @@ pub struct Asked {
 fn something<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let text = String::deserialize(from)?;
     if text.is_empty() { Err(serde::de::Error::custom("`by` is empty: leave it out, or name a person")) } else { Ok(text) }
+}
+
+/// `check`: a pull request is checked again, not at all, or may be checked although it comes from a fork.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckRequest {
+    /// The pull request: `web#17`.
+    #[schemars(length(min = 1))]
+    pub check: String,
+    /// The tests that are to run; all when there are none.
+    #[serde(default)]
+    pub tests: Vec<String>,
+    /// The commit of a fork that may be tested: full, or at least 7 digits of it.
+    #[serde(default)]
+    pub commit: Option<String>,
+    /// Who and why.
+    #[serde(flatten)]
+    pub asked: Asked,
+}
+
+/// `try`: what a pull request's check does, by hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TryRequest {
+    /// The source.
+    #[schemars(length(min = 1))]
+    pub source: String,
+    /// A branch or commit of it; its own branch when absent.
+    #[serde(default, rename = "ref")]
+    pub git_ref: Option<String>,
+    /// Refs of templates, by resource template.
+    #[serde(default)]
+    pub template_refs: BTreeMap<String, String>,
+    /// Tags of images, by their names.
+    #[serde(default)]
+    pub image_tags: BTreeMap<String, String>,
+    /// Parameters, by resource template.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, BTreeMap<String, String>>,
+    /// The tests that are to run; all when there are none.
+    #[serde(default)]
+    pub tests: Vec<String>,
+    /// The namespace that it goes into: one that is reserved for who asks.
+    #[serde(default)]
+    pub namespace: Option<String>,
+    /// Reserve one for who asks, and leave it to them: for as long, such as `2h`; empty: as long as the pool gives.
+    #[serde(default)]
+    pub reserve: Option<String>,
+    /// Who and why.
+    #[serde(flatten)]
+    pub asked: Asked,
 }

@@ -12,6 +12,7 @@ use towpath_engine::{Action, Event, FactKey, Outcome, Planner};
 use towpath_ledger::{Error as LedgerError, EventId};
 use towpath_runs::world::{Snapshot, World};
 
+use crate::checks::Announced;
 use crate::looking::Looking;
 use crate::looks::Pictures;
 use crate::observe::{self, Observer, Pace};
@@ -38,6 +39,8 @@ pub struct Control {
     adopted: Notify,
     /// Something of a change may be new on its forge.
     pub(crate) reviewed: Notify,
+    /// Sources whose pull requests may be new on their forge.
+    pub(crate) pulled: Announced,
     rendering: Rendering,
     looking: Looking,
     pace: Pace,
@@ -63,6 +66,7 @@ impl Control {
             merged: Notify::new(),
             adopted: Notify::new(),
             reviewed: Notify::new(),
+            pulled: Announced::default(),
             rendering: Rendering::new(),
             looking: Looking::new(),
             pace,
@@ -72,6 +76,7 @@ impl Control {
 
     /// Something outside may be new: look at every repository now. All that a webhook does.
     pub fn wake(&self) {
+        self.pulled.all();
         self.wake.notify_one();
     }
 
@@ -83,6 +88,7 @@ impl Control {
     /// A repository may be new, which a forge calls `name`: `organisation/name`, the end of its URL's path. Of those that are watched, the ones
     /// that may be meant are looked at now; where none is, nothing is.
     pub fn wake_for_repository(&self, name: &str) {
+        self.pulled.named(name);
         {
             let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
             if announced.len() < ANNOUNCED_MAX {
@@ -118,6 +124,11 @@ impl Control {
         let reviewing = tokio::spawn(crate::reviews::keep_reviewing(Arc::clone(&self), self.pace.remote, shutdown.clone()));
         let rotation = tokio::spawn(crate::rotation::keep_looking(Arc::clone(&self.world), shutdown.clone()));
         let deciding = tokio::spawn(crate::pools::keep_deciding(Arc::clone(&self.world), shutdown.clone()));
+        let checks = [
+            tokio::spawn(crate::checks::keep_looking(Arc::clone(&self), self.pace, shutdown.clone())),
+            tokio::spawn(crate::checks::keep_deciding(Arc::clone(&self.world), shutdown.clone())),
+            tokio::spawn(crate::checks::keep_telling(Arc::clone(&self.world), shutdown.clone())),
+        ];
         let own = Arc::clone(&self);
         let remembering = tokio::spawn(async move { own.remember().await });
         self.steer(shutdown).await;
@@ -130,6 +141,11 @@ impl Control {
         }
         if deciding.await.is_err() {
             tracing::error!("the task that looks after pools ended badly");
+        }
+        for task in checks {
+            if task.await.is_err() {
+                tracing::error!("a task that looks after pull requests ended badly");
+            }
         }
         if observing.await.is_err() {
             tracing::error!("the task that looks at repositories ended badly");

@@ -8,6 +8,7 @@ mod graph;
 mod insight;
 mod page;
 mod pool;
+mod pull;
 mod release;
 mod run;
 mod tested;
@@ -27,6 +28,7 @@ pub use graph::{GraphFilter, GraphView, NodeView};
 pub use insight::{DayView, InsightFilter, InsightView, Ratio, Spread, StationTime, TestView};
 pub use page::PageView;
 pub use pool::{NamespaceFilter, NamespaceView, PoolView, ReservationView};
+pub use pull::{PullDetail, PullFilter, PullView};
 pub use release::{ActionView, ReleaseView, StationView, WhyView};
 pub use run::{CauseView, ObjectView, PulseView, RunDetail};
 pub use tested::{

@@ -204,6 +204,7 @@ fn check_text(event: &CheckEvent) -> String {
             match what {
                 Asked::Retest { tests } if tests.is_empty() => format!("{by} asked for a check of {check}{why}"),
                 Asked::Retest { tests } => format!("{by} asked for {} of {check}{why}", tests.join(", ")),
+                Asked::Nothing => format!("a comment of {by} on {check} was heard, and nothing was done"),
                 Asked::Cancel => format!("{by} asked for no check of {check}{why}"),
                 Asked::OkToTest { head } => format!("{by} said that {} of {check} may be tested{why}", short(*head)),
             }

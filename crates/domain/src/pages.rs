@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use crate::{ChangeId, CommitId, RunId, TargetId};
+use crate::{ChangeId, CheckId, CommitId, RunId, TargetId};
 
 /// Makes the addresses of pages: the one place that knows them. They stand in messages, statuses and descriptions for years, so they never change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,12 @@ impl Pages {
         self.page("targets", target)
     }
 
+    /// A pull request of a source, and how its checks stand.
+    #[must_use]
+    pub fn check(&self, check: &CheckId) -> String {
+        self.page("checks", check)
+    }
+
     fn page(&self, kind: &str, id: &dyn Display) -> String {
         format!("{}/{kind}/{}", self.0, segment(&id.to_string()))
     }
@@ -64,6 +70,7 @@ mod tests {
         assert_eq!(pages.commit(commit), format!("{base}/commits/{commit}"));
         assert_eq!(pages.change(&ChangeId::new("pull-12").unwrap()), format!("{base}/changes/pull-12"));
         assert_eq!(pages.target(&TargetId::new("web").unwrap()), format!("{base}/targets/web"));
+        assert_eq!(pages.check(&CheckId::new("web#17").unwrap()), format!("{base}/checks/web%2317"));
     }
 
     #[test]

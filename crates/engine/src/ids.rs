@@ -67,8 +67,8 @@ pub(crate) fn run_id(work: &Work, readable: &str, runs: u64) -> RunId {
         Work::Delete { target } => (format!("delete-{readable}"), short_hash(["delete", target.as_str(), &runs])),
         // The same commit may be checked twice, with other tests: what tells runs apart is their number.
         Work::Check(work) => (format!("check-{readable}-{}", work.head.short(COMMIT_LEN)), {
-            let by = work.overrides.by.as_str();
-            short_hash(["check", work.id.as_str(), &work.head.to_string(), &work.check_hash, by, &runs])
+            let seen_at = work.seen_at.as_millis().to_string();
+            short_hash(["check", work.id.as_str(), &work.head.to_string(), &seen_at, &work.check_hash, &runs])
         }),
         Work::Change(change) => {
             let id = change.id.as_str();

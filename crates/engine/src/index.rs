@@ -337,6 +337,7 @@ mod tests {
                 image: "registry.example.com/web".to_owned(),
                 hash_length: 7,
                 build,
+                check: None,
                 place: Place { file: Arc::from("data/source.yml"), line: 1, column: 1, start: 0, end: 0 },
             };
             let view = SourceView {

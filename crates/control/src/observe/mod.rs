@@ -21,6 +21,7 @@ use towpath_runs::world::Snapshot;
 
 pub(crate) use ahead::catch_up;
 use schedule::Schedule;
+pub(crate) use schedule::may_be_called;
 
 /// How many first-parent commits of a branch are kept as facts. A target that is further behind counts as older than all of them.
 pub(crate) const DEPTH: usize = 200;

@@ -21,7 +21,7 @@ const SHARE: u32 = 20;
 
 /// Whether a forge may call the repository at `url` `name`: its path ends with it. The host is not compared: a forge has several names, and
 /// another one's repository of that name is looked at in vain at most.
-fn may_be_called(url: &RepoUrl, name: &str) -> bool {
+pub(crate) fn may_be_called(url: &RepoUrl, name: &str) -> bool {
     let path = url.expose().trim_end_matches('/');
     let path = path.strip_suffix(".git").unwrap_or(path);
     let Some(before) = path.len().checked_sub(name.len()) else { return false };

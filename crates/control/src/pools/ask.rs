@@ -30,11 +30,8 @@ impl Control {
             };
             let lease = match &request.lease {
                 None => pool.lease,
-                Some(text) => lease_of(text)?,
+                Some(text) => lease_within(&pool, text)?,
             };
-            if lease > pool.longest {
-                return Err(too_long(&pool.name, lease, pool.longest));
-            }
             let nonce = format!("{} {}", self.world.ledger.latest(), super::random_name().unwrap_or_default());
             let name = request.asked.by.clone();
             let id = reservation_of_person(&name, &pool.name, &nonce);
@@ -160,6 +157,12 @@ fn lease_of(text: &str) -> Result<Span, Problem> {
             "write something like 90m or 2h",
         )),
     }
+}
+
+/// A lease as it was asked for, if the pool gives one as long as that.
+pub(crate) fn lease_within(pool: &towpath_catalog::Pool, text: &str) -> Result<Span, Problem> {
+    let lease = lease_of(text)?;
+    if lease > pool.longest { Err(too_long(&pool.name, lease, pool.longest)) } else { Ok(lease) }
 }
 
 fn too_long(pool: &PoolName, lease: Span, longest: Span) -> Problem {

@@ -4,6 +4,7 @@ mod ask;
 mod doctor;
 mod shown;
 
+pub(crate) use ask::lease_within;
 pub(crate) use shown::{end_text, scope};
 
 use std::sync::Arc;

@@ -86,6 +86,7 @@ impl Facts {
                 fact.wanted = None;
                 fact.cancelled = Some(ask.by.clone());
             }
+            Asked::Nothing => {}
             Asked::OkToTest { head } => {
                 if *head == fact.pull.head {
                     fact.ok = Some((*head, ask.by.clone()));

@@ -65,6 +65,8 @@ pub enum Asked {
     },
     /// No check of the newest commit.
     Cancel,
+    /// Nothing that is done: the comment was heard, and answered where there was something to say.
+    Nothing,
     /// This commit of a fork may be checked.
     OkToTest {
         /// The commit that they looked at.

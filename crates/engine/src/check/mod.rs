@@ -13,6 +13,6 @@ mod work;
 pub use ask::{Asker, Command, Refusal, commands, may_ask};
 pub use event::{Ask, Asked, CheckEvent, PullRequest};
 pub use facts::{CheckFact, CheckFailure, CheckedTree, LastCheck, Wanted};
-pub use plan::{ChecksPlan, check_of, plan_checks, source_of};
+pub use plan::{ChecksPlan, check_of, check_run, plan_checks, source_of, try_of};
 pub use standing::CheckStanding;
-pub use work::{Blame, CheckWork, Keep, Overrides, Unwanted, is_wanted};
+pub use work::{Blame, CheckWork, Keep, Overrides, Unwanted, is_wanted, part_of, parts};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use towpath_catalog::{Catalog, PullCheck, Source};
-use towpath_domain::{CheckId, FailureClass, SourceName, Span, Timestamp};
+use towpath_domain::{CheckId, FailureClass, RunId, SourceName, Span, Timestamp};
 
 use super::facts::{CheckFact, LastCheck, Wanted};
 use super::standing::CheckStanding;
@@ -35,6 +35,22 @@ pub fn check_of(source: &SourceName, number: u64) -> CheckId {
         Ok(id) => id,
         Err(error) => unreachable!("a number is a name: {error}"),
     }
+}
+
+/// What a person's try of a source is called; `nonce` tells it from all others of theirs.
+#[must_use]
+pub fn try_of(source: &SourceName, person: &str, nonce: &str) -> CheckId {
+    let who: String = ids::slug(person).chars().take(20).collect();
+    let named = CheckId::new(format!("{source}@{who}-{}", ids::short_hash(["try", person, source.as_str(), nonce])));
+    named.unwrap_or_else(|_| check_of(source, 0))
+}
+
+/// The run of a check that a person asked for by hand.
+#[must_use]
+pub fn check_run(work: Work, why: String) -> RunSpec {
+    let readable = work.subject();
+    let readable = if let crate::Subject::Check(id) = &readable { id.to_string() } else { String::new() };
+    RunSpec { id: ids::run_id(&work, &readable, 0), attempt: 1, work, why, after: None }
 }
 
 /// The source of a check: what stands before `#` or `@`.
@@ -102,12 +118,12 @@ impl Queue<'_> {
             }
         }
         candidates.sort_by_key(|one| (!one.fact.pull.urgent, one.since, one.id));
-        let behind: Vec<_> = pulls.iter().filter_map(|(id, fact)| Some(((*id).clone(), fact.active.clone()?))).collect();
+        let behind = self.under_way();
         let mut free = (self.check.concurrency as usize).saturating_sub(behind.len());
         let mut waiting = Vec::new();
         for one in candidates {
             // The run of an older commit has its place until it has ended: one at a time for each.
-            if free > 0 && one.fact.active.is_none() {
+            if free > 0 && behind.iter().all(|(id, _)| id != one.id) {
                 free -= 1;
                 let spec = self.run(&one);
                 plan.standings.insert(one.id.clone(), CheckStanding::Running { run: spec.id.clone(), started: false });
@@ -127,6 +143,16 @@ impl Queue<'_> {
             };
             plan.standings.insert(one.id.clone(), standing);
         }
+    }
+
+    /// The runs of the source's pull requests that have not ended: also of those that were closed since, which still give back what they hold.
+    fn under_way(&self) -> Vec<(CheckId, RunId)> {
+        let own = |work: &CheckWork| work.source == self.source.name && work.number.is_some();
+        let runs = self.facts.open_runs.iter().filter_map(|(run, open)| match &open.spec.work {
+            Work::Check(work) if own(work) => Some((work.id.clone(), run.clone())),
+            _ => None,
+        });
+        runs.collect()
     }
 
     /// What is to be checked as soon as it may be; or how one stands for which that is not so.
@@ -206,6 +232,7 @@ impl Queue<'_> {
             source: pull.source.clone(),
             number: Some(pull.number),
             head: pull.head,
+            seen_at: one.fact.head_since,
             from_fork: pull.from_fork,
             check_hash: self.check.hash.to_string(),
             tests,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use towpath_catalog::Catalog;
-use towpath_domain::{CheckId, CommitId, NamespaceName, PoolName, SourceName, Span, TargetId};
+use towpath_domain::{CheckId, CommitId, NamespaceName, PoolName, SourceName, Span, TargetId, Timestamp};
 
 use crate::facts::Facts;
 
@@ -20,6 +20,8 @@ pub struct CheckWork {
     pub number: Option<u64>,
     /// The commit that is checked: a pull request's newest one when this was decided.
     pub head: CommitId,
+    /// When that was first seen: one that was closed and opened again is checked again, although it is at the same commit.
+    pub seen_at: Timestamp,
     /// It comes from a fork: it gets no secrets, and is checked by what its branch's repository says.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub from_fork: bool,
@@ -133,6 +135,9 @@ pub fn is_wanted(catalog: &Catalog, facts: &Facts, work: &CheckWork) -> Result<(
     if fact.pull.head != work.head {
         return Err(Unwanted::Superseded(format!("a newer push, {}", crate::ids::short(fact.pull.head))));
     }
+    if fact.head_since != work.seen_at {
+        return superseded("it came to this commit anew since");
+    }
     if let Some(by) = &fact.cancelled {
         return Err(Unwanted::Cancelled(by.clone()));
     }
@@ -146,3 +151,36 @@ pub fn is_wanted(catalog: &Catalog, facts: &Facts, work: &CheckWork) -> Result<(
         None => Ok(()),
     }
 }
+
+/// The parts of a check that people are told of one by one, in their order; `tests` are those that run, by name.
+#[must_use]
+pub fn parts(check: &towpath_catalog::PullCheck, from_fork: bool, tests: &[String]) -> Vec<String> {
+    let pool = if from_fork { check.forks.as_ref().and_then(|forks| forks.pool.as_ref()) } else { check.pool.as_ref() };
+    let mut parts = vec![BUILD.to_owned()];
+    parts.extend(pool.map(|_| NAMESPACE.to_owned()));
+    parts.extend(check.environment.as_ref().map(|_| DEPLOY.to_owned()));
+    let wanted = |name: &String| tests.is_empty() || tests.contains(name);
+    parts.extend(check.tests.iter().map(|test| &test.name).filter(|name| wanted(name)).map(|name| format!("{TEST}{name}")));
+    // With only some tests asked for, nothing else is run.
+    parts.extend(check.command.as_ref().filter(|_| tests.is_empty()).map(|_| COMMAND.to_owned()));
+    parts
+}
+
+/// The part that a step of a run belongs to; none for what comes before all of them.
+#[must_use]
+pub fn part_of(step: &str) -> Option<&str> {
+    match step {
+        "checkout" | "look" | "build" | "push" => Some(BUILD),
+        "reserve" => Some(NAMESPACE),
+        COMMAND => Some(COMMAND),
+        step if step.starts_with(TEST) => Some(step),
+        step if step.starts_with(DEPLOY) => Some(DEPLOY),
+        _ => None,
+    }
+}
+
+const BUILD: &str = "build";
+const NAMESPACE: &str = "namespace";
+const DEPLOY: &str = "deploy";
+const COMMAND: &str = "command";
+const TEST: &str = "test ";

@@ -81,6 +81,7 @@ impl Install {
                 resources: None,
                 push: false,
             },
+            check: None,
             place: place(1),
         };
         self.sources.insert(source.name.clone(), Arc::new(source));

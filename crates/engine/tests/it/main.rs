@@ -5,6 +5,7 @@
 mod batches;
 mod batching;
 mod changes;
+mod checks;
 mod facts;
 mod flow;
 mod forges;

@@ -243,6 +243,7 @@ impl Sim {
             Work::Deploy(work) => (work.target.to_string(), Some(work.commit)),
             Work::Delete { target } => (target.to_string(), None),
             Work::Change(_) => ("change".to_owned(), None),
+            Work::Check(work) => (work.id.to_string(), Some(work.head)),
         };
         let failed = self.failing(&subject, commit);
         let outcome = match (failed, &work) {
@@ -260,6 +261,7 @@ impl Sim {
                 Outcome::Deployed { digests: work.release.clone().into_iter().chain(images).collect() }
             }
             (None, Work::Delete { .. }) => Outcome::Deleted,
+            (None, Work::Check(work)) => Outcome::Superseded { by: format!("nothing is planned of {}", work.id) },
             (None, Work::Change(change)) => match self.refused(change) {
                 Some(message) => {
                     Outcome::Failed { class: FailureClass::Own, step: "check".to_owned(), message, refused: true, blame: None }
@@ -407,7 +409,7 @@ impl Sim {
                     moves.into_iter().for_each(|(target, _, to)| self.check_vouched(target, to));
                 }
             }
-            Work::Build { .. } | Work::Delete { .. } => {}
+            Work::Build { .. } | Work::Delete { .. } | Work::Check(_) => {}
         }
     }
 
