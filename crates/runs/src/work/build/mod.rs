@@ -93,6 +93,10 @@ pub(crate) async fn run(world: &World, journal: &Journal, name: &SourceName, com
 /// Makes an image, wherever such images are made.
 pub(crate) async fn image_of(world: &World, journal: &Journal, making: &Making<'_>) -> Result<Pushed, Stop> {
     let source = making.source;
+    // A run that goes on after its build has it built once, and not again by each worker that takes it up.
+    if let Some(pushed) = journal.found::<Pushed>("push").await? {
+        return Ok(pushed);
+    }
     if let Some(executor) = world.builders.executor() {
         if source.build.push && making.only_here {
             return Err(Stop::own(format!(
