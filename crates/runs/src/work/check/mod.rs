@@ -7,20 +7,27 @@
 //! - `wanted`: whether it is still wanted, all the while. `blame`: what a failure is the fault of.
 
 mod blame;
+mod command;
+mod definition;
+mod diagnosis;
+mod files;
 mod image;
 mod inputs;
 mod merge;
 mod objects;
 mod parts;
+mod paths;
 mod place;
 mod rollout;
+mod trial;
 mod wanted;
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use towpath_catalog::{Catalog, PullCheck, Source};
-use towpath_domain::{ImageRef, RunId};
+use towpath_domain::{Digest, ImageRef, RunId};
 use towpath_engine::Outcome;
 use towpath_engine::check::{Blame, CheckWork};
 
@@ -30,6 +37,9 @@ use crate::world::{Snapshot, World};
 
 /// Where the image is built, in the run's folder.
 const BUILD: &str = "build";
+
+/// Where the source's own command works, in the run's folder.
+const COMMAND: &str = "command";
 
 /// A check that is carried out.
 struct Check<'a> {
@@ -74,7 +84,7 @@ impl<'a> Check<'a> {
         self.dir.join("home")
     }
 
-    fn trust<'h>(&self, home: &'h std::path::Path) -> Trust<'h> {
+    fn trust<'h>(&self, home: &'h Path) -> Trust<'h> {
         if self.work.from_fork { Trust::None { home } } else { Trust::Full }
     }
 }
@@ -98,12 +108,16 @@ pub(crate) async fn run(world: &World, journal: &Journal, work: &CheckWork) -> R
 fn end_leftovers(world: &World, run: &RunId) {
     let dir = folder(world, run);
     build::end_leftover(&dir.join(BUILD));
+    command::end_leftover(&dir.join(COMMAND));
 }
 
 /// After a check's end, however it came: nothing of it goes on, and nothing of it stays on this machine.
-pub(crate) async fn tidy(world: &World, journal: &Journal, outcome: &Outcome) {
+pub(crate) async fn tidy(world: &World, journal: &Journal, work: &CheckWork, outcome: &Outcome) {
     if !matches!(outcome, Outcome::Checked { .. }) {
         build::give_up(world, journal).await;
+    }
+    if matches!(outcome, Outcome::Superseded { .. } | Outcome::Cancelled { .. }) {
+        trial::give_up(world, journal, work).await;
     }
     end_leftovers(world, journal.run());
     let dir = folder(world, journal.run());
@@ -128,13 +142,20 @@ async fn carry_out(world: &World, journal: &Journal, work: &CheckWork) -> Result
     }
     if let Some(run) = inputs.reused {
         let summary = format!("the same tree was found well in {run}, by the same instructions");
-        return Ok(Outcome::Checked { key: inputs.key, digests: Default::default(), reused: Some(run), summary });
+        return Ok(Outcome::Checked { key: inputs.key, digests: BTreeMap::new(), reused: Some(run), summary });
     }
     let made = image::make(&check, &merged).await?;
     let mut done = Done { summary: vec![format!("built {}", made.image)], digests: [(made.image.clone(), made.digest)].into() };
-    if let Some(from) = place::from(&check.said, work) {
-        let place = journal.step("reserve", || place::take(&check, &from)).await?;
-        tested(&check, &merged, &inputs, &made, &place, &mut done).await?;
+    let place = match place::from(&check.said, work) {
+        Some(from) => Some(journal.step("reserve", || place::take(&check, &from)).await?),
+        None => None,
+    };
+    let about = About { check: &check, merged: &merged, inputs: &inputs, made: &made };
+    if let Err(stop) = about.tested(place.as_ref(), &mut done).await {
+        if let (Some(place), Stop::Failed { .. } | Stop::Blamed { .. }) = (&place, &stop) {
+            diagnosis::tell(&check, place).await;
+        }
+        return Err(stop);
     }
     Ok(Outcome::Checked { key: inputs.key, digests: done.digests, reused: None, summary: done.summary.join("; ") })
 }
@@ -142,26 +163,46 @@ async fn carry_out(world: &World, journal: &Journal, work: &CheckWork) -> Result
 /// What a check did.
 struct Done {
     summary: Vec<String>,
-    digests: std::collections::BTreeMap<ImageRef, towpath_domain::Digest>,
+    digests: BTreeMap<ImageRef, Digest>,
 }
 
-async fn tested(
-    check: &Check<'_>,
-    merged: &merge::Merged,
-    inputs: &inputs::Inputs,
-    made: &image::Made,
-    place: &place::Place,
-    done: &mut Done,
-) -> Result<(), Stop> {
-    if inputs.parts.is_empty() {
-        return Ok(());
+/// What is deployed and tested.
+struct About<'a> {
+    check: &'a Check<'a>,
+    merged: &'a merge::Merged,
+    inputs: &'a inputs::Inputs,
+    made: &'a image::Made,
+}
+
+impl About<'_> {
+    /// Deploys, runs the tests, and then the source's own command.
+    async fn tested(&self, place: Option<&place::Place>, done: &mut Done) -> Result<(), Stop> {
+        let &Self { check, merged, inputs, made } = self;
+        let mut until = check.world.clock.now().plus(check.said.timeout);
+        if let Some(place) = place.filter(|_| !inputs.parts.is_empty()) {
+            let prepared = parts::prepare(check, inputs, place, made).await?;
+            until = prepared.began.plus(check.said.timeout);
+            let components = rollout::roll_out(check, place, inputs, merged, &prepared).await?;
+            done.digests.extend(prepared.digests.clone());
+            done.summary.push(format!("{} well", counted(components as u64, "component")));
+            let passed = trial::try_all(check, place, inputs, merged, &prepared).await?;
+            if passed.tests > 0 {
+                done.summary.push(format!("{}, {} passed", counted(passed.tests as u64, "test"), passed.cases));
+            }
+        }
+        // With only some tests asked for, nothing else is run.
+        if check.work.tests.is_empty() && check.said.command.is_some() {
+            let passed = command::run(check, &command::About { merged, inputs, made, place, until }).await?;
+            done.summary.push(match passed {
+                Some(passed) => format!("the command, {passed} passed"),
+                None => "the command".to_owned(),
+            });
+        }
+        Ok(())
     }
-    let prepared = parts::prepare(check, inputs, place, made).await?;
-    let components = rollout::roll_out(check, place, inputs, merged, &prepared).await?;
-    done.digests.extend(prepared.digests);
-    done.summary.push(match components {
-        1 => "1 component well".to_owned(),
-        count => format!("{count} components well"),
-    });
-    Ok(())
+}
+
+/// `1 test`, `2 tests`.
+fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

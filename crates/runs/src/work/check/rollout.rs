@@ -16,7 +16,7 @@ use crate::journal::Stop;
 use crate::tested::keep::What;
 use crate::work::deploy::{bits, note_applied};
 use crate::work::heard::artifacts::Expected;
-use crate::work::heard::{self, Waiting};
+use crate::work::heard::{self, Rules, Waiting};
 
 /// The step that deploys.
 const STEP: &str = "deploy";
@@ -100,10 +100,12 @@ async fn wait(
         only_jobs: false,
         expected: &Expected::default(),
         until: prepared.began.plus(said.timeout),
-        rules: &TestRules::default(),
-        retried: 0,
-        what: What { commit: Some(merged.commit), tree: inputs.tested.clone() },
-        of_check: true,
+        by: Rules {
+            rules: &TestRules::default(),
+            retried: 0,
+            what: What { commit: Some(merged.commit), tree: inputs.tested.clone() },
+            of_check: true,
+        },
     };
     let heard = heard::wait(world, journal, waiting).await?;
     let ready = match &heard.waited {

@@ -31,7 +31,7 @@ pub(crate) struct Expected {
 }
 
 /// A test whose reports are in a volume.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct InVolume {
     test: ObjectKey,
     claim: Claim,
@@ -47,6 +47,20 @@ pub(super) struct Found {
     pub(super) trouble: Vec<String>,
     /// Where was looked, for people.
     pub(super) looked: Vec<String>,
+}
+
+impl Expected {
+    /// What several say that are waited for together.
+    pub(crate) fn together<'a>(all: impl Iterator<Item = &'a Self>) -> Self {
+        let mut together = Self { only_tests: true, ..Self::default() };
+        for one in all {
+            together.required |= one.required;
+            together.only_tests &= one.only_tests;
+            together.tests.extend(one.tests.iter().cloned());
+            together.volumes.extend(one.volumes.iter().cloned());
+        }
+        together
+    }
 }
 
 /// What is to be expected of these objects. Asked before anything is touched: a test whose reports nobody could read is not started.

@@ -14,7 +14,7 @@ use towpath_domain::{FailureClass, Timestamp};
 use towpath_engine::TestRules;
 
 use crate::journal::{Journal, Stop};
-use crate::tested::keep::{AllKept, Earlier, What, keep};
+use crate::tested::keep::{AllKept, Earlier, FoundReport, What, keep};
 use crate::tested::verdict::{Judged, judged, note};
 use crate::world::World;
 use artifacts::Expected;
@@ -33,14 +33,28 @@ pub(crate) struct Waiting<'a> {
     pub(crate) expected: &'a Expected,
     /// Until when it may take.
     pub(crate) until: Timestamp,
-    /// What policies say of its tests.
+    /// By what its tests are judged.
+    pub(crate) by: Rules<'a>,
+}
+
+/// By what tests are judged.
+pub(crate) struct Rules<'a> {
+    /// What policies say of them.
     pub(crate) rules: &'a TestRules,
     /// How often the same was tried before, and failed of nothing but tests known to be flaky.
     pub(crate) retried: u32,
     /// What is tested.
     pub(crate) what: What,
-    /// It is a part of a check: what other parts of the same run found stays.
+    /// They are a part of a check: what other parts of the same run found stays.
     pub(crate) of_check: bool,
+}
+
+/// Reports that were kept, counted and judged.
+pub(crate) struct Judgement {
+    pub(crate) kept: AllKept,
+    pub(crate) judged: Judged,
+    /// What they say; none when there is nothing to judge, and nothing had to be there.
+    pub(crate) reports: Option<Reports>,
 }
 
 /// How it ended, and what the tests said.
@@ -69,12 +83,8 @@ pub(crate) async fn wait(world: &World, journal: &Journal, waiting: Waiting<'_>)
         false => artifacts::Found::default(),
     };
     let found = listener.printed().into_iter().chain(reports).collect();
-    let earlier = if waiting.of_check { Earlier::of(world, journal).await? } else { Earlier::default() };
-    let kept = keep(world, journal, &waiting.what, found, earlier).await?;
-    let judged = judged(&kept, waiting.rules, waiting.retried, world.clock.now());
-    note(journal, &kept, &judged).await?;
     let looking = Looking { trouble, looked, required: waiting.expected.required };
-    let reports = summed(journal, &kept, &judged, looking, &waiting);
+    let Judgement { kept, judged, reports } = judge(world, journal, found, looking, &waiting.by).await?;
     let is_explained = |failure: &WaitFailure| explained(failure, &kept, &judged, waiting.expected);
     let waited = match ended_badly {
         Some(failure) if judged.class().is_some() || !is_explained(&failure) => Err(failure),
@@ -84,17 +94,27 @@ pub(crate) async fn wait(world: &World, journal: &Journal, waiting: Waiting<'_>)
     Ok(Heard { waited, reports, judged, is_flaky })
 }
 
-/// What the reports come to; all of it goes into the log.
-fn summed(journal: &Journal, kept: &AllKept, judged: &Judged, looking: Looking, waiting: &Waiting<'_>) -> Option<Reports> {
-    let remark = match waiting.of_check {
-        true => judged.remark_of_check(),
-        false => judged.remark(waiting.rules, waiting.retried),
-    };
-    let reports = Reports::of(&kept.read(), looking, &Judging { judged, remark });
+/// Keeps, counts and judges reports that were found; what they come to goes into the log.
+///
+/// # Errors
+/// [`Stop::Ledger`], and when reports could not be kept.
+pub(crate) async fn judge(
+    world: &World,
+    journal: &Journal,
+    found: Vec<FoundReport>,
+    looking: Looking,
+    by: &Rules<'_>,
+) -> Result<Judgement, Stop> {
+    let earlier = if by.of_check { Earlier::of(world, journal).await? } else { Earlier::default() };
+    let kept = keep(world, journal, &by.what, found, earlier).await?;
+    let judged = judged(&kept, by.rules, by.retried, world.clock.now());
+    note(journal, &kept, &judged).await?;
+    let remark = if by.of_check { judged.remark_of_check() } else { judged.remark(by.rules, by.retried) };
+    let reports = Reports::of(&kept.read(), looking, &Judging { judged: &judged, remark });
     for line in kept.notes.iter().chain(reports.iter().flat_map(|reports| &reports.lines)) {
         journal.note(line);
     }
-    reports
+    Ok(Judgement { kept, judged, reports })
 }
 
 /// Waits to the end. Where tests are quarantined, one job that ended badly does not end the waiting for the others: whether it did so because of
@@ -110,7 +130,7 @@ async fn until_ended(
     let left = || Duration::from_millis(u64::try_from(waiting.until.since(world.clock.now()).as_millis()).unwrap_or(0));
     let waited = cluster.wait(namespace, waiting.keys, journal.run(), left(), listener).await;
     let now = world.clock.now();
-    let is_lenient = waiting.only_jobs && waiting.rules.quarantine.iter().any(|quarantine| now < quarantine.until);
+    let is_lenient = waiting.only_jobs && waiting.by.rules.quarantine.iter().any(|quarantine| now < quarantine.until);
     match waited {
         Err(failure) if is_lenient && is_by_its_tests(&failure) => {
             let others: Vec<ObjectKey> = waiting.keys.iter().filter(|key| **key != failure.object).cloned().collect();

@@ -11,13 +11,13 @@ const NAMED: usize = 5;
 
 /// Where was looked for reports.
 #[derive(Debug, Default)]
-pub(super) struct Looking {
+pub(crate) struct Looking {
     /// Why not everything could be looked at that may hold a report.
-    pub(super) trouble: Vec<String>,
+    pub(crate) trouble: Vec<String>,
     /// Where was looked beside the log, for people.
-    pub(super) looked: Vec<String>,
+    pub(crate) looked: Vec<String>,
     /// Some report must be there.
-    pub(super) required: bool,
+    pub(crate) required: bool,
 }
 
 /// What was judged of failed tests, and by what.
