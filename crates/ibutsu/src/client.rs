@@ -1,5 +1,7 @@
 //! One Ibutsu server.
 
+use std::sync::OnceLock;
+
 use reqwest::Method;
 use towpath_domain::RunId;
 use uuid::Uuid;
@@ -20,6 +22,8 @@ pub struct Ibutsu {
     settings: IbutsuSettings,
     wire: Wire,
     clock: Clock,
+    /// Where the server says that its pages are.
+    known: OnceLock<String>,
 }
 
 /// How a server is.
@@ -38,7 +42,7 @@ impl Ibutsu {
     /// The certificates cannot be used; this process installed no TLS provider.
     pub fn new(settings: IbutsuSettings, clock: Clock) -> Result<Self, IbutsuError> {
         let wire = Wire::new(&settings)?;
-        Ok(Self { settings, wire, clock })
+        Ok(Self { settings, wire, clock, known: OnceLock::new() })
     }
 
     /// Tells of an upload: what is there already is not sent again, as far as `progress` and the server know.
@@ -106,7 +110,7 @@ impl Ibutsu {
 
     async fn session(&self) -> Result<Session<'_>, IbutsuError> {
         let token = self.settings.token.read().await?;
-        let Self { settings, wire, clock } = self;
+        let Self { settings, wire, clock, .. } = self;
         Ok(Session { wire, token, project: &settings.project, limits: settings.limits, clock })
     }
 
@@ -114,7 +118,11 @@ impl Ibutsu {
     async fn frontend(&self) -> Result<Option<String>, IbutsuError> {
         match &self.settings.frontend {
             Some(frontend) => Ok(Some(frontend.clone())),
-            None => self.info().await,
+            // What the server said once counts for as long as this process lives.
+            None => match self.known.get() {
+                Some(frontend) => Ok(Some(frontend.clone())),
+                None => Ok(self.info().await?.map(|found| self.known.get_or_init(|| found).clone())),
+            },
         }
     }
 

@@ -30,7 +30,10 @@ pub(super) async fn hear(
     first_seen: &BTreeSet<CheckId>,
 ) -> Result<(), LookError> {
     let own = Account::new(forge.account().await?);
-    let heard = pulls.iter().map(|pull| one(world, source, forge, pull, &own, first_seen));
+    let mut heard = Vec::with_capacity(pulls.len());
+    for pull in pulls {
+        heard.push(one(world, source, forge, pull, &own, first_seen));
+    }
     let all = stream::iter(heard).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
     all.into_iter().collect()
 }

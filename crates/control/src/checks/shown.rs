@@ -56,7 +56,7 @@ impl Control {
             .iter()
             .filter(|(_, fact)| filter.source.as_deref().is_none_or(|source| fact.pull.source.as_str() == source))
             .filter(|(_, fact)| places::seen(sight, &[scope(&catalog, &fact.pull.source)]))
-            .filter_map(|(id, fact)| Some(view(&self.world, &catalog, id, fact, plan.standings.get(id)?)))
+            .filter_map(|(id, fact)| Some(view(&catalog, id, fact, plan.standings.get(id)?)))
             .filter(|view| filter.standing.as_ref().is_none_or(|standing| view.standing == *standing))
             .collect();
         let rank = |view: &PullView| match view.standing.as_str() {
@@ -80,14 +80,17 @@ impl Control {
     /// # Errors
     /// [`Problem`] when no open pull request is called so that may be seen.
     pub async fn pull(&self, sight: &Sight, what: &str) -> Result<PullDetail, Problem> {
-        let (check, id) = {
+        let (mut check, id) = {
             let plan = planned(&self.world, self.world.clock.now());
             let catalog = Arc::clone(&self.world.current().catalog);
             let facts = self.world.ledger.facts();
             let (id, fact) = find(&catalog, &facts, sight, what)?;
             let standing = plan.standings.get(id).ok_or_else(|| unknown(what))?;
-            (view(&self.world, &catalog, id, fact, standing), id.clone())
+            (view(&catalog, id, fact, standing), id.clone())
         };
+        if let Some(run) = check.run.clone().filter(|_| check.since.is_some()) {
+            check.results = self.world.results_of(&run).await;
+        }
         let filter = RunFilter { subject: Some(Subject::Check(id)), ..RunFilter::default() };
         let runs = self.world.ledger.runs(&filter, RUNS).await.map_err(ledger_problem)?.rows;
         let steps = match &check.run {
@@ -166,7 +169,7 @@ fn unknown(what: &str) -> Problem {
     )
 }
 
-fn view(world: &World, catalog: &Catalog, id: &CheckId, fact: &CheckFact, standing: &CheckStanding) -> PullView {
+fn view(catalog: &Catalog, id: &CheckId, fact: &CheckFact, standing: &CheckStanding) -> PullView {
     let pull = &fact.pull;
     let (position, of) = match standing {
         CheckStanding::Waiting { position, of, .. } => (*position, *of),
@@ -180,7 +183,6 @@ fn view(world: &World, catalog: &Catalog, id: &CheckId, fact: &CheckFact, standi
         CheckStanding::Waiting { .. } => (None, fact.wanted.as_ref().map(|wanted| wanted.since), None),
         CheckStanding::Held { .. } | CheckStanding::NeedsOk { .. } | CheckStanding::Cancelled { .. } => (None, None, None),
     };
-    let is_over = matches!(standing, CheckStanding::Passed { .. } | CheckStanding::Failed { .. } | CheckStanding::Backoff { .. });
     PullView {
         id: id.clone(),
         source: pull.source.to_string(),
@@ -199,7 +201,7 @@ fn view(world: &World, catalog: &Catalog, id: &CheckId, fact: &CheckFact, standi
         text: standing.text(),
         position,
         of,
-        results: run.as_ref().filter(|_| is_over).and_then(|run| world.results_of(run)),
+        results: None,
         run,
         since,
         blame,

@@ -109,7 +109,10 @@ async fn tellings(world: &World, all: bool) -> Vec<Telling> {
             None => Vec::new(),
         };
         let waits = run.as_ref().map(|run| place_of(world, &world.ledger.facts(), run).1).unwrap_or_default();
-        let results = run.as_ref().and_then(|run| world.results_of(run));
+        let results = match run.as_ref().filter(|_| !matches!(standing, CheckStanding::Running { .. })) {
+            Some(run) => world.results_of(run).await,
+            None => None,
+        };
         let tests = run.as_ref().map(|run| tests_of(world, &fact, run)).unwrap_or_default();
         let words = Words { id: &id, fact: &fact, standing: &standing, pages: world.pages.as_ref(), results: results.as_deref() };
         let mut statuses = vec![words.whole(&waits)];

@@ -60,12 +60,12 @@ pub struct PullView {
     pub since: Option<Timestamp>,
     /// What is at fault that it failed, in words.
     pub blame: Option<String>,
-    /// Where the results of its tests are shown, where they are uploaded.
+    /// Where the results of its tests are shown, where they are uploaded; none in lists.
     pub results: Option<String>,
 }
 
 /// A pull request with all that is known of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PullDetail {
     /// The pull request.

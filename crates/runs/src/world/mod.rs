@@ -4,10 +4,12 @@ mod artifacts;
 mod builders;
 mod catalogs;
 mod clock;
+mod forges;
 mod images;
 mod log;
 mod mirrors;
 mod namespaces;
+mod results;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -31,10 +33,12 @@ pub use artifacts::{Artifacts, TestArtifacts};
 pub use builders::Builders;
 pub use catalogs::{CatalogError, Catalogs, Snapshot};
 pub use clock::Clock;
+pub use forges::{Hosts, SourceForges};
 pub use images::Images;
 pub use log::LogSink;
 pub use mirrors::{MirrorError, Mirrors};
 pub use namespaces::{namespace_wanted, requester};
+pub use results::Results;
 
 /// Everything that runs reach for. Shared by all of them.
 pub struct World {
@@ -46,6 +50,8 @@ pub struct World {
     pub mirrors: Mirrors,
     /// The config repository.
     pub config: ConfigRepository,
+    /// The forges that sources are on.
+    pub forges: SourceForges,
     /// How several changes get there at once.
     pub train: Train,
     /// Catalogs by commit of the config repository.
@@ -70,6 +76,8 @@ pub struct World {
     pub logs: Logs,
     /// Where people find all this; none where no address was given: then nothing has links to it.
     pub pages: Option<Pages>,
+    /// Where people find results of tests outside of Towpath.
+    pub results: Option<Arc<dyn Results>>,
     /// The environment that commands of builds get, beside what Towpath and the source set: `PATH`, `HOME` and their like.
     pub host_env: Vec<(String, String)>,
 }
@@ -139,6 +147,12 @@ impl World {
     /// The catalog that counts now, and each that takes its place.
     pub fn watch_current(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.current.0.subscribe()
+    }
+
+    /// Waits until a catalog counts that was read: before, an empty one must not be taken for all being removed.
+    pub async fn config_read(&self) {
+        // Fails only once nobody can make another one count; this is who does.
+        let _ = self.watch_current().wait_for(|snapshot| snapshot.commit.is_some()).await;
     }
 
     /// Makes `snapshot` the one that counts.

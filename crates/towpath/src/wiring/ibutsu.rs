@@ -7,11 +7,12 @@ use futures_util::future::BoxFuture;
 use towpath_control::view::Finding;
 use towpath_domain::RunId;
 use towpath_engine::Work;
-use towpath_ibutsu::{Clock, Delivery, IbutsuSettings, Limits, Metadata, Token, Upload, UploadSource, Uploader};
+use towpath_ibutsu::{Clock, Delivery, IbutsuSettings, Limits, Metadata, PullRequest, Token, Upload, UploadSource, Uploader};
 use towpath_junit::Report;
 use towpath_ledger::Run;
 use towpath_ledger::logs::Logs;
 use towpath_notify::Names as _;
+use towpath_runs::world::Results;
 use towpath_runs::{KeptReport, REPORTS_STEP, World, kept_reports_within};
 use towpath_secrets::{Request, SecretStore};
 
@@ -81,6 +82,26 @@ pub async fn doctor(ibutsu: Option<&towpath_ibutsu::Ibutsu>) -> Vec<Finding> {
     }
 }
 
+/// Where people find what the server was told of a run.
+pub struct Links {
+    pub ibutsu: Arc<towpath_ibutsu::Ibutsu>,
+    pub source: String,
+}
+
+impl Results for Links {
+    fn link<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Option<String>> {
+        Box::pin(async move {
+            match self.ibutsu.link(&self.source, run).await {
+                Ok(link) => link,
+                Err(error) => {
+                    tracing::warn!(%run, error = error.why(), "where Ibutsu shows results cannot be told; they are told without a link");
+                    None
+                }
+            }
+        })
+    }
+}
+
 /// What runs came to that ended, from what is kept of them.
 struct Ended {
     world: Arc<World>,
@@ -120,7 +141,17 @@ impl Ended {
             Work::Deploy(work) => self.world.current().catalog.targets.get(&work.target).cloned(),
             Work::Build { .. } | Work::Delete { .. } | Work::Change(_) | Work::Check(_) => None,
         };
-        let component = target.as_ref().and_then(|target| target.source.as_ref().map(ToString::to_string));
+        let mut component = target.as_ref().and_then(|target| target.source.as_ref().map(ToString::to_string));
+        let (mut pull_request, mut env) = (None, names.environment(&subject));
+        if let Work::Check(work) = &run.spec.work {
+            component = Some(work.source.to_string());
+            let snapshot = self.world.current();
+            let check = snapshot.catalog.sources.get(&work.source).and_then(|source| source.check.as_ref());
+            env = check.and_then(|check| check.environment.as_ref()).map(ToString::to_string);
+            // One that was closed meanwhile has no page that is known here.
+            let url = self.world.ledger.facts().checks.get(&work.id).map(|fact| fact.pull.url.clone());
+            pull_request = work.number.zip(url).filter(|(_, url)| !url.is_empty()).map(|(number, url)| PullRequest { number, url });
+        }
         let started = run.started_at.unwrap_or(run.queued_at);
         let (reports, notes) = reports(noted, kept, &mut artifacts);
         Upload {
@@ -128,7 +159,7 @@ impl Ended {
             title: names.title(&subject).unwrap_or_else(|| run.spec.id.to_string()),
             source: self.source.clone(),
             component: component.or_else(|| about.apps.into_iter().next()),
-            env: names.environment(&subject),
+            env,
             started,
             duration: run.finished_at.unwrap_or(started).since(started),
             reports,
@@ -137,7 +168,7 @@ impl Ended {
                 page: self.world.pages.as_ref().map(|pages| pages.run(&run.spec.id)),
                 repository: about.release.map(|release| release.repository),
                 commit: run.spec.work.commit(),
-                pull_request: None,
+                pull_request,
                 notes,
             },
         }
