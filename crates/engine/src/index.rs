@@ -102,18 +102,24 @@ fn all_same(a: &[Arc<Policy>], b: &[Arc<Policy>]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
 }
 
+/// A hash over how a source is built.
+///
+/// What came to be sayable later counts only where it is said: a build that failed before is not tried anew for it.
+#[must_use]
+pub fn build_hash(source: &Source) -> String {
+    let Build { command, env, pack, timeout, image, resources, push } = &source.build;
+    let build = format!("Build {{ command: {command:?}, env: {env:?}, pack: {pack:?}, timeout: {timeout:?} }}");
+    let mut parts = vec![build, source.image.clone(), source.hash_length.to_string()];
+    if image.is_some() || resources.is_some() || *push {
+        parts.push(format!("{image:?} {resources:?} {push}"));
+    }
+    short_hash(parts)
+}
+
 impl SourceView {
-    /// A hash over how it is built. Worked out only when something is to be built or failed to be.
-    ///
-    /// What came to be sayable later counts only where it is said: a build that failed before is not tried anew for it.
+    /// [`build_hash`] of the source. Worked out only when something is to be built or failed to be.
     pub(crate) fn build_hash(&self) -> String {
-        let Build { command, env, pack, timeout, image, resources, push } = &self.source.build;
-        let build = format!("Build {{ command: {command:?}, env: {env:?}, pack: {pack:?}, timeout: {timeout:?} }}");
-        let mut parts = vec![build, self.source.image.clone(), self.source.hash_length.to_string()];
-        if image.is_some() || resources.is_some() || *push {
-            parts.push(format!("{image:?} {resources:?} {push}"));
-        }
-        short_hash(parts)
+        build_hash(&self.source)
     }
 
     pub(crate) fn same(&self, other: &Self) -> bool {

@@ -135,6 +135,15 @@ impl Run {
         self.spec.work.subject()
     }
 
+    /// Whose its tests are: the subject that their history is kept under. Pull requests come and go, and the tests are their source's.
+    #[must_use]
+    pub fn tests_of(&self) -> Subject {
+        match &self.spec.work {
+            Work::Check(work) => Subject::Source(work.source.clone()),
+            work => work.subject(),
+        }
+    }
+
     fn from_queued(recorded: &Recorded, spec: &RunSpec) -> Self {
         Self {
             spec: spec.clone(),

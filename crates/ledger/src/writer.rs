@@ -234,7 +234,7 @@ async fn claimable(db: &mut SqliteConnection, kinds: &[WorkKind], now: Timestamp
     let wanted = |kind: WorkKind| kinds.contains(&kind).then(|| kind.as_str());
     let row = sqlx::query(
         "SELECT * FROM runs
-         WHERE (state = 'queued' OR (state = 'running' AND (lease_until IS NULL OR lease_until <= $1))) AND kind IN ($2, $3, $4, $5)
+         WHERE (state = 'queued' OR (state = 'running' AND (lease_until IS NULL OR lease_until <= $1))) AND kind IN ($2, $3, $4, $5, $6)
          ORDER BY queued LIMIT 1",
     )
     .bind(now.as_millis())
@@ -242,6 +242,7 @@ async fn claimable(db: &mut SqliteConnection, kinds: &[WorkKind], now: Timestamp
     .bind(wanted(WorkKind::Deploy))
     .bind(wanted(WorkKind::Delete))
     .bind(wanted(WorkKind::Change))
+    .bind(wanted(WorkKind::Check))
     .fetch_optional(db)
     .await?;
     row.as_ref().map(rows::run_of).transpose()

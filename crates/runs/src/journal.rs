@@ -137,6 +137,21 @@ impl Journal {
         Ok(self.ledger.step_output(&self.run, name).await?.is_some())
     }
 
+    /// What a step found that is done already, by this worker or one before it.
+    ///
+    /// # Errors
+    /// [`Stop::Ledger`].
+    pub(crate) async fn found<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Stop> {
+        Ok(self.ledger.step_output(&self.run, name).await?.and_then(|found| serde_json::from_value(found).ok()))
+    }
+
+    /// Goes back to a step that is done: what is said from here on is of it, and so is the run's end.
+    pub(crate) fn return_to(&self, name: &str) {
+        if let Ok(mut step) = self.step.lock() {
+            name.clone_into(&mut step);
+        }
+    }
+
     /// Does a step once: when the journal says that it is done, what it found then is what it finds now.
     ///
     /// # Errors

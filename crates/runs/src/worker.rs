@@ -236,6 +236,9 @@ async fn carry_out(world: Arc<World>, claimed: Claimed) {
     if matches!(claimed.spec.work, Work::Build { .. }) && !matches!(outcome, Outcome::Built { .. }) {
         work::build::give_up(&world, &journal).await;
     }
+    if let Work::Check(check) = &claimed.spec.work {
+        work::check::tidy(&world, &journal, check, &outcome).await;
+    }
     journal.note(match &outcome {
         Outcome::Failed { class, message, .. } => format!("failed ({class}): {message}"),
         Outcome::Superseded { by } => format!("superseded: {by}"),

@@ -117,7 +117,7 @@ impl Control {
         let kept = towpath_runs::kept_reports_within(&self.world.ledger, &self.world.logs, id, limits).await.map_err(unreadable)?;
         let known = self.world.ledger.tests_of(id).await.map_err(ledger_problem)?;
         let about = About {
-            subject: subject_key(&run.subject()),
+            subject: subject_key(&run.tests_of()),
             run: id.clone(),
             tests: known.into_iter().map(|test| (test.id.clone(), test)).collect(),
             marks: noted.iter().flat_map(|report| &report.tests).filter_map(|test| Some((test.id.clone()?, test.mark?))).collect(),

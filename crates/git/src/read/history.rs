@@ -77,6 +77,15 @@ impl Mirror {
         Ok(self.header(commit.to_string()).await?.is_some_and(|header| header.kind == "commit"))
     }
 
+    /// The id of a commit's tree: the same for the same files, whatever the commit's message, date and parents.
+    ///
+    /// # Errors
+    /// [`GitError::NotFound`] when the mirror has no such commit.
+    pub async fn tree_of(&self, commit: CommitId) -> Result<String, GitError> {
+        let header = self.header(format!("{commit}^{{tree}}")).await?;
+        header.map(|header| header.id).ok_or_else(|| self.no_commit(commit))
+    }
+
     async fn header(&self, question: String) -> Result<Option<super::reader::Header>, GitError> {
         let mut reader = self.reader()?;
         let header = reader.headers(&[question]).await?.pop().flatten();

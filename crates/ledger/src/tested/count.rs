@@ -32,7 +32,7 @@ impl Ledger {
             let failed = |error: sqlx::Error| Error::database("write to", &inner.file, &error);
             let counted = async {
                 let mut tx = writer.db.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-                let subject = subject_key(&held(&mut tx, &run.run, epoch, &failed).await?.subject());
+                let subject = subject_key(&held(&mut tx, &run.run, epoch, &failed).await?.tests_of());
                 let counted = count(&mut tx, &subject, &run, trials).await.map_err(failed)?;
                 tx.commit().await.map_err(failed)?;
                 Ok(counted)

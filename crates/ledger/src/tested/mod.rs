@@ -97,7 +97,7 @@ pub struct Trial {
 pub struct Tested {
     /// Its stable name: the address of its page.
     pub id: String,
-    /// Whose runs it belongs to: [`subject_key`](crate::subject_key).
+    /// Whose test it is: the [`subject_key`](crate::subject_key) of [`Run::tests_of`](crate::Run::tests_of).
     pub subject: String,
     /// Its class; may be empty.
     pub class: String,

@@ -5,7 +5,8 @@ mod parameters;
 mod program;
 mod tool;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 use towpath_catalog::{Provider, Target};
@@ -120,16 +121,10 @@ pub async fn render<'a>(
     draw: &mut (dyn Draw + Send),
 ) -> Result<Rendered, RenderError> {
     let around = around.into();
-    let mirror = around
-        .mirrors
-        .with_commit(&target.url, commit)
-        .await
-        .map_err(|e| RenderError { class: e.class(), message: format!("{} at {}: {e}", target.url, commit.short(12)) })?;
+    let mirror = mirror(around.mirrors, target, commit).await?;
     let (all, generated) = match target.provider {
         Provider::OpenshiftTemplate => {
-            let text = read(&mirror, target, commit, &target.path).await?;
-            let place = format!("{} of {} at {}", target.path, target.url, commit.short(12));
-            let template = Template::parse(&text).map_err(|e| RenderError::own(format!("{place}: {e}")))?;
+            let (template, place) = template(&mirror, target, commit).await?;
             processed(&template, &place, &parameters::of_template(around, target, commit, &template).await?, draw)?
         }
         Provider::Directory => (from_directory(&mirror, target, commit).await?, BTreeMap::new()),
@@ -140,6 +135,31 @@ pub async fn render<'a>(
         }
     };
     sort_out(target, all, generated)
+}
+
+/// The parameters that the target's template declares; none where it is of another kind.
+///
+/// # Errors
+/// As [`render`], of the template itself.
+pub(crate) async fn declared(mirrors: &Mirrors, target: &Target, commit: CommitId) -> Result<Option<BTreeSet<String>>, RenderError> {
+    if target.provider != Provider::OpenshiftTemplate {
+        return Ok(None);
+    }
+    let (template, _) = template(&*mirror(mirrors, target, commit).await?, target, commit).await?;
+    Ok(Some(template.parameters().iter().map(|parameter| parameter.name.clone()).collect()))
+}
+
+async fn mirror(mirrors: &Mirrors, target: &Target, commit: CommitId) -> Result<Arc<Mirror>, RenderError> {
+    let found = mirrors.with_commit(&target.url, commit).await;
+    found.map_err(|e| RenderError { class: e.class(), message: format!("{} at {}: {e}", target.url, commit.short(12)) })
+}
+
+/// The target's template, and where it stands.
+async fn template(mirror: &Mirror, target: &Target, commit: CommitId) -> Result<(Template, String), RenderError> {
+    let text = read(mirror, target, commit, &target.path).await?;
+    let place = format!("{} of {} at {}", target.path, target.url, commit.short(12));
+    let template = Template::parse(&text).map_err(|e| RenderError::own(format!("{place}: {e}")))?;
+    Ok((template, place))
 }
 
 /// Processes a template.

@@ -7,6 +7,8 @@ use towpath_junit::{Case, Document, Limits, Outcome, Report, ReportError};
 use towpath_ledger::logs::{Kept, Logs, REPORT_BYTES_MAX};
 use towpath_ledger::{TestOutcome, TestedRun, Trial, subject_key};
 
+use super::noted::{NotedReport, REPORTS_STEP};
+use super::read::kept_reports;
 use crate::journal::{Journal, Stop};
 use crate::world::{LogSink, World};
 
@@ -62,18 +64,53 @@ pub(crate) struct AllKept {
     /// Whose tests these are: the key of the run's subject.
     pub(crate) subject: String,
     pub(crate) reports: Vec<KeptAs>,
+    /// What earlier parts of the same run noted.
+    pub(crate) earlier: Vec<NotedReport>,
     /// When tests that failed were last found to be flaky, by class and name.
     pub(crate) flaky_at: HashMap<(String, String), Timestamp>,
     pub(crate) notes: Vec<String>,
 }
 
+impl AllKept {
+    /// Every report by its name, with what was read of it.
+    pub(crate) fn read(&self) -> Vec<(String, Result<Report, ReportError>)> {
+        self.reports.iter().map(|kept| (kept.name.clone(), kept.report.clone())).collect()
+    }
+}
+
+/// What earlier parts of the same run found: counted and noted with what comes after it, since a run is counted as a whole.
+#[derive(Debug, Default)]
+pub(crate) struct Earlier {
+    noted: Vec<NotedReport>,
+    trials: Vec<Trial>,
+}
+
+impl Earlier {
+    /// What is kept of this run up to now.
+    pub(crate) async fn of(world: &World, journal: &Journal) -> Result<Self, Stop> {
+        let run = journal.run();
+        let noted = world.ledger.step_output(run, REPORTS_STEP).await?.and_then(|found| serde_json::from_value(found).ok());
+        let Some(noted) = noted else { return Ok(Self::default()) };
+        let unread = |error| Stop::failed(FailureClass::Environment, format!("reports of earlier steps cannot be read: {error}"));
+        let kept = kept_reports(&world.ledger, &world.logs, run).await.map_err(unread)?;
+        let cases = kept.iter().filter_map(|kept| read_of(&kept.report)).flat_map(|report| &report.cases);
+        Ok(Self { noted, trials: cases.map(trial).collect() })
+    }
+}
+
 /// Keeps what was found, and counts it; nothing is kept or counted twice, however often this is done.
 ///
 /// A report that cannot be kept is told and judged all the same: a full disk must not make a test fail that passed, nor pass that failed.
-pub(crate) async fn keep(world: &World, journal: &Journal, what: &What, found: Vec<FoundReport>) -> Result<AllKept, Stop> {
-    let subject = subject_key(&world.ledger.run(journal.run()).await?.subject());
+pub(crate) async fn keep(
+    world: &World,
+    journal: &Journal,
+    what: &What,
+    found: Vec<FoundReport>,
+    earlier: Earlier,
+) -> Result<AllKept, Stop> {
+    let subject = subject_key(&world.ledger.run(journal.run()).await?.tests_of());
     if found.is_empty() {
-        return Ok(AllKept { subject, ..AllKept::default() });
+        return Ok(AllKept { subject, earlier: earlier.noted, ..AllKept::default() });
     }
     let (logs, run, sink) = (world.logs.clone(), journal.run().clone(), journal.sink());
     // Megabytes are looked through, packed and written.
@@ -81,7 +118,7 @@ pub(crate) async fn keep(world: &World, journal: &Journal, what: &What, found: V
     let reports = kept.await.map_err(|error| Stop::failed(FailureClass::Environment, format!("reports could not be kept: {error}")))?;
     let mut notes: Vec<String> =
         reports.iter().filter_map(|kept| Some(format!("report {} is not kept: {}", kept.name, kept.unkept.as_ref()?))).collect();
-    let trials: Vec<Trial> = reports.iter().flat_map(KeptAs::cases).map(trial).collect();
+    let trials: Vec<Trial> = earlier.trials.into_iter().chain(reports.iter().flat_map(KeptAs::cases).map(trial)).collect();
     let mut flaky_at = HashMap::new();
     if !trials.is_empty() {
         let run = TestedRun { run: journal.run().clone(), commit: what.commit, tree: what.tree.clone(), at: world.clock.now() };
@@ -92,7 +129,7 @@ pub(crate) async fn keep(world: &World, journal: &Journal, what: &What, found: V
         let known = counted.bad.into_iter().filter_map(|test| Some(((test.class, test.name), test.flaky_at?)));
         flaky_at.extend(known);
     }
-    Ok(AllKept { subject, reports, flaky_at, notes })
+    Ok(AllKept { subject, reports, earlier: earlier.noted, flaky_at, notes })
 }
 
 fn keep_one(logs: &Logs, run: &RunId, sink: &LogSink, found: FoundReport) -> KeptAs {

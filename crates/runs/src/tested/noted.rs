@@ -79,9 +79,11 @@ pub(super) struct Notes<'a> {
 }
 
 impl<'a> Notes<'a> {
-    /// Notes of a run of this subject.
-    pub(super) fn new(subject: &'a str) -> Self {
-        Self { subject, tests_left: TESTS_MAX, messages_left: MESSAGES_BYTES }
+    /// Notes of a run whose tests are this subject's, beside what is noted of it already.
+    pub(super) fn beside(subject: &'a str, noted: &[NotedReport]) -> Self {
+        let tests = || noted.iter().flat_map(|report| &report.tests);
+        let said: usize = tests().filter_map(|test| test.message.as_ref()).map(String::len).sum();
+        Self { subject, tests_left: TESTS_MAX.saturating_sub(tests().count()), messages_left: MESSAGES_BYTES.saturating_sub(said) }
     }
 
     /// A report, with what its failed tests were judged to be.
@@ -155,7 +157,7 @@ mod tests {
              <testcase classname=\"shop\" name=\"checkout\"><failure message=\"no such button\"/></testcase></testsuite>"
         );
         let report = Report::parse(xml.as_bytes(), &Limits::default()).unwrap();
-        let noted = Notes::new("target:smoke").report("smoke.xml", &report, |_| Some(Mark::KnownFlaky));
+        let noted = Notes::beside("target:smoke", &[]).report("smoke.xml", &report, |_| Some(Mark::KnownFlaky));
         assert_eq!((noted.passed, noted.failed, noted.flaky, noted.tests.len()), (1201, 1, 1, TESTS_MAX));
         assert_eq!((noted.tests[0].name.as_str(), noted.tests[0].message.as_deref()), ("shop › checkout", Some("no such button")));
         assert_eq!(

@@ -86,6 +86,14 @@ impl Judged {
         }
     }
 
+    /// As [`remark`](Self::remark), of a part of a check: that is not tried again by itself.
+    pub(crate) fn remark_of_check(&self) -> String {
+        match self.class() {
+            Some(FailureClass::Flaky) => "; nothing failed but tests known to be flaky".to_owned(),
+            _ => String::new(),
+        }
+    }
+
     /// Tests that failed and do not count, in a sentence; none when there are none.
     pub(crate) fn excused(&self) -> Option<String> {
         let mut names: Vec<String> =
@@ -116,9 +124,11 @@ pub(crate) async fn note(journal: &Journal, kept: &AllKept, judged: &Judged) -> 
 }
 
 fn noted(kept: &AllKept, judged: &Judged) -> Vec<NotedReport> {
-    let mut notes = Notes::new(&kept.subject);
     let empty = towpath_junit::Report::default();
-    let mut all: Vec<NotedReport> = Vec::with_capacity(kept.reports.len());
+    // What is found again takes the place of what it was.
+    let is_anew = |known: &&NotedReport| !kept.reports.iter().any(|report| known.hash.is_some() && report.hash == known.hash);
+    let mut all: Vec<NotedReport> = kept.earlier.iter().filter(is_anew).cloned().collect();
+    let mut notes = Notes::beside(&kept.subject, &all);
     for report in &kept.reports {
         // The same file by another way.
         if report.hash.is_some() && all.iter().any(|known| known.hash == report.hash) {
@@ -153,7 +163,7 @@ mod tests {
 
     fn all(reports: Vec<KeptAs>) -> AllKept {
         let flaky_at = HashMap::from([((String::new(), "shaky".to_owned()), Timestamp::from_millis(5))]);
-        AllKept { subject: "target:smoke".into(), reports, flaky_at, notes: Vec::new() }
+        AllKept { subject: "target:smoke".into(), reports, flaky_at, ..AllKept::default() }
     }
 
     #[test]

@@ -6,6 +6,8 @@ pub(crate) mod check;
 pub(crate) mod delete;
 pub(crate) mod deploy;
 pub(crate) mod edits;
+mod heard;
+mod keys;
 mod memory;
 mod page;
 mod process;

@@ -1,4 +1,4 @@
-//! A command of a build: its output goes to the run's log, and nothing of it outlives the run.
+//! A command of a build or a check: its output goes to the run's log, and nothing of it outlives the run.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -13,6 +13,8 @@ use crate::world::LogSink;
 
 /// A command to be run.
 pub(super) struct Program<'a> {
+    /// Whose command it is, for people: `build` or `check`. Its `timeout` in the source's file bounds it.
+    pub of: &'static str,
     /// Program and arguments.
     pub command: &'a [String],
     /// Where it works.
@@ -30,9 +32,17 @@ pub(super) struct Program<'a> {
 /// # Errors
 /// [`Stop::Failed`] when it cannot be started, ends with another status than 0, or takes too long.
 pub(super) async fn run(journal: &Journal, program: Program<'_>) -> Result<(), Stop> {
+    to_its_end(journal, program).await?.map_err(Stop::own)
+}
+
+/// Runs it to its end. Answers with how it ended: an error says what status that was, and its last lines.
+///
+/// # Errors
+/// [`Stop::Failed`] when it cannot be started, or takes too long.
+pub(super) async fn to_its_end(journal: &Journal, program: Program<'_>) -> Result<Result<(), String>, Stop> {
     let shown = program.command.join(" ");
     let [name, arguments @ ..] = program.command else {
-        return Err(Stop::own("the build's command is empty"));
+        return Err(Stop::own(format!("the {}'s command is empty", program.of)));
     };
     journal.note(format!("$ {shown}"));
     let mut child = Command::new(name)
@@ -61,14 +71,15 @@ pub(super) async fn run(journal: &Journal, program: Program<'_>) -> Result<(), S
     }
     match ended {
         Err(_) => Err(Stop::own(format!(
-            "`{shown}` took longer than {}s and was ended; raise `build.timeout` if it needs more",
-            program.within.as_secs()
+            "`{shown}` took longer than {}s and was ended; raise `{}.timeout` if it needs more",
+            program.within.as_secs(),
+            program.of
         ))),
         Ok(Err(e)) => Err(Stop::failed(FailureClass::Environment, format!("`{shown}` could not be waited for: {e}"))),
-        Ok(Ok(status)) if status.success() => Ok(()),
+        Ok(Ok(status)) if status.success() => Ok(Ok(())),
         Ok(Ok(status)) => {
             let tail = journal.sink().tail(&journal.current_step(), 3).join(" | ");
-            Err(Stop::own(format!("`{shown}` ended with {status}{}{tail}", if tail.is_empty() { "" } else { ": " })))
+            Ok(Err(format!("`{shown}` ended with {status}{}{tail}", if tail.is_empty() { "" } else { ": " })))
         }
     }
 }
@@ -96,7 +107,7 @@ impl Group {
         if let Some(id) = id {
             let written = start_time(id).map(|start| std::fs::write(file, format!("{id} {start}")));
             if !matches!(written, Some(Ok(()))) {
-                tracing::warn!(group = id, "the process group of a build could not be written down");
+                tracing::warn!(group = id, "the process group of a command could not be written down");
             }
         }
         Self { id, file: file.to_owned() }
@@ -109,7 +120,7 @@ impl Group {
         if let Err(error) = std::fs::remove_file(&self.file)
             && error.kind() != std::io::ErrorKind::NotFound
         {
-            tracing::warn!(%error, "the record of a build's process group stays behind");
+            tracing::warn!(%error, "the record of a command's process group stays behind");
         }
     }
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use towpath_catalog::{DeployResources, Resources, Source};
+use towpath_catalog::{DeployResources, Resources};
 use towpath_cluster::{Amounts, Checkout, Executor, Task, TaskEnd, TaskFailure, TaskReason, TaskResources, task_name};
-use towpath_domain::{CommitId, Digest, ImageRef};
+use towpath_domain::Digest;
 use towpath_engine::Subject;
 
 use super::telling::Telling;
-use super::{Pushed, found_done, pushed, told};
+use super::{Making, Pushed, found_done, pushed, told};
 use crate::journal::{Journal, Stop};
 use crate::work::memory;
 use crate::world::World;
@@ -34,20 +34,14 @@ struct Made {
 }
 
 /// Carries the build out there.
-pub(super) async fn make(
-    world: &World,
-    journal: &Journal,
-    executor: &Arc<dyn Executor>,
-    source: &Source,
-    commit: CommitId,
-    image: &ImageRef,
-) -> Result<Pushed, Stop> {
+pub(super) async fn make(world: &World, journal: &Journal, executor: &Arc<dyn Executor>, making: &Making<'_>) -> Result<Pushed, Stop> {
+    let &Making { image, commit, .. } = making;
     // Looked for once a run: what this run's own task has pushed meanwhile is no reason to leave the task alone.
     if let Some(digest) = journal.step("look", || found_done(world, image, commit)).await? {
         journal.note(format!("{image} of this commit is there already, as {digest}"));
         return Ok(Pushed { digest });
     }
-    let made: Made = journal.step(STEP, || carry_out(world, journal, executor, source, commit, image)).await?;
+    let made: Made = journal.step(STEP, || carry_out(world, journal, executor, making)).await?;
     journal.step("push", || pushed(world, journal, image, made.digest)).await
 }
 
@@ -60,17 +54,10 @@ pub(crate) async fn give_up(world: &World, journal: &Journal) {
     }
 }
 
-async fn carry_out(
-    world: &World,
-    journal: &Journal,
-    executor: &Arc<dyn Executor>,
-    source: &Source,
-    commit: CommitId,
-    image: &ImageRef,
-) -> Result<Made, Stop> {
-    let subject = Subject::Source(source.name.clone());
+async fn carry_out(world: &World, journal: &Journal, executor: &Arc<dyn Executor>, making: &Making<'_>) -> Result<Made, Stop> {
+    let subject = Subject::Source(making.source.name.clone());
     let raised = world.ledger.facts().memory.get(&subject).copied();
-    let task = task(journal, source, commit, image, raised);
+    let task = task(journal, making, raised);
     journal.note(format!("{}, by {}", task.name, executor.place()));
     if let Some(bytes) = raised {
         journal.note(format!("it gets at least {} of memory, since an earlier one ran out of less", memory::amount(bytes)));
@@ -83,7 +70,8 @@ async fn carry_out(
 }
 
 /// What is to be done, in the words of executors.
-fn task(journal: &Journal, source: &Source, commit: CommitId, image: &ImageRef, memory_at_least: Option<u64>) -> Task {
+fn task(journal: &Journal, making: &Making<'_>, memory_at_least: Option<u64>) -> Task {
+    let &Making { source, commit, image, .. } = making;
     let run = journal.run();
     let tag = image.tag().unwrap_or_default();
     let parameters = [("image", image.name()), ("tag", tag), ("source", source.name.as_str()), ("branch", source.branch.as_str())];
@@ -92,7 +80,7 @@ fn task(journal: &Journal, source: &Source, commit: CommitId, image: &ImageRef, 
         run: run.clone(),
         image: source.build.image.clone(),
         command: source.build.command.clone().unwrap_or_default(),
-        env: told(source, commit, image, LAYOUT).into_iter().collect(),
+        env: told(making, LAYOUT).into_iter().collect(),
         checkout: Some(Checkout { url: source.url.clone(), commit }),
         resources: source.build.resources.as_ref().map(resources).unwrap_or_default(),
         memory_at_least,

@@ -19,9 +19,61 @@ use super::process::{self, Program};
 use crate::journal::{Journal, Stop};
 use crate::world::World;
 
+/// Where the process group of a build's command is written down, in the folder it works in.
+const GROUP_FILE: &str = "process-group";
+
+/// Where a command leaves an image, in that folder.
+const LAYOUT: &str = "image";
+
+/// An image in its registry.
 #[derive(Debug, Serialize, Deserialize)]
-struct Pushed {
-    digest: Digest,
+pub(crate) struct Pushed {
+    pub(crate) digest: Digest,
+}
+
+/// An image that is to be made.
+pub(crate) struct Making<'a> {
+    /// By whose instructions.
+    pub(crate) source: &'a Arc<Source>,
+    /// Of what.
+    pub(crate) commit: CommitId,
+    /// What it is to be called.
+    pub(crate) image: &'a ImageRef,
+    /// Where a build on this machine works; thrown away afterwards.
+    pub(crate) dir: &'a Path,
+    /// What its command may see of this machine.
+    pub(crate) trust: Trust<'a>,
+    /// Whether the commit is in no repository but the mirror on this machine: a merge that nobody pushed.
+    pub(crate) only_here: bool,
+    /// What happens when the tag points to another image already.
+    pub(crate) tag_move: TagMove,
+}
+
+/// What a command may see of this machine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Trust<'a> {
+    /// What the installation gives to commands of the sources' own branches.
+    Full,
+    /// Nothing that could hold a secret: strangers wrote it. Its home is this empty folder.
+    None { home: &'a Path },
+}
+
+/// What commands of strangers get of the machine's environment.
+const PLAIN: [&str; 3] = ["PATH", "LANG", "TERM"];
+
+impl Trust<'_> {
+    /// The environment that a command gets beside what Towpath and the source set.
+    ///
+    /// # Errors
+    /// [`Stop::Failed`] when the empty home cannot be made.
+    pub(crate) async fn environment(self, world: &World) -> Result<Vec<(String, String)>, Stop> {
+        let Self::None { home } = self else { return Ok(world.host_env.clone()) };
+        let io = |e: std::io::Error| Stop::failed(FailureClass::Environment, format!("{}: {e}", home.display()));
+        tokio::fs::create_dir_all(home).await.map_err(io)?;
+        let mut env: Vec<_> = world.host_env.iter().filter(|(name, _)| PLAIN.contains(&name.as_str())).cloned().collect();
+        env.push(("HOME".to_owned(), home.display().to_string()));
+        Ok(env)
+    }
 }
 
 /// Carries a build out.
@@ -31,10 +83,33 @@ pub(crate) async fn run(world: &World, journal: &Journal, name: &SourceName, com
         return Err(Stop::Superseded { by: "the source is no longer in the config repository".to_owned() });
     };
     let image = ImageRef::tagged(&source.image, &commit.short(source.hash_length)).map_err(Stop::own)?;
+    let dir = world.builds.join(journal.run().as_str());
+    let (trust, only_here, tag_move) = (Trust::Full, false, TagMove::Refuse);
+    let making = Making { source: &source, commit, image: &image, dir: &dir, trust, only_here, tag_move };
+    let pushed = image_of(world, journal, &making).await?;
+    Ok(Outcome::Built { image, digest: pushed.digest })
+}
+
+/// Makes an image, wherever such images are made.
+pub(crate) async fn image_of(world: &World, journal: &Journal, making: &Making<'_>) -> Result<Pushed, Stop> {
+    let source = making.source;
+    // A run that goes on after its build has it built once, and not again by each worker that takes it up.
+    if let Some(pushed) = journal.found::<Pushed>("push").await? {
+        return Ok(pushed);
+    }
     if let Some(executor) = world.builders.executor() {
+        if source.build.push && making.only_here {
+            return Err(Stop::own(format!(
+                "{} cannot build {}: it fetches commits from {}, and this merge is on this machine only; have the head itself checked \
+                 (`merged: false` in {}), or have Towpath pack the image instead of `push: true`",
+                executor.place(),
+                making.commit.short(12),
+                source.url,
+                source.place
+            )));
+        }
         if source.build.push {
-            let pushed = away::make(world, journal, executor, &source, commit, &image).await?;
-            return Ok(Outcome::Built { image, digest: pushed.digest });
+            return away::make(world, journal, executor, making).await;
         }
         journal.note(format!(
             "built on this machine and not by {}: Towpath packs this image itself, since its build has no `push: true`",
@@ -48,41 +123,36 @@ pub(crate) async fn run(world: &World, journal: &Journal, name: &SourceName, com
             world.builders.here().await
         }
     };
-    let dir = world.builds.join(journal.run().as_str());
-    let result = make(world, journal, &source, commit, &image, &dir).await;
+    let result = make(world, journal, making).await;
     // What a build leaves is thrown away whether it went well or not; its log and image stay.
-    if let Err(error) = tokio::fs::remove_dir_all(&dir).await
+    if let Err(error) = tokio::fs::remove_dir_all(making.dir).await
         && error.kind() != std::io::ErrorKind::NotFound
     {
-        journal.note(format!("{} stays behind: {error}", dir.display()));
+        journal.note(format!("{} stays behind: {error}", making.dir.display()));
     }
-    let pushed = result?;
-    Ok(Outcome::Built { image, digest: pushed.digest })
+    result
 }
 
-async fn make(
-    world: &World,
-    journal: &Journal,
-    source: &Arc<Source>,
-    commit: CommitId,
-    image: &ImageRef,
-    dir: &Path,
-) -> Result<Pushed, Stop> {
-    let checkout = dir.join("checkout");
-    let layout = dir.join("image");
-    let group_file = dir.join("process-group");
+/// Ends what a worker that died left running of a build that works in `dir`.
+pub(crate) fn end_leftover(dir: &Path) {
+    process::end_leftover(&dir.join(GROUP_FILE));
+}
+
+async fn make(world: &World, journal: &Journal, making: &Making<'_>) -> Result<Pushed, Stop> {
+    let &Making { image, commit, dir, .. } = making;
     if let Some(digest) = found_done(world, image, commit).await? {
         journal.note(format!("{image} of this commit is there already, as {digest}"));
         return Ok(Pushed { digest });
     }
-    process::end_leftover(&group_file);
-    let committed: Timestamp = journal.step("checkout", || fetch(world, source, commit)).await?;
+    end_leftover(dir);
+    let checkout = dir.join("checkout");
+    let committed: Timestamp = journal.step("checkout", || fetch(world, making)).await?;
     // A command that was cut short starts from a clean checkout: half a build is nobody's image. One that came to its end is not run again,
     // as long as what it made is still there.
     let made = journal.is_done("build").await? && tokio::fs::try_exists(&checkout).await.unwrap_or(false);
     if !made {
-        export(world, source, commit, dir, &checkout).await?;
-        let compile = || compile(world, journal, source, commit, image, dir);
+        export(world, making, &checkout).await?;
+        let compile = || compile(world, journal, making);
         if journal.is_done("build").await? {
             journal.note("what was built is gone from this machine; it is built again");
             compile().await?;
@@ -90,18 +160,22 @@ async fn make(
             journal.step("build", compile).await?;
         }
     }
-    journal.step("push", || push(world, journal, source, commit, image, &checkout, &layout, committed)).await
+    journal.step("push", || push(world, journal, making, committed)).await
 }
 
 /// Runs the source's own command, where it has one.
-async fn compile(world: &World, journal: &Journal, source: &Source, commit: CommitId, image: &ImageRef, dir: &Path) -> Result<(), Stop> {
+async fn compile(world: &World, journal: &Journal, making: &Making<'_>) -> Result<(), Stop> {
+    let &Making { source, dir, .. } = making;
     let Some(command) = &source.build.command else { return Ok(()) };
+    let mut env = making.trust.environment(world).await?;
+    env.extend(told(making, &dir.join(LAYOUT).display().to_string()));
     let program = Program {
+        of: "build",
         command,
         dir: &dir.join("checkout"),
-        env: environment(world, source, commit, image, &dir.join("image")),
+        env,
         within: source.build.timeout.to_std(),
-        group_file: dir.join("process-group"),
+        group_file: dir.join(GROUP_FILE),
     };
     process::run(journal, program).await
 }
@@ -116,14 +190,16 @@ async fn found_done(world: &World, image: &ImageRef, commit: CommitId) -> Result
     Ok((of == Some(&commit.to_string())).then_some(digest))
 }
 
-async fn fetch(world: &World, source: &Source, commit: CommitId) -> Result<Timestamp, Stop> {
+async fn fetch(world: &World, making: &Making<'_>) -> Result<Timestamp, Stop> {
+    let &Making { source, commit, .. } = making;
     let stop = |e: towpath_git::GitError| Stop::git(&e);
     let mirror = world.mirrors.with_commit(&source.url, commit).await.map_err(stop)?;
     let found = mirror.first_parent(commit, 1).await.map_err(stop)?;
     found.first().map(|info| info.committed_at).ok_or_else(|| Stop::own(format!("{} has no commit {commit}", source.url)))
 }
 
-async fn export(world: &World, source: &Source, commit: CommitId, dir: &Path, checkout: &Path) -> Result<(), Stop> {
+async fn export(world: &World, making: &Making<'_>, checkout: &Path) -> Result<(), Stop> {
+    let &Making { source, commit, dir, .. } = making;
     let io = |e: std::io::Error| Stop::failed(FailureClass::Environment, format!("{}: {e}", dir.display()));
     if tokio::fs::try_exists(dir).await.map_err(io)? {
         tokio::fs::remove_dir_all(dir).await.map_err(io)?;
@@ -133,15 +209,9 @@ async fn export(world: &World, source: &Source, commit: CommitId, dir: &Path, ch
     mirror.export(commit, checkout, OutsideLinks::Refuse).await.map_err(|e| Stop::failed(e.class(), e))
 }
 
-/// What a build's command finds in its environment on this machine; nothing else of Towpath's own.
-fn environment(world: &World, source: &Source, commit: CommitId, image: &ImageRef, layout: &Path) -> Vec<(String, String)> {
-    let mut env = world.host_env.clone();
-    env.extend(told(source, commit, image, &layout.display().to_string()));
-    env
-}
-
 /// What a build's command is told, wherever it runs: by Towpath, and by the source.
-fn told(source: &Source, commit: CommitId, image: &ImageRef, layout: &str) -> Vec<(String, String)> {
+fn told(making: &Making<'_>, layout: &str) -> Vec<(String, String)> {
+    let &Making { source, commit, image, .. } = making;
     let mut env = vec![
         ("TOWPATH_SOURCE".to_owned(), source.name.to_string()),
         ("TOWPATH_COMMIT".to_owned(), commit.to_string()),
@@ -154,17 +224,8 @@ fn told(source: &Source, commit: CommitId, image: &ImageRef, layout: &str) -> Ve
     env
 }
 
-#[expect(clippy::too_many_arguments, reason = "one call, and each is a different thing of the build at hand")]
-async fn push(
-    world: &World,
-    journal: &Journal,
-    source: &Source,
-    commit: CommitId,
-    image: &ImageRef,
-    checkout: &Path,
-    layout: &Path,
-    committed: Timestamp,
-) -> Result<Pushed, Stop> {
+async fn push(world: &World, journal: &Journal, making: &Making<'_>, committed: Timestamp) -> Result<Pushed, Stop> {
+    let &Making { source, commit, image, dir, tag_move, .. } = making;
     if source.build.push {
         return pushed(world, journal, image, None).await;
     }
@@ -173,22 +234,23 @@ async fn push(
         Some(pack) => Some(world.registry.with_base(pack).await.map_err(|e| Stop::failed(e.class(), e))?),
         None => None,
     };
-    let tag_move = world.registry.tag_move_here(image.name(), TagMove::Refuse);
+    let tag_move_here = world.registry.tag_move_here(image.name(), tag_move);
     let (name, tag) = (image.name().to_owned(), image.tag().unwrap_or_default().to_owned());
-    let (checkout, layout) = (checkout.to_owned(), layout.to_owned());
+    let (checkout, layout) = (dir.join("checkout"), dir.join(LAYOUT));
     let labels = [
         ("org.opencontainers.image.revision".to_owned(), commit.to_string()),
         ("org.opencontainers.image.source".to_owned(), source.url.to_string()),
     ]
     .into();
-    // A tag that points to another image is refused: the same commit makes the same bits, or somebody else made the tag.
+    // A release's tag that points to another image is refused: the same commit makes the same bits, or somebody else made the tag.
     let made = tokio::task::spawn_blocking(move || match &request {
         Some(pack) => {
-            let request = PackRequest { pack, checkout: &checkout, created: committed, labels, platform: Platform::host(), tag_move };
+            let (checkout, platform) = (&checkout, Platform::host());
+            let request = PackRequest { pack, checkout, created: committed, labels, platform, tag_move: tag_move_here };
             towpath_registry::pack(&request, &registry, &name, &tag)
         }
         None => {
-            let request = ImportRequest { layout: &layout, platform: Platform::host(), tag_move };
+            let request = ImportRequest { layout: &layout, platform: Platform::host(), tag_move: tag_move_here };
             towpath_registry::import(&request, &registry, &name, &tag)
         }
     });
@@ -197,7 +259,7 @@ async fn push(
         Err(e) => return Err(Stop::failed(FailureClass::Unknown, format!("packing ended badly: {e}"))),
     };
     let (name, tag) = (image.name(), image.tag().unwrap_or_default());
-    world.registry.deliver(&packed, name, tag, TagMove::Refuse).await.map_err(|e| Stop::failed(e.class(), e))?;
+    world.registry.deliver(&packed, name, tag, tag_move).await.map_err(|e| Stop::failed(e.class(), e))?;
     journal.note(format!("pushed {image} as {}, {} bytes", packed.digest, packed.size));
     Ok(Pushed { digest: packed.digest })
 }

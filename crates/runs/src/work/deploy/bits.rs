@@ -20,20 +20,12 @@ const CLOWDER: &str = "cloud.redhat.com";
 pub(super) async fn images(
     world: &World,
     journal: &Journal,
-    _target: &Target,
     work: &DeployWork,
     objects: &[Value],
 ) -> Result<BTreeMap<ImageRef, Digest>, Stop> {
     let mut digests = BTreeMap::new();
     for named in objects::images(objects) {
-        let image: ImageRef = named.image.parse().map_err(Stop::own)?;
-        let found = world.registry.resolve(&image).await.map_err(|e| Stop::failed(e.class(), e))?;
-        let Some(digest) = found else {
-            return Err(Stop::failed(
-                FailureClass::Environment,
-                format!("{}: the image {image} is not in the registry; it is looked for again, or build it", named.object),
-            ));
-        };
+        let (image, digest) = found(world, &named).await?;
         if let Some(vouched) = work.release.get(&image).filter(|vouched| **vouched != digest) {
             return Err(Stop::own(format!(
                 "{image} is {digest} now, but what was tested is {vouched}: the tag was moved after the tests; \
@@ -46,11 +38,23 @@ pub(super) async fn images(
     Ok(digests)
 }
 
+/// What an image that an object names is now.
+pub(in crate::work) async fn found(world: &World, named: &objects::ImageUse) -> Result<(ImageRef, Digest), Stop> {
+    let image: ImageRef = named.image.parse().map_err(Stop::own)?;
+    match world.registry.resolve(&image).await.map_err(|e| Stop::failed(e.class(), e))? {
+        Some(digest) => Ok((image, digest)),
+        None => Err(Stop::failed(
+            FailureClass::Environment,
+            format!("{}: the image {image} is not in the registry; it is looked for again, or build it", named.object),
+        )),
+    }
+}
+
 /// Names every image by its digest, so that what was tested is what runs.
 ///
 /// Clowder's kinds keep their tags: its controller compares the tags of a `ClowdApp`'s images with those that an invocation expects. What really
 /// runs there is compared after the rollout.
-pub(super) fn pin(mut rendered: Vec<Value>, digests: &BTreeMap<ImageRef, Digest>) -> Vec<Value> {
+pub(in crate::work) fn pin(mut rendered: Vec<Value>, digests: &BTreeMap<ImageRef, Digest>) -> Vec<Value> {
     let by_digest = |name: &str| {
         let image: ImageRef = name.parse().ok()?;
         digests.get(&image).map(|digest| image.pinned(*digest).to_string())
@@ -62,7 +66,7 @@ pub(super) fn pin(mut rendered: Vec<Value>, digests: &BTreeMap<ImageRef, Digest>
 }
 
 /// What really runs must be what was to run. Answers with what was wanted, since that is what runs.
-pub(super) async fn as_wanted(
+pub(in crate::work) async fn as_wanted(
     world: &World,
     wanted: &BTreeMap<ImageRef, Digest>,
     running: &BTreeMap<String, Digest>,

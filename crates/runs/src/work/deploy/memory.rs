@@ -10,7 +10,7 @@ const CONTAINERS: [&str; 2] = ["/spec/template/spec/initContainers", "/spec/temp
 /// Gives containers of jobs that state no resources the `usual` ones, and raises memory limits to `at_least` bytes.
 ///
 /// A container without a memory limit is left without one: raising it would be lowering it.
-pub(super) fn provide(objects: &mut [Value], usual: Option<&DeployResources>, at_least: Option<u64>) {
+pub(in crate::work) fn provide(objects: &mut [Value], usual: Option<&DeployResources>, at_least: Option<u64>) {
     for container in objects.iter_mut().filter(|object| is_job(object)).flat_map(containers_mut) {
         let states_none = container.get("resources").is_none_or(|stated| {
             ["requests", "limits"].iter().all(|part| stated.get(part).and_then(Value::as_object).is_none_or(Map::is_empty))

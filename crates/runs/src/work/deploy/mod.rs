@@ -1,12 +1,9 @@
 //! Deploys a target at a commit, or runs its jobs: render, gate, images, apply, wait, prune.
 
-mod artifacts;
-mod bits;
-mod listen;
-mod memory;
+pub(super) mod bits;
+pub(super) mod memory;
 pub(crate) mod preview;
-mod reports;
-mod secrets;
+pub(super) mod secrets;
 mod wait;
 
 use std::collections::BTreeMap;
@@ -23,6 +20,8 @@ use towpath_template::Recorded;
 
 use crate::journal::{Journal, Stop};
 use crate::render;
+use crate::work::heard::artifacts;
+use crate::work::keys::keys;
 use crate::work::memory::amount;
 use crate::world::{Snapshot, World};
 
@@ -62,16 +61,16 @@ pub(crate) async fn run(world: &World, journal: &Journal, work: &DeployWork) -> 
     if drawn || !values.is_empty() {
         objects = secrets::remember(world, &target, work.commit, objects).await?;
     }
-    let digests = journal.step("images", || bits::images(world, journal, &target, work, &objects)).await?;
+    let digests = journal.step("images", || bits::images(world, journal, work, &objects)).await?;
     let pinned = bits::pin(objects, &digests);
     let keys = keys(&pinned)?;
-    let expected = artifacts::expected(world, &target, work, &pinned)?;
+    let expected = artifacts::expected(world, &target, work.only_jobs, &pinned)?;
     journal.step("gate", || gate(world, &target, work)).await?;
     let applied: Option<Applied> = journal.step("apply", || apply(world, journal, &target, work, &pinned)).await?;
     let given = given(&target, work, &pinned, applied.as_ref().and_then(|applied| applied.memory));
     let since = applied.map(|applied| applied.at);
     let waiting = wait::Waiting { keys: &keys, digests: &digests, objects: &given, since, expected: &expected };
-    let running = journal.step(listen::STEP, || wait::wait(world, journal, &target, work, waiting)).await?;
+    let running = journal.step(wait::STEP, || wait::wait(world, journal, &target, work, waiting)).await?;
     journal.step("prune", || prune(world, journal, &target, work, &keys)).await?;
     Ok(Outcome::Deployed { digests: running })
 }
@@ -115,17 +114,6 @@ async fn render_once(
     let mut draw = Recorded::new(&drawn.generated);
     let objects = render::render(around, target, work.commit, &mut draw).await.map_err(stop)?.objects;
     Ok(Made { objects, drawn: !drawn.generated.is_empty() })
-}
-
-fn keys(objects: &[Value]) -> Result<Vec<ObjectKey>, Stop> {
-    objects.iter().map(key).collect()
-}
-
-fn key(object: &Value) -> Result<ObjectKey, Stop> {
-    let text = |at: &str| object.pointer(at).and_then(Value::as_str).unwrap_or_default();
-    let group = text("/apiVersion").split_once('/').map_or("", |(group, _)| group);
-    let kind = if group.is_empty() { text("/kind").to_owned() } else { format!("{}.{group}", text("/kind")) };
-    format!("{kind}/{}", text("/metadata/name")).parse().map_err(Stop::own)
 }
 
 /// The gate once more, right before anything is touched, with what is known now.
@@ -175,6 +163,12 @@ async fn apply(
         journal.note(note);
     }
     let applied = cluster.apply(&target.namespace, &owner, objects).await.map_err(stop)?;
+    note_applied(journal, applied);
+    Ok(Some(Applied { at: world.clock.now(), memory }))
+}
+
+/// Writes down what applying did.
+pub(super) fn note_applied(journal: &Journal, applied: towpath_cluster::Applied) {
     for object in applied.objects {
         journal.note(format!(
             "{} {}",
@@ -189,7 +183,6 @@ async fn apply(
     for note in applied.notes {
         journal.note(note);
     }
-    Ok(Some(Applied { at: world.clock.now(), memory }))
 }
 
 /// Who a target is to its cluster, for a run that deploys `commit`.

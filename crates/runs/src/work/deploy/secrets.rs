@@ -19,13 +19,12 @@ use crate::world::World;
 /// The values of the target's secret parameters, by parameter. From here on none of them shows in the run's log.
 pub(super) async fn fetch(world: &World, journal: &Journal, target: &Target) -> Result<BTreeMap<String, SecretValue>, Stop> {
     let values = read(world, target).await?;
-    let shown = values.values().flat_map(|value| [value.expose().to_owned(), BASE64.encode(value.expose())]);
-    journal.sink().mask(shown);
+    mask(journal, &[], &values);
     Ok(values)
 }
 
 /// The values of the target's secret parameters, by parameter. Whoever asks sees to it that none of them shows.
-pub(super) async fn read(world: &World, target: &Target) -> Result<BTreeMap<String, SecretValue>, Stop> {
+pub(in crate::work) async fn read(world: &World, target: &Target) -> Result<BTreeMap<String, SecretValue>, Stop> {
     let mut values = BTreeMap::new();
     for (name, secret) in &target.secret_parameters {
         let request = Request::new(&secret.path, &secret.field).at_version(secret.version).decoded(secret.base64);
@@ -63,6 +62,11 @@ pub(super) async fn remember(world: &World, target: &Target, commit: CommitId, m
 
 /// Hides every value of every `Secret` among the objects, as written and decoded, beside those of secret parameters.
 pub(super) fn mask(journal: &Journal, objects: &[Value], parameters: &BTreeMap<String, SecretValue>) {
+    journal.sink().mask(hidden(objects, parameters));
+}
+
+/// What is to be hidden of these objects and secret parameters, in every form in which it may show.
+pub(in crate::work) fn hidden(objects: &[Value], parameters: &BTreeMap<String, SecretValue>) -> Vec<String> {
     let mut values: Vec<String> =
         parameters.values().flat_map(|value| [value.expose().to_owned(), BASE64.encode(value.expose())]).collect();
     for secret in objects.iter().filter(|object| objects::kind(object) == "Secret") {
@@ -73,5 +77,5 @@ pub(super) fn mask(journal: &Journal, objects: &[Value], parameters: &BTreeMap<S
             }
         }
     }
-    journal.sink().mask(values);
+    values
 }

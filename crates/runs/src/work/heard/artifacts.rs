@@ -7,7 +7,6 @@ use towpath_catalog::Target;
 use towpath_cluster::ObjectKey;
 use towpath_cluster::artifacts::{Asked, Claim, PodUser, REPORTS, REPORTS_VOLUME};
 use towpath_domain::FailureClass;
-use towpath_engine::DeployWork;
 use towpath_junit::{Document, Limits};
 use towpath_template::objects;
 
@@ -21,7 +20,7 @@ const TOLD: usize = 10;
 
 /// What the tests of a run say, and the installation of them.
 #[derive(Debug, Default)]
-pub(super) struct Expected {
+pub(crate) struct Expected {
     /// Some report must be there.
     pub(super) required: bool,
     /// The run is of tests, and nothing but tests.
@@ -32,7 +31,7 @@ pub(super) struct Expected {
 }
 
 /// A test whose reports are in a volume.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct InVolume {
     test: ObjectKey,
     claim: Claim,
@@ -50,14 +49,30 @@ pub(super) struct Found {
     pub(super) looked: Vec<String>,
 }
 
+impl Expected {
+    /// What several say that are waited for together.
+    pub(crate) fn together<'a>(all: impl Iterator<Item = &'a Self>) -> Self {
+        let mut together = Self { only_tests: true, ..Self::default() };
+        for one in all {
+            together.required |= one.required;
+            together.only_tests &= one.only_tests;
+            together.tests.extend(one.tests.iter().cloned());
+            together.volumes.extend(one.volumes.iter().cloned());
+        }
+        together
+    }
+}
+
 /// What is to be expected of these objects. Asked before anything is touched: a test whose reports nobody could read is not started.
-pub(super) fn expected(world: &World, target: &Target, work: &DeployWork, rendered: &[Value]) -> Result<Expected, Stop> {
+///
+/// `only_tests`: they are tests, and nothing but tests.
+pub(crate) fn expected(world: &World, target: &Target, only_tests: bool, rendered: &[Value]) -> Result<Expected, Stop> {
     let settings = world.artifacts.of(&target.cluster);
-    let mut expected = Expected { only_tests: work.only_jobs, ..Expected::default() };
-    expected.required = work.only_jobs && settings.is_some_and(|settings| settings.required);
+    let mut expected = Expected { only_tests, ..Expected::default() };
+    expected.required = only_tests && settings.is_some_and(|settings| settings.required);
     for object in rendered.iter().filter(|object| is_test(object)) {
         let annotation = |name: &str| object.pointer("/metadata/annotations").and_then(|all| all.get(name)).and_then(Value::as_str);
-        let test = super::key(object)?;
+        let test = crate::work::keys::key(object)?;
         let of = |what: &str| format!("{}: metadata.annotations.{what}", test.title());
         match annotation(REPORTS) {
             None => {}

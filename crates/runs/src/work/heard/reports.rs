@@ -1,7 +1,6 @@
 //! What the reports of tests say, wherever they were found. Pure.
 
 use towpath_domain::FailureClass;
-use towpath_engine::TestRules;
 use towpath_junit::{FailedCase, Report, ReportError, Summary};
 
 use crate::journal::Stop;
@@ -12,30 +11,31 @@ const NAMED: usize = 5;
 
 /// Where was looked for reports.
 #[derive(Debug, Default)]
-pub(super) struct Looking {
+pub(crate) struct Looking {
     /// Why not everything could be looked at that may hold a report.
-    pub(super) trouble: Vec<String>,
+    pub(crate) trouble: Vec<String>,
     /// Where was looked beside the log, for people.
-    pub(super) looked: Vec<String>,
+    pub(crate) looked: Vec<String>,
     /// Some report must be there.
-    pub(super) required: bool,
+    pub(crate) required: bool,
 }
 
 /// What was judged of failed tests, and by what.
 pub(super) struct Judging<'a> {
     pub(super) judged: &'a Judged,
-    pub(super) rules: &'a TestRules,
-    /// How often the same was tried before and failed of nothing but flaky tests.
-    pub(super) retried: u32,
+    /// What is to be said of it beside what failed.
+    pub(super) remark: String,
 }
 
 /// What the reports of a run say.
 #[derive(Debug)]
-pub(super) struct Reports {
+pub(crate) struct Reports {
     /// In lines for the log: the sum, and each failed test.
     pub(super) lines: Vec<String>,
+    /// How many tests passed.
+    pub(crate) passed: u64,
     /// What follows, when they do not all say that the tests passed.
-    pub(super) verdict: Option<Stop>,
+    pub(crate) verdict: Option<Stop>,
     /// In a sentence.
     text: String,
 }
@@ -47,12 +47,12 @@ impl Reports {
         if all.is_empty() && trouble.is_empty() && !required && looked.is_empty() {
             return None;
         }
-        let Judging { judged, rules, retried } = judging;
+        let Judging { judged, remark } = judging;
         let summary = Summary::of(all);
         let places = if looked.is_empty() { String::new() } else { format!(", {}", looked.join(", ")) };
         let text = match all.is_empty() {
             true => format!("tests: no report was found in the log{places}"),
-            false => format!("tests: {summary}{}{}", named(&summary), judged.remark(rules, *retried)),
+            false => format!("tests: {summary}{}{}", named(&summary), remark),
         };
         let lines = [text.clone()]
             .into_iter()
@@ -73,11 +73,11 @@ impl Reports {
             (None, None) if !all.is_empty() && summary.is_hollow() => inconclusive(format!("nothing was really tested ({summary})")),
             (None, None) => None,
         };
-        Some(Self { lines: lines.collect(), verdict, text })
+        Some(Self { lines: lines.collect(), passed: summary.passed, verdict, text })
     }
 
     /// The failed tests by name.
-    pub(super) fn named_failures(&self) -> Option<&str> {
+    pub(crate) fn named_failures(&self) -> Option<&str> {
         self.verdict.is_some().then_some(self.text.as_str())
     }
 
@@ -102,6 +102,7 @@ fn told(case: &FailedCase) -> String {
 #[cfg(test)]
 mod tests {
     use towpath_domain::Timestamp;
+    use towpath_engine::TestRules;
     use towpath_junit::Limits;
 
     use super::*;
@@ -140,7 +141,7 @@ mod tests {
         });
         let kept = AllKept { reports: kept.collect(), ..AllKept::default() };
         let judged = judged(&kept, &rules, 0, Timestamp::default());
-        Reports::of(&all, looking, &Judging { judged: &judged, rules: &rules, retried: 0 })
+        Reports::of(&all, looking, &Judging { remark: judged.remark(&rules, 0), judged: &judged })
     }
 
     #[track_caller]

@@ -10,12 +10,10 @@ use towpath_junit::{Collector, Limits};
 use crate::tested::keep::FoundReport;
 use crate::world::LogSink;
 
-/// The step that waits.
-pub(super) const STEP: &str = "wait";
-
 /// Writes what a cluster tells into the log of the step that waits, and picks the reports of tests out of what containers print.
 pub(super) struct Listener {
     sink: LogSink,
+    step: String,
     /// By the container, as the log calls it.
     collectors: Mutex<BTreeMap<String, Collector>>,
     /// Pods whose containers have begun.
@@ -23,8 +21,8 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    pub(super) fn new(sink: LogSink) -> Self {
-        Self { sink, collectors: Mutex::default(), pods: Mutex::default() }
+    pub(super) fn new(sink: LogSink, step: &str) -> Self {
+        Self { sink, step: step.to_owned(), collectors: Mutex::default(), pods: Mutex::default() }
     }
 
     /// The reports that were printed.
@@ -39,7 +37,7 @@ impl Listener {
     /// The pods of tests whose containers have begun, also those that only a worker before this one saw.
     pub(super) fn pods(&self) -> Vec<String> {
         let mut pods = self.pods.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.sink.speakers(STEP, &mut |speaker| {
+        self.sink.speakers(&self.step, &mut |speaker| {
             if let Some((pod, container)) = speaker.rsplit_once('/')
                 && container != COLLECTOR
             {
@@ -58,13 +56,13 @@ impl Listener {
 
 impl Observer for Listener {
     fn progress(&self, progress: Progress) {
-        self.sink.line(STEP, "towpath", &format!("{}: {}", progress.object, progress.message));
+        self.sink.line(&self.step, "towpath", &format!("{}: {}", progress.object, progress.message));
     }
 
     fn line(&self, line: LogLine<'_>) {
         let container = format!("{}/{}", line.pod, line.container);
         self.collect(&container, line.text);
-        self.sink.line(STEP, &container, line.text);
+        self.sink.line(&self.step, &container, line.text);
     }
 
     /// What an earlier worker wrote down is read again: a report may have begun in it.
@@ -74,7 +72,7 @@ impl Observer for Listener {
         }
         let container = format!("{pod}/{container}");
         let mut told = 0;
-        self.sink.said(STEP, &container, &mut |text| {
+        self.sink.said(&self.step, &container, &mut |text| {
             self.collect(&container, text);
             told += 1;
         });
@@ -98,7 +96,7 @@ mod tests {
     /// A listener of a worker that has taken the run up, after whoever had it before.
     fn worker(folder: &TempDir) -> Listener {
         let logs = Logs::new(folder.path(), LogLimits::default());
-        Listener::new(LogSink::open(&logs, &RunId::new("deploy-web-1").unwrap(), &Clock::system()))
+        Listener::new(LogSink::open(&logs, &RunId::new("deploy-web-1").unwrap(), &Clock::system()), "wait")
     }
 
     fn hears(listener: &Listener, pod: &str, lines: &[&str]) {

@@ -1,0 +1,74 @@
+//! The image of what is checked: made by the same code as a release's, under a tag that no release has.
+
+use towpath_domain::{CommitId, Digest, ImageRef};
+use towpath_engine::check::Blame;
+use towpath_registry::TagMove;
+
+use super::merge::Merged;
+use super::{Check, blame};
+use crate::journal::Stop;
+use crate::work::build::{self, Making};
+
+/// An image that was made.
+#[derive(Debug, Clone)]
+pub(super) struct Made {
+    /// With its tag.
+    pub(super) image: ImageRef,
+    /// What it is.
+    pub(super) digest: Digest,
+}
+
+impl Made {
+    /// Its tag.
+    pub(super) fn tag(&self) -> &str {
+        self.image.tag().unwrap_or_default()
+    }
+}
+
+/// Makes it, or finds it made.
+pub(super) async fn make(check: &Check<'_>, merged: &Merged) -> Result<Made, Stop> {
+    let Check { world, journal, work, source, .. } = check;
+    if work.from_fork && source.build.push {
+        // The engine holds these; whoever asks for one all the same gets no credentials into a fork's hands.
+        return Err(blame::said(format!(
+            "a fork's image is not built where the build pushes it itself, by credentials that its code could read; have Towpath pack it ({})",
+            source.place
+        )));
+    }
+    let tag = tag(work.number, merged.commit, source.hash_length);
+    let image = ImageRef::tagged(&source.image, &tag).map_err(blame::said)?;
+    let home = check.home();
+    let making = Making {
+        source,
+        commit: merged.commit,
+        image: &image,
+        dir: &check.dir.join(super::BUILD),
+        trust: check.trust(&home),
+        only_here: merged.is_only_here(work.head),
+        // A merge that is built once more need not give the same bits. What is deployed is named by its digest.
+        tag_move: TagMove::Allow,
+    };
+    let pushed = build::image_of(world, journal, &making).await.map_err(|stop| blame::on(&Blame::Source, stop))?;
+    Ok(Made { image, digest: pushed.digest })
+}
+
+/// `pr-17-5f8f0e1`; of what somebody tries by hand, `try-5f8f0e1`.
+fn tag(number: Option<u64>, commit: CommitId, hash_length: usize) -> String {
+    let short = commit.short(hash_length);
+    match number {
+        Some(number) => format!("pr-{number}-{short}"),
+        None => format!("try-{short}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checks_tag_is_never_a_releases() {
+        let commit: CommitId = "5f8f0e1a".repeat(5).parse().unwrap();
+        assert_eq!(tag(Some(17), commit, 7), "pr-17-5f8f0e1");
+        assert_eq!(tag(None, commit, 12), "try-5f8f0e1a5f8f");
+    }
+}
