@@ -24,7 +24,7 @@ use towpath_ledger::logs::{Limits, Logs};
 use towpath_ledger::{EventFilter, Ledger};
 use towpath_registry::{LayoutRegistry, Registries};
 use towpath_runs::Train;
-use towpath_runs::world::{Artifacts, Builders, Catalogs, Clock, Clusters, ConfigRepository, Current, Mirrors, World};
+use towpath_runs::world::{Artifacts, Builders, Catalogs, Clock, Clusters, ConfigRepository, Current, Mirrors, SourceForges, World};
 use towpath_secrets::Stores;
 use towpath_testbed::generated::{Fate, Generated, Shape};
 
@@ -241,6 +241,7 @@ async fn open(folder: &Path) -> (Arc<Control>, Ledger) {
     let world = Arc::new(World {
         current: Current::default(),
         ledger: ledger.clone(),
+        forges: SourceForges::plain(mirrors.clone()),
         mirrors,
         config: ConfigRepository {
             url,

@@ -115,6 +115,7 @@ impl<'a> Places<'a> {
             PoolEvent::Assigned { reservation, .. }
             | PoolEvent::Granted { reservation, .. }
             | PoolEvent::Leased { reservation, .. }
+            | PoolEvent::Asked { reservation, .. }
             | PoolEvent::Extended { reservation, .. }
             | PoolEvent::Expires { reservation, .. }
             | PoolEvent::Ended { reservation, .. } => self.facts.reservations.get(reservation).map(|fact| &fact.spec.pool),

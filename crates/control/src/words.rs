@@ -232,6 +232,10 @@ fn pool_text(event: &PoolEvent) -> String {
         PoolEvent::Granted { namespace, reservation } | PoolEvent::Leased { namespace, reservation, .. } => {
             format!("{reservation} has the namespace {namespace}")
         }
+        PoolEvent::Asked { reservation, cluster, says } if says.is_empty() => {
+            format!("the operator of {cluster} is asked for {reservation}")
+        }
+        PoolEvent::Asked { reservation, cluster, says } => format!("the operator of {cluster} says of {reservation}: {says}"),
         PoolEvent::Extended { reservation, until, by } => format!("{by} gave {reservation} another end: {until}"),
         PoolEvent::Expires { reservation, until } => format!("{reservation} ends soon, at {until}"),
         PoolEvent::Ended { reservation, end } => format!("{reservation} is over: {}", pools::end_text(end)),

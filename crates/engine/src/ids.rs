@@ -81,7 +81,8 @@ pub(crate) fn run_id(work: &Work, readable: &str, runs: u64) -> RunId {
 }
 
 /// The name of the namespace that `installation` makes for a pool after `number` others.
-pub(crate) fn namespace_name(installation: &str, pool: &PoolName, number: u64) -> NamespaceName {
+#[must_use]
+pub fn namespace_name(installation: &str, pool: &PoolName, number: u64) -> NamespaceName {
     let hash = short_hash(["namespace", installation, pool.as_str(), &number.to_string()]);
     made(NamespaceName::new(name(pool.as_str(), &hash)), "namespace")
 }

@@ -51,7 +51,7 @@ pub use check::CheckEvent;
 pub use event::*;
 pub use facts::*;
 pub use gate::{Passed, gate, may_deploy};
-pub use ids::{change_id, change_spec, reservation_of_person, reservation_of_run, slug};
+pub use ids::{change_id, change_spec, namespace_name, reservation_of_person, reservation_of_run, slug};
 pub use moved::{Moved, MovedTarget, Vouched};
 pub use planner::{Plan, Planner, plan};
 pub use pool::PoolEvent;

@@ -115,18 +115,13 @@ pub fn github(settings: &Settings, plain: PlainGit) -> Result<Arc<dyn Forge>, Fo
     Ok(Arc::new(Hosted::new(plain, api, settings.patience)))
 }
 
-/// As [`github`], as an App and not by the token of the settings: Towpath says by check runs what it says of commits. Each new token of the
-/// App's is given to `credential`, too; [`App::keep_fresh`] sees to it that it always holds one that is good.
+/// Towpath as an App on the repository at `url`, for [`github_by`]. Each new token of the App's is given to `credential`, too;
+/// [`App::keep_fresh`] sees to it that it always holds one that is good.
 ///
 /// # Errors
 /// As [`gitlab`].
-pub fn github_app(
-    settings: &Settings,
-    key: AppKey,
-    credential: Option<Credential>,
-    plain: PlainGit,
-) -> Result<(Arc<dyn Forge>, Arc<App>), ForgeError> {
-    let place = Place::find(Kind::GitHub, settings, plain.mirror().url())?;
+pub fn github_app(settings: &Settings, key: AppKey, credential: Option<Credential>, url: &RepoUrl) -> Result<Arc<App>, ForgeError> {
+    let place = Place::find(Kind::GitHub, settings, url)?;
     let (owner, name) = place.owner_and_name(Kind::GitHub)?;
     let own = settings.clone();
     let signed = {
@@ -136,35 +131,49 @@ pub fn github_app(
             own.client_as(Kind::GitHub, &place, &place.base_url, bearer)
         }
     };
-    let app = Arc::new(App::new(key, Box::new(signed), owner, name, credential));
-    let client = |url: &str| settings.client_as(Kind::GitHub, &place, url, Arc::clone(&app) as Arc<dyn Authorization>);
-    let api = GitHub::new(client(&place.base_url)?, client(place.graph_url())?, &place.host, owner, name).by_app(Arc::clone(&app));
-    Ok((Arc::new(Hosted::new(plain, api, settings.patience)), app))
+    Ok(Arc::new(App::new(key, Box::new(signed), owner, name, credential)))
 }
 
-/// What Git tells the server of a repository that is reached by https, for pushes and fetches with the same token; `None` for all others.
+/// As [`github`], as an App on this repository and not by the token of the settings: Towpath says by check runs what it says of commits.
 ///
 /// # Errors
-/// [`ForgeError::Git`] when the token is more than one line.
-pub fn git_credential(kind: Kind, token: &str, url: &RepoUrl) -> Result<Option<Credential>, ForgeError> {
-    let Some(credential) = git_credential_to_come(url)? else { return Ok(None) };
-    // The token says who it is; the names are the ones that the forges' manuals ask for.
-    let user = match kind {
+/// As [`gitlab`].
+pub fn github_by(app: &Arc<App>, settings: &Settings, plain: PlainGit) -> Result<Arc<dyn Forge>, ForgeError> {
+    let place = Place::find(Kind::GitHub, settings, plain.mirror().url())?;
+    let (owner, name) = place.owner_and_name(Kind::GitHub)?;
+    let client = |url: &str| settings.client_as(Kind::GitHub, &place, url, Arc::clone(app) as Arc<dyn Authorization>);
+    let api = GitHub::new(client(&place.base_url)?, client(place.graph_url())?, &place.host, owner, name).by_app(Arc::clone(app));
+    Ok(Arc::new(Hosted::new(plain, api, settings.patience)))
+}
+
+/// The user whom Git names to the server with a token: the one that the forge's manual asks for, since the token alone says who it is.
+#[must_use]
+pub fn git_user(kind: Kind) -> &'static str {
+    match kind {
         Kind::GitHub => "x-access-token",
         Kind::GitLab => "oauth2",
         Kind::Forgejo => "towpath",
-    };
-    credential.set(user, token)?;
-    Ok(Some(credential))
+    }
 }
 
-/// The same before its token is known, for [`github_app`] to keep: it holds none yet.
+/// Where the API of a forge is that has this repository.
 ///
 /// # Errors
-/// [`ForgeError::Git`] when the URL's host cannot be one.
-pub fn git_credential_to_come(url: &RepoUrl) -> Result<Option<Credential>, ForgeError> {
-    let Some(parts) = Parts::of(url.expose()).filter(|parts| parts.by_http) else { return Ok(None) };
-    Ok(Some(Credential::new(&parts.origin)?))
+/// [`ForgeError::Api`] when the URL names no host.
+pub fn api_of(kind: Kind, url: &RepoUrl) -> Result<String, ForgeError> {
+    match Address::of(url.expose()) {
+        Some(parts) => Ok(api(kind, &parts)),
+        None => Err(unclear(kind, &format!("{url} names no host; set base_url"))),
+    }
+}
+
+fn api(kind: Kind, parts: &Address) -> String {
+    match kind {
+        Kind::GitHub if parts.host() == "github.com" => "https://api.github.com".to_owned(),
+        Kind::GitHub => format!("{}/api/v3", parts.origin),
+        Kind::GitLab => format!("{}/api/v4", parts.origin),
+        Kind::Forgejo => format!("{}/api/v1", parts.origin),
+    }
 }
 
 /// Where a repository's API is.
@@ -181,23 +190,22 @@ pub(crate) struct Place {
 impl Place {
     /// As the settings say, and where they do not, as the config repository's URL does.
     pub(crate) fn find(kind: Kind, settings: &Settings, url: &RepoUrl) -> Result<Self, ForgeError> {
-        let parts = Parts::of(url.expose());
+        let parts = Address::of(url.expose());
         let base_url = match (&settings.base_url, &parts) {
             (Some(base_url), _) => base_url.trim_end_matches('/').to_owned(),
-            (None, Some(parts)) => match kind {
-                Kind::GitHub if parts.host() == "github.com" => "https://api.github.com".to_owned(),
-                Kind::GitHub => format!("{}/api/v3", parts.origin),
-                Kind::GitLab => format!("{}/api/v4", parts.origin),
-                Kind::Forgejo => format!("{}/api/v1", parts.origin),
-            },
+            (None, Some(parts)) => api(kind, parts),
             (None, None) => return Err(unclear(kind, &format!("{url} names no host; set base_url"))),
         };
-        let Some(host) = Parts::of(&base_url).filter(|parts| parts.by_http).map(|parts| parts.host().to_owned()) else {
+        let Some(host) = Address::of(&base_url).filter(|parts| parts.by_http).map(|parts| parts.host().to_owned()) else {
             return Err(unclear(kind, &format!("the base_url {base_url:?} does not begin with https://HOST")));
         };
         let repository = match (&settings.repository, parts) {
             (Some(repository), _) => repository.trim_matches('/').to_owned(),
-            (None, Some(parts)) => parts.path,
+            (None, Some(parts)) => match under(&base_url).filter(|_| parts.by_http) {
+                // A forge that is not at the root of its host has its repositories below the same path.
+                Some(under) => parts.path.strip_prefix(&format!("{under}/")).unwrap_or(&parts.path).to_owned(),
+                None => parts.path,
+            },
             (None, None) => return Err(unclear(kind, &format!("{url} names no repository of a forge; set repository"))),
         };
         let whole = |part: &str| !part.is_empty() && part != "." && part != "..";
@@ -219,23 +227,33 @@ impl Place {
     }
 }
 
+/// What stands before the API's path, where it is not at the root of its host: `code` of `https://git.example.com/code/api/v4`.
+pub(crate) fn under(base_url: &str) -> Option<String> {
+    let path = Address::of(base_url).filter(|parts| parts.by_http)?.path;
+    let under = path.split_once("api/").map_or("", |(under, _)| under.trim_end_matches('/'));
+    (!under.is_empty()).then(|| under.to_owned())
+}
+
 fn unclear(kind: Kind, why: &str) -> ForgeError {
     let (what, class) = ("finding the repository's API".to_owned(), FailureClass::Own);
     ForgeError::Api { forge: format!("{kind:?}"), what, why: why.to_owned(), class }
 }
 
-/// A URL of Git's, taken apart.
-pub(crate) struct Parts {
-    /// Where web pages of the same host are: by http only where Git goes by http.
-    pub(crate) origin: String,
-    /// Without `.git`.
-    pub(crate) path: String,
-    pub(crate) by_http: bool,
+/// Where something is on the web: a repository, by whatever way Git goes to it, or an API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// Where web pages of the same host are: `https://git.example.com:8443`; by http only where the address is.
+    pub origin: String,
+    /// The path on it, without slashes around it and without `.git`.
+    pub path: String,
+    /// Whether it is an address of the web itself, whose port is the web's.
+    pub by_http: bool,
 }
 
-impl Parts {
+impl Address {
     /// `https://host:port/path.git`, `ssh://user@host:port/path`, `user@host:path`; `None` for a path on this machine.
-    pub(crate) fn of(url: &str) -> Option<Self> {
+    #[must_use]
+    pub fn of(url: &str) -> Option<Self> {
         let (scheme, rest) = match url.split_once("://") {
             Some((scheme, rest)) => (scheme, rest.to_owned()),
             // What stands before the colon must be a host: a path with a colon begins with a slash, or a dot.
@@ -255,6 +273,14 @@ impl Parts {
         let origin = format!("{}://{host}", if scheme == "http" { "http" } else { "https" });
         let path = path.trim_matches('/');
         Some(Self { origin, path: path.strip_suffix(".git").unwrap_or(path).to_owned(), by_http })
+    }
+
+    /// Whether both are on one host. Ports tell servers of one host apart where both are addresses of the web.
+    #[must_use]
+    pub fn is_on_host_of(&self, other: &Self) -> bool {
+        let by_port = self.by_http && other.by_http;
+        let (one, two) = if by_port { (self.host(), other.host()) } else { (self.hostname(), other.hostname()) };
+        one.eq_ignore_ascii_case(two)
     }
 
     fn host(&self) -> &str {
@@ -335,10 +361,35 @@ mod tests {
     }
 
     #[test]
-    fn git_gets_the_token_for_the_repositorys_host_alone_and_nothing_shows_it() {
-        let of = |url: &str| git_credential(Kind::GitLab, "hunter2", &RepoUrl::new(url).unwrap()).unwrap();
-        assert!(format!("{:?}", of("https://gitlab.example.com:8443/g/c")).contains("https://gitlab.example.com:8443"));
-        assert!(of("git@gitlab.example.com:g/c").is_none() && of("/srv/config.git").is_none());
-        assert!(!format!("{:?} {:?}", settings(), of("https://gitlab.example.com/g/c")).contains("hunter2"));
+    fn hosts_are_told_apart_by_their_ports_where_both_are_the_webs() {
+        let of = |text: &str| Address::of(text).unwrap();
+        for (one, two, same) in [
+            ("https://git.example.com/org/web.git", "https://Git.example.com/org/config", true),
+            ("git@git.example.com:org/web", "https://git.example.com:8443/org/config", true),
+            ("ssh://git@git.example.com:2222/org/web", "git@git.example.com:org/config", true),
+            ("https://git.example.com:8443/org/web", "https://git.example.com/org/config", false),
+            ("https://git.example.com/org/web", "https://git.example.org/org/config", false),
+            ("git@github.com:org/web", "git@github.com.evil:org/config", false),
+        ] {
+            assert_eq!((of(one).is_on_host_of(&of(two)), of(two).is_on_host_of(&of(one))), (same, same), "{one} {two}");
+        }
+        assert_eq!(Address::of("/srv/git/web.git"), None);
+    }
+
+    #[test]
+    fn a_forge_below_a_path_has_its_repositories_there_too() {
+        let below = Settings { base_url: Some("https://git.example.com/code/api/v4/".to_owned()), ..settings() };
+        for (url, repository) in [
+            ("https://git.example.com/code/group/web.git", "group/web"),
+            ("https://git.example.com/codex/web.git", "codex/web"),
+            ("git@git.example.com:code/web.git", "code/web"),
+        ] {
+            assert_eq!(Place::find(Kind::GitLab, &below, &RepoUrl::new(url).unwrap()).unwrap().repository, repository, "{url}");
+        }
+    }
+
+    #[test]
+    fn nothing_shows_the_token() {
+        assert!(!format!("{:?}", settings()).contains("hunter2"));
     }
 }

@@ -22,7 +22,7 @@ mod pages;
 mod plain;
 mod review;
 
-pub use connect::{Kind, Settings, forgejo, git_credential, git_credential_to_come, github, github_app, gitlab};
+pub use connect::{Address, Kind, Settings, api_of, forgejo, git_user, github, github_app, github_by, gitlab};
 pub use error::ForgeError;
 pub use forge::{Answer, Forge};
 pub use github::{App, AppKey};

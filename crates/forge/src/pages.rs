@@ -3,7 +3,7 @@
 use towpath_domain::{CommitId, RepoUrl};
 
 use crate::Kind;
-use crate::connect::Parts;
+use crate::connect::{Address, under};
 
 /// Hosts that everybody knows.
 const KNOWN: [(&str, Kind); 3] = [("github.com", Kind::GitHub), ("gitlab.com", Kind::GitLab), ("codeberg.org", Kind::Forgejo)];
@@ -15,33 +15,34 @@ const CALLED: [(&str, Kind); 4] =
 /// Makes the addresses of commits' pages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommitPages {
-    /// The forge of the config repository: its host without a port, where its pages begin, and what kind it is.
-    own: Option<(String, String, Kind)>,
+    /// The forges that are known: the host of each without a port, where its pages begin, and what kind it is.
+    own: Vec<(String, String, Kind)>,
 }
 
 impl CommitPages {
-    /// Beside those that their names tell, `own` is known: a forge of this kind, by the address of its API, or of a repository on it.
+    /// Beside those that their names tell, `own` are known: forges of these kinds, each by the address of its API, or of a repository on it. Of
+    /// several on one host the first counts.
     #[must_use]
-    pub fn new(own: Option<(Kind, &str)>) -> Self {
-        let own = own.and_then(|(kind, address)| {
-            let parts = Parts::of(address)?;
+    pub fn new<'a>(own: impl IntoIterator<Item = (Kind, &'a str)>) -> Self {
+        let known = |(kind, address)| {
+            let parts = Address::of(address)?;
             // What stands before the API's path is before the pages' paths, too.
-            let under = parts.path.split_once("api/").filter(|_| parts.by_http).map_or("", |(under, _)| under.trim_end_matches('/'));
-            let root = if under.is_empty() { parts.origin.clone() } else { format!("{}/{under}", parts.origin) };
+            let under = under(address);
+            let root = under.as_ref().map_or_else(|| parts.origin.clone(), |under| format!("{}/{under}", parts.origin));
             // github.com and its like have their API on a host of its own, and nothing else there.
             let host = parts.hostname().to_owned();
-            match host.strip_prefix("api.").filter(|_| kind == Kind::GitHub && under.is_empty()) {
+            match host.strip_prefix("api.").filter(|_| kind == Kind::GitHub && under.is_none()) {
                 Some(host) => Some((host.to_owned(), format!("https://{host}"), kind)),
                 None => Some((host, root, kind)),
             }
-        });
-        Self { own }
+        };
+        Self { own: own.into_iter().filter_map(known).collect() }
     }
 
     /// The page of a commit; `None` where nothing says that there is one: for a folder, or a host of which nobody knows what runs there.
     #[must_use]
     pub fn of(&self, repository: &RepoUrl, commit: CommitId) -> Option<String> {
-        let parts = Parts::of(repository.expose())?;
+        let parts = Address::of(repository.expose())?;
         let whole = |part: &str| !part.is_empty() && part != "." && part != "..";
         if !parts.path.contains('/') || !parts.path.split('/').all(whole) {
             return None;
@@ -53,13 +54,13 @@ impl CommitPages {
     }
 
     /// What runs on a repository's host, and where its pages begin.
-    fn place(&self, parts: &Parts) -> Option<(Kind, String)> {
+    fn place(&self, parts: &Address) -> Option<(Kind, String)> {
         let host = parts.hostname();
         // A host is taken for what it looks like only if it looks like one.
         if !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte)) {
             return None;
         }
-        if let Some((_, root, kind)) = self.own.as_ref().filter(|(own, ..)| own.eq_ignore_ascii_case(host)) {
+        if let Some((_, root, kind)) = self.own.iter().find(|(own, ..)| own.eq_ignore_ascii_case(host)) {
             return Some((*kind, if parts.by_http { parts.origin.clone() } else { root.clone() }));
         }
         let first = host.split('.').next().filter(|first| first.len() < host.len()).unwrap_or_default();

@@ -1,15 +1,27 @@
 //! What people see of changes on a hosted forge, and what they say there.
 
-use towpath_domain::{CommitId, Timestamp};
+use towpath_domain::{ChangeId, CommitId, Timestamp};
 
-/// The number by which people know a change on a hosted forge: `#17`, `!17`.
+use crate::ForgeError;
+
+/// The number by which people know a change: `#17`, `!17`, the branch `pull/17`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Number(pub u64);
+
+impl Number {
+    /// The name of a person's change where Towpath's own have an id.
+    pub(crate) fn change_id(self) -> Result<ChangeId, ForgeError> {
+        let id = format!("pull-{}", self.0);
+        ChangeId::new(&id).map_err(|error| ForgeError::BadId { id, why: error.to_string() })
+    }
+}
 
 /// What a forge can do beside proposing, merging and closing. What it cannot is answered with [`ForgeError::Unable`](crate::ForgeError::Unable).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is an ability of its own, and they combine freely")]
 pub struct Abilities {
+    /// Changes that people open can be listed.
+    pub pulls: bool,
     /// Changes have numbers, pages and comments.
     pub comments: bool,
     /// Changes have labels.

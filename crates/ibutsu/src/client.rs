@@ -110,7 +110,7 @@ impl Ibutsu {
 
     async fn session(&self) -> Result<Session<'_>, IbutsuError> {
         let token = self.settings.token.read().await?;
-        let Self { settings, wire, clock } = self;
+        let Self { settings, wire, clock, .. } = self;
         Ok(Session { wire, token, project: &settings.project, limits: settings.limits, clock })
     }
 

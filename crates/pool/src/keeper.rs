@@ -1,13 +1,13 @@
 //! The loop: whatever is written of a namespace and not yet so is somebody's task, one each.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use towpath_domain::{NamespaceName, ReservationId};
-use towpath_engine::pool::{NamespaceState, PoolEvent, ReservationState};
+use towpath_domain::{NamespaceName, ReservationId, Timestamp};
+use towpath_engine::pool::{NamespaceState, PoolEvent, ReservationFact, ReservationState};
 use towpath_engine::{Event, Facts};
 use towpath_ledger::Error as LedgerError;
 use towpath_runs::World;
@@ -20,14 +20,20 @@ const LOOK: Duration = Duration::from_secs(120);
 /// Sees to it that namespaces are as it is written.
 pub struct Keeper {
     world: Arc<World>,
+    /// Reservations of which nothing is left at an operator, as long as they are known: asked about once while this runs.
+    given_back: HashSet<ReservationId>,
+    /// The ends of leases that operators were told of.
+    extended: HashMap<ReservationId, Timestamp>,
 }
 
 /// What a task is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Task {
     Namespace(NamespaceName),
-    /// A reservation that an operator is asked to fulfil.
+    /// A reservation that an operator is asked to fulfil, or was and nobody wants any more.
     Lease(ReservationId),
+    /// A lease from an operator, which ends at another moment than before.
+    Extend(ReservationId, Timestamp),
     /// The look at all clusters.
     Look,
 }
@@ -36,11 +42,16 @@ impl Keeper {
     /// A keeper of all pools of `world`.
     #[must_use]
     pub fn new(world: Arc<World>) -> Self {
-        Self { world }
+        Self { world, given_back: HashSet::new(), extended: HashMap::new() }
     }
 
-    /// Works until `shutdown` turns true. What is under way then is taken up at the next start.
-    pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
+    /// Works until `shutdown` turns true. What is under way then is taken up at the next start. Nothing is done before the config repository was
+    /// read: a pool that is not known yet is not one that is gone.
+    pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+        tokio::select! {
+            () = self.world.config_read() => {}
+            _ = shutdown.wait_for(|is_over| *is_over) => return,
+        }
         let mut news = self.world.ledger.subscribe();
         let mut catalogs = self.world.watch_current();
         let mut tasks: JoinSet<Task> = JoinSet::new();
@@ -66,6 +77,7 @@ impl Keeper {
                 Some(ended) = tasks.join_next(), if !tasks.is_empty() => match ended {
                     Ok(task) => {
                         busy.remove(&task);
+                        self.done(task);
                     }
                     Err(error) => {
                         tracing::error!(%error, "the task of a namespace ended badly; it is begun again");
@@ -80,6 +92,22 @@ impl Keeper {
         tasks.shutdown().await;
     }
 
+    /// Remembers what nothing in the ledger tells.
+    fn done(&mut self, task: Task) {
+        let facts = self.world.ledger.facts();
+        match task {
+            Task::Lease(id) => {
+                self.given_back.retain(|known| facts.reservations.contains_key(known));
+                self.given_back.insert(id);
+            }
+            Task::Extend(id, until) => {
+                self.extended.retain(|known, _| facts.reservations.contains_key(known));
+                self.extended.insert(id, until);
+            }
+            Task::Namespace(_) | Task::Look => {}
+        }
+    }
+
     /// What is written and not yet so.
     fn due(&self) -> Vec<Task> {
         let catalog = Arc::clone(&self.world.current().catalog);
@@ -88,10 +116,14 @@ impl Keeper {
             matches!(state, NamespaceState::Making | NamespaceState::Assigned { .. } | NamespaceState::Ending { .. })
         };
         let namespaces = facts.namespaces.iter().filter(|(_, fact)| unsettled(&fact.state)).map(|(name, _)| Task::Namespace(name.clone()));
-        let leased = facts.reservations.iter().filter(|(_, fact)| {
+        let wanted = |fact: &ReservationFact| {
             fact.state == ReservationState::Waiting && catalog.pools.get(&fact.spec.pool).is_some_and(|pool| pool.operator.is_some())
-        });
-        namespaces.chain(leased.map(|(id, _)| Task::Lease(id.clone()))).collect()
+        };
+        let asked = facts.reservations.iter().filter(|(id, fact)| wanted(fact) || fact.asked.is_some() && !self.given_back.contains(*id));
+        let leases = asked.map(|(id, _)| Task::Lease(id.clone()));
+        let moved = leases::ends(&facts).filter(|(id, until)| self.extended.get(*id) != Some(until));
+        let moved = moved.map(|(id, until)| Task::Extend(id.clone(), until));
+        namespaces.chain(leases).chain(moved).collect()
     }
 }
 
@@ -99,6 +131,7 @@ async fn work(world: Arc<World>, task: Task) -> Task {
     match &task {
         Task::Namespace(name) => tend::namespace(&world, name).await,
         Task::Lease(id) => leases::take(&world, id).await,
+        Task::Extend(id, _) => leases::extend(&world, id).await,
         Task::Look => {
             strays::look(&world).await;
             leases::look(&world).await;

@@ -5,6 +5,7 @@
 
 mod keeper;
 mod leases;
+mod pace;
 mod strays;
 mod tend;
 

@@ -30,9 +30,10 @@ fn standing(facts: &Facts, cluster: &ClusterName) -> Vec<(NamespaceName, Namespa
 }
 
 async fn look_at(world: &World, cluster: &ClusterName) {
-    let (installation, known) = {
+    let (installation, known, before) = {
         let facts = world.ledger.facts();
-        (installation(&facts), standing(&facts, cluster))
+        let before: BTreeSet<NamespaceName> = facts.namespaces.keys().cloned().collect();
+        (installation(&facts), standing(&facts, cluster), before)
     };
     let handle = world.clusters.get(cluster);
     let Some(spaces) = handle.namespaces() else { return };
@@ -43,9 +44,10 @@ async fn look_at(world: &World, cluster: &ClusterName) {
             return;
         }
     };
-    // What is wanted is written before it is made: what is there and not written, at this later moment, was forgotten.
+    // What is wanted is written before it is made, and what is gone is written after it is: what is there and was not written before, nor is at
+    // this later moment, was forgotten.
     for one in &found {
-        if world.ledger.facts().namespaces.contains_key(&one.name) {
+        if before.contains(&one.name) || world.ledger.facts().namespaces.contains_key(&one.name) {
             continue;
         }
         match spaces.end(&one.name, &installation).await {

@@ -6,26 +6,16 @@ use std::time::Duration;
 use towpath_catalog::Pool;
 use towpath_cluster::{ClusterError, EphemeralNamespaces, NamespaceEnd, NamespaceStanding, NamespaceWanted};
 use towpath_domain::{FailureClass, NamespaceName, ReservationId};
-use towpath_engine::pool::{NamespaceFact, NamespaceState, PoolEvent};
+use towpath_engine::pool::{NamespaceFact, NamespaceState, PoolEvent, ReservationEnd};
 use towpath_runs::World;
 use towpath_runs::world::{namespace_wanted, requester};
 
 use crate::keeper::{installation, record};
 use crate::leases;
+use crate::pace::{Pauses, Told};
 
-/// The first pause between two looks at a cluster, and the longest.
-const FIRST: Duration = Duration::from_millis(20);
+/// The longest pause between two looks at a cluster.
 const LONGEST: Duration = Duration::from_secs(5);
-
-/// Pauses that grow as long as nothing is new.
-struct Pauses(Duration);
-
-impl Pauses {
-    async fn next(&mut self) {
-        tokio::time::sleep(self.0).await;
-        self.0 = (self.0 * 2).min(LONGEST);
-    }
-}
 
 /// What one look at a namespace came to.
 enum Turn {
@@ -39,23 +29,25 @@ enum Turn {
 
 /// Tends a namespace until there is nothing to do for it.
 pub(crate) async fn namespace(world: &Arc<World>, name: &NamespaceName) {
-    let mut pauses = Pauses(FIRST);
+    let (mut pauses, mut told) = (Pauses::up_to(LONGEST), Told::default());
     let mut before = None;
     loop {
         let fact = world.ledger.facts().namespaces.get(name).cloned();
         let Some(fact) = fact else { return };
         if before.as_ref() != Some(&fact.state) {
-            pauses = Pauses(FIRST);
+            (pauses, told) = (Pauses::up_to(LONGEST), Told::default());
             before = Some(fact.state.clone());
         }
         match turn(world, name, &fact).await {
             Turn::Happened(event) => {
-                if record(world, event).await.is_err() {
+                let written = record(world, event).await;
+                let is_same = world.ledger.facts().namespaces.get(name) == Some(&fact);
+                if written.is_err() || is_same {
                     pauses.next().await;
                 }
             }
             Turn::Waits(what) => {
-                if fact.waits != what {
+                if told.is_news(&fact.waits, &what) {
                     // Not written, it is told the next time.
                     let _ = record(world, PoolEvent::Waits { namespace: name.clone(), what }).await;
                 }
@@ -153,13 +145,21 @@ async fn hand_out(world: &World, spaces: &dyn EphemeralNamespaces, pool: &Pool, 
         Ok(NamespaceStanding::Making { waits }) => return failed(format!("it is not well any more: {waits}")),
         Ok(NamespaceStanding::Broken { why }) => return failed(why),
         Ok(NamespaceStanding::Ending { held_by }) => return failed(format!("somebody deletes it{}", held(&held_by))),
-        Err(error) if may_pass(&error) => return Turn::Waits(error.to_string()),
-        Err(error) => return failed(error.to_string()),
+        Err(error @ (ClusterError::Refused { .. } | ClusterError::NotFound { .. } | ClusterError::Unnamed { .. })) => {
+            return failed(error.to_string());
+        }
+        Err(error) => return Turn::Waits(error.to_string()),
     }
     match spaces.grant(name, &wanted.installation, &to).await {
         Ok(()) => Turn::Happened(PoolEvent::Granted { namespace: name.clone(), reservation: reservation.clone() }),
-        Err(error) if may_pass(&error) => Turn::Waits(error.to_string()),
-        Err(error) => failed(error.to_string()),
+        // It is about who asked, or about what they are granted: another namespace changes nothing.
+        Err(error @ ClusterError::Refused { .. }) => {
+            let end = ReservationEnd::Refused { why: error.to_string() };
+            Turn::Happened(PoolEvent::Ended { reservation: reservation.clone(), end })
+        }
+        Err(error @ ClusterError::NotFound { .. }) => failed(error.to_string()),
+        // Somebody has to allow it, or it passes by itself; the namespace is as good as any other until then.
+        Err(error) => Turn::Waits(error.to_string()),
     }
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use towpath_catalog::{Catalog, Pool};
 use towpath_cluster::{DEFAULT_ROLE, MissingPermission};
-use towpath_domain::NamespaceName;
+use towpath_engine::namespace_name;
+use towpath_engine::pool::PoolFact;
 use towpath_runs::world::namespace_wanted;
 
 use crate::doctor::{bad, ok};
@@ -37,7 +38,10 @@ impl Control {
         let what = format!("pool {}", pool.name);
         let (installation, failing) = {
             let facts = self.world.ledger.facts();
-            (facts.installation.clone().unwrap_or_default(), facts.pools.get(&pool.name).filter(|fact| fact.failures > 0).cloned())
+            (
+                facts.installation.clone().unwrap_or_default(),
+                facts.pools.get(&pool.name).filter(|fact| fact.failures.max(fact.spoiled) > 0).cloned(),
+            )
         };
         let cluster = self.world.clusters.get(&pool.cluster);
         if pool.operator.is_some() {
@@ -55,7 +59,7 @@ impl Control {
             return bad(&what, format!("the cluster {} makes no namespaces", pool.cluster), mend);
         };
         // A name that is none of the pool's: it is only asked about.
-        let Ok(name) = NamespaceName::new(format!("{}-doctor", pool.name)) else { return ok(&what, String::new()) };
+        let name = namespace_name(&installation, &pool.name, u64::MAX);
         let wanted = namespace_wanted(pool, &name, &installation);
         match tokio::time::timeout(LOOK_WITHIN, spaces.examine_pool(&wanted, DEFAULT_ROLE)).await {
             Err(_) => bad(&what, format!("the cluster {} did not answer", pool.cluster), "see whether its address can be reached"),
@@ -66,15 +70,16 @@ impl Control {
                 bad(&what, format!("not allowed on {}: {}", pool.cluster, missing.join("; ")), mend)
             }
             Ok(Ok(_)) => match failing {
-                Some(fact) => bad(
-                    &what,
-                    format!("making a namespace failed {} times: {}", fact.failures, fact.failure),
-                    "it is tried again by itself",
-                ),
+                Some(fact) => bad(&what, failing_text(&fact), "it is tried again by itself"),
                 None => ok(&what, format!("{} kept ready on {}, {} at most", pool.size, pool.cluster, pool.limit)),
             },
         }
     }
+}
+
+fn failing_text(fact: &PoolFact) -> String {
+    let (what, count) = if fact.spoiled > 0 { ("handing one out", fact.spoiled) } else { ("making a namespace", fact.failures) };
+    format!("{what} failed {count} times: {}", fact.failure)
 }
 
 fn missing_text(missing: &MissingPermission) -> String {

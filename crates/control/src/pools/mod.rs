@@ -23,11 +23,16 @@ const PAUSE: Duration = Duration::from_secs(60);
 /// How often in a row something may follow from what was just written down; a pool of the greatest size needs a handful.
 const ROUNDS: usize = 100;
 
-/// Writes down what follows for pools, whenever something of them is otherwise, until `shutdown` turns true.
+/// Writes down what follows for pools, whenever something of them is otherwise, until `shutdown` turns true. Nothing follows before the config
+/// repository was read: which pools there are is not known yet, and what belongs to one is not to go.
 pub(crate) async fn keep_deciding(world: Arc<World>, mut shutdown: watch::Receiver<bool>) {
     let mut news = world.ledger.subscribe();
     let mut catalogs = world.watch_current();
     let mut seen = Seen::default();
+    tokio::select! {
+        () = world.config_read() => {}
+        _ = shutdown.wait_for(|is_over| *is_over) => return,
+    }
     while !*shutdown.borrow() {
         let until = if seen.is_new(&world) { decide(&world).await } else { seen.until };
         seen.until = until;

@@ -68,7 +68,7 @@ impl Control {
             .reservations
             .values()
             .filter(|fact| !fact.state.is_ended() && places::seen(sight, &[scope(&catalog, &fact.spec.pool)]))
-            .map(|fact| reservation_view(fact, &catalog, &plan))
+            .map(|fact| reservation_view(fact, &catalog, &facts, &plan))
             .collect();
         all.sort_by(|a, b| (&a.pool, a.position, a.requested_at, &a.id).cmp(&(&b.pool, b.position, b.requested_at, &b.id)));
         all
@@ -84,9 +84,9 @@ impl Control {
         let facts = self.world.ledger.facts();
         let found = reservation(&facts, what)?;
         if !places::seen(sight, &[scope(&catalog, &found.1.spec.pool)]) {
-            return reservation(&Facts::default(), what).map(|(_, fact)| reservation_view(fact, &catalog, &plan));
+            return reservation(&Facts::default(), what).map(|(_, fact)| reservation_view(fact, &catalog, &facts, &plan));
         }
-        Ok(reservation_view(found.1, &catalog, &plan))
+        Ok(reservation_view(found.1, &catalog, &facts, &plan))
     }
 
     /// Where a reservation's pool is; the reservation is named by its id or by the namespace it has.
@@ -115,7 +115,7 @@ fn pool_view(pool: &Pool, facts: &Facts, plan: &PoolPlan) -> PoolView {
         .reservations
         .iter()
         .filter(|(id, fact)| fact.spec.pool == pool.name && matches!(plan.standings.get(*id), Some(Standing::Waiting { .. })));
-    let failing = facts.pools.get(&pool.name).filter(|fact| fact.failures > 0);
+    let failing = facts.pools.get(&pool.name).filter(|fact| fact.failures.max(fact.spoiled) > 0);
     PoolView {
         name: pool.name.to_string(),
         cluster: pool.cluster.to_string(),
@@ -168,7 +168,7 @@ fn run_of(fact: &ReservationFact) -> Option<towpath_domain::RunId> {
     }
 }
 
-fn reservation_view(fact: &ReservationFact, catalog: &Catalog, plan: &PoolPlan) -> ReservationView {
+fn reservation_view(fact: &ReservationFact, catalog: &Catalog, facts: &Facts, plan: &PoolPlan) -> ReservationView {
     let spec = &fact.spec;
     let place = scope(catalog, &spec.pool);
     let mut view = ReservationView {
@@ -200,10 +200,18 @@ fn reservation_view(fact: &ReservationFact, catalog: &Catalog, plan: &PoolPlan) 
     }
     match plan.standings.get(&spec.id) {
         Some(Standing::Waiting { position, of, wait }) => (view.position, view.of, view.waits) = (*position, *of, wait.text()),
-        Some(Standing::Assigned { .. }) => "its namespace is being proven clean".clone_into(&mut view.waits),
+        Some(Standing::Assigned { namespace }) => view.waits = handed_out(facts.namespaces.get(namespace)),
         Some(Standing::Active { .. }) | None => {}
     }
     view
+}
+
+/// What somebody waits for whose namespace is set aside.
+fn handed_out(namespace: Option<&NamespaceFact>) -> String {
+    match namespace.map(|fact| fact.waits.as_str()).filter(|waits| !waits.is_empty()) {
+        Some(waits) => format!("its namespace is there and cannot be handed out yet: {waits}"),
+        None => "its namespace is being proven clean".to_owned(),
+    }
 }
 
 /// Why a reservation is over, in words.
@@ -214,5 +222,38 @@ pub(crate) fn end_text(end: &ReservationEnd) -> String {
         ReservationEnd::RunEnded => "its run ended".to_owned(),
         ReservationEnd::Refused { why } => why.clone(),
         ReservationEnd::Lost { why } => format!("its namespace is lost: {why}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use towpath_domain::{NamespaceName, Timestamp};
+    use towpath_engine::pool::{PoolEvent, ReservationSpec, plan_pools};
+    use towpath_engine::{Event, reservation_of_person};
+
+    use super::*;
+
+    #[test]
+    fn who_waits_for_a_namespace_that_is_set_aside_sees_what_keeps_it() {
+        let (pool, namespace) = (PoolName::new("smoke").unwrap(), NamespaceName::new("smoke-1").unwrap());
+        let id = reservation_of_person("ann", &pool, "1");
+        let holder = Holder::Person { name: "ann".to_owned(), lease: "1h".parse().unwrap() };
+        let spec = ReservationSpec { id: id.clone(), pool: pool.clone(), holder, purpose: String::new(), urgent: false };
+        let cluster = towpath_domain::ClusterName::new("local").unwrap();
+        let mut facts = Facts::default();
+        let now = Timestamp::from_millis(1_000_000);
+        let mut waits = |event: PoolEvent| {
+            facts.apply(now, &Event::Pool(event));
+            let plan = plan_pools(&Catalog::default(), &facts, now);
+            facts.reservations.get(&id).map(|fact| reservation_view(fact, &Catalog::default(), &facts, &plan).waits)
+        };
+        waits(PoolEvent::Requested(spec));
+        waits(PoolEvent::Wanted { namespace: namespace.clone(), pool, cluster, made_hash: "a".to_owned() });
+        waits(PoolEvent::Ready { namespace: namespace.clone() });
+        let proven = waits(PoolEvent::Assigned { namespace: namespace.clone(), reservation: id.clone() });
+        assert_eq!(proven.unwrap(), "its namespace is being proven clean");
+        let kept = waits(PoolEvent::Waits { namespace: namespace.clone(), what: "local does not allow it".to_owned() });
+        assert_eq!(kept.unwrap(), "its namespace is there and cannot be handed out yet: local does not allow it");
+        assert_eq!(waits(PoolEvent::Granted { namespace, reservation: id.clone() }).unwrap(), "");
     }
 }

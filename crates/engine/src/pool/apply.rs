@@ -3,7 +3,7 @@
 use towpath_domain::{NamespaceName, PoolName, ReservationId, Timestamp};
 
 use super::event::{Holder, PoolEvent, ReservationEnd, ReservationSpec};
-use super::facts::{NamespaceFact, NamespaceState, ReservationFact, ReservationState};
+use super::facts::{Asked, NamespaceFact, NamespaceState, ReservationFact, ReservationState};
 use crate::facts::{FactKey, Facts};
 
 /// Ended reservations that are remembered: whoever waited for one hears how it ended.
@@ -50,7 +50,10 @@ impl Facts {
                 turn(fact, at, NamespaceState::Ready);
                 let pool = fact.pool.clone();
                 let known = self.pools.entry(pool.clone()).or_default();
-                (known.failures, known.failure) = (0, String::new());
+                known.failures = 0;
+                if known.spoiled == 0 {
+                    known.failure = String::new();
+                }
                 vec![FactKey::Pool(pool), FactKey::Namespace(namespace.clone())]
             }
             PoolEvent::Failed { namespace, why } => self.namespace_failed(at, namespace, why),
@@ -91,7 +94,15 @@ impl Facts {
                 }
                 turn(fact, at, NamespaceState::Reserved { reservation: reservation.clone() });
                 wanted.state = active(namespace, &wanted.spec, at);
-                vec![FactKey::Namespace(namespace.clone()), FactKey::Reservation(reservation.clone())]
+                let mut touched = vec![FactKey::Namespace(namespace.clone()), FactKey::Reservation(reservation.clone())];
+                if let Some(known) = self.pools.get_mut(&fact.pool).filter(|known| known.spoiled > 0) {
+                    known.spoiled = 0;
+                    if known.failures == 0 {
+                        known.failure = String::new();
+                    }
+                    touched.push(FactKey::Pool(fact.pool.clone()));
+                }
+                touched
             }
             PoolEvent::Leased { namespace, reservation, cluster } => {
                 let Some(wanted) = self.reservations.get_mut(reservation).filter(|wanted| wanted.state == ReservationState::Waiting) else {
@@ -101,6 +112,7 @@ impl Facts {
                     return Vec::new();
                 }
                 wanted.state = active(namespace, &wanted.spec, at);
+                wanted.asked = None;
                 let fact = NamespaceFact {
                     pool: wanted.spec.pool.clone(),
                     cluster: cluster.clone(),
@@ -112,6 +124,13 @@ impl Facts {
                 };
                 self.namespaces.insert(namespace.clone(), fact);
                 vec![FactKey::Namespace(namespace.clone()), FactKey::Reservation(reservation.clone())]
+            }
+            PoolEvent::Asked { reservation, cluster, says } => {
+                let asked = Some(Asked { cluster: cluster.clone(), says: says.clone() });
+                let waits = |fact: &&mut ReservationFact| fact.state == ReservationState::Waiting && fact.asked != asked;
+                let Some(fact) = self.reservations.get_mut(reservation).filter(waits) else { return Vec::new() };
+                fact.asked = asked;
+                vec![FactKey::Reservation(reservation.clone())]
             }
             PoolEvent::Extended { reservation, until, .. } => match self.reservations.get_mut(reservation).map(|fact| &mut fact.state) {
                 Some(ReservationState::Active { until: Some(before), warned, .. }) => {
@@ -145,6 +164,11 @@ impl Facts {
             }
             NamespaceState::Ready => {}
             NamespaceState::Assigned { reservation } => {
+                let pool: PoolName = fact.pool.clone();
+                let known = self.pools.entry(pool.clone()).or_default();
+                known.spoiled = known.spoiled.saturating_add(1);
+                (known.failed_at, known.failure) = (at, why.to_owned());
+                touched.push(FactKey::Pool(pool));
                 if let Some(wanted) = self.reservations.get_mut(reservation) {
                     wanted.state = ReservationState::Waiting;
                     touched.push(FactKey::Reservation(reservation.clone()));
@@ -160,7 +184,7 @@ impl Facts {
         if self.reservations.contains_key(&spec.id) {
             return Vec::new();
         }
-        let fact = ReservationFact { spec: spec.clone(), requested_at: at, state: ReservationState::Waiting };
+        let fact = ReservationFact { spec: spec.clone(), requested_at: at, state: ReservationState::Waiting, asked: None };
         self.reservations.insert(spec.id.clone(), fact);
         vec![FactKey::Reservation(spec.id.clone())]
     }

@@ -97,7 +97,7 @@ pub enum PoolEvent {
         /// The pool's `made_hash`.
         made_hash: String,
     },
-    /// What a namespace waits for that is being made or ended, when that is something else than before.
+    /// What a namespace waits for that is being made, handed out or ended, when that is something else than before.
     Waits {
         /// The namespace.
         namespace: NamespaceName,
@@ -160,6 +160,16 @@ pub enum PoolEvent {
         /// Its cluster.
         cluster: ClusterName,
     },
+    /// A cluster's operator is asked for it: written before it is. And what it says, when that is something else than before.
+    Asked {
+        /// The reservation.
+        reservation: ReservationId,
+        /// The operator's cluster.
+        cluster: ClusterName,
+        /// What the operator says, for people; empty before it said anything.
+        #[serde(default)]
+        says: String,
+    },
     /// A person's lease lasts longer, or shorter, than before.
     Extended {
         /// The reservation.
@@ -202,6 +212,7 @@ impl PoolEvent {
             Self::Assigned { .. } => "namespace-assigned",
             Self::Granted { .. } => "namespace-granted",
             Self::Leased { .. } => "namespace-leased",
+            Self::Asked { .. } => "reservation-asked",
             Self::Extended { .. } => "reservation-extended",
             Self::Expires { .. } => "reservation-expires",
             Self::Ended { .. } => "reservation-ended",

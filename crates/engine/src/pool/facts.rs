@@ -10,15 +10,28 @@ use super::event::{ReservationEnd, ReservationSpec};
 pub struct PoolFact {
     /// Namespaces that were wanted up to now: the next one's name derives from it.
     pub made: u64,
-    /// Failures to make one since the last success, and the last of them.
+    /// Failures to make one since the last success.
     #[serde(default)]
     pub failures: u32,
-    /// When the last of them was.
+    /// When the last failure was, of making one or of handing one out.
     #[serde(default)]
     pub failed_at: Timestamp,
     /// What it said.
     #[serde(default)]
     pub failure: String,
+    /// Namespaces in a row that were not fit any more when they were to be handed out.
+    #[serde(default)]
+    pub spoiled: u32,
+}
+
+/// A reservation that a cluster's operator was asked for, and that it has not given yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Where.
+    pub cluster: ClusterName,
+    /// What the operator says, for people; may be empty.
+    #[serde(default)]
+    pub says: String,
 }
 
 /// A namespace of a pool.
@@ -99,6 +112,9 @@ pub struct ReservationFact {
     pub requested_at: Timestamp,
     /// How it stands.
     pub state: ReservationState,
+    /// It was asked for at an operator, which gave nothing up to now: what it may still give is to be given back once nobody wants it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
 }
 
 /// How a reservation stands.

@@ -7,6 +7,6 @@ mod plan;
 mod standing;
 
 pub use event::{Holder, PoolEvent, ReservationEnd, ReservationSpec};
-pub use facts::{NamespaceFact, NamespaceState, PoolFact, ReservationFact, ReservationState};
+pub use facts::{Asked, NamespaceFact, NamespaceState, PoolFact, ReservationFact, ReservationState};
 pub use plan::{PoolPlan, plan_pools};
 pub use standing::{Standing, Wait};

@@ -157,7 +157,7 @@ impl View<'_> {
             } else if *theirs >= each {
                 Wait::Each { owner: owner.to_owned(), limit: each, held: held.get(owner).cloned().unwrap_or_default() }
             } else if self.pool.is_some_and(|pool| pool.operator.is_some()) {
-                Wait::Operator { says: String::new() }
+                Wait::Operator { says: fact.asked.as_ref().map(|asked| asked.says.clone()).unwrap_or_default() }
             } else {
                 *theirs += 1;
                 if let Some(namespace) = ready.next() {
@@ -187,6 +187,11 @@ impl View<'_> {
         let known = self.facts.pools.get(self.name);
         if let Some(known) = known.filter(|known| known.failures > 0) {
             return Wait::Failing { error: known.failure.clone(), again_at: again_at(known) };
+        }
+        if let Some(known) = known.filter(|known| known.spoiled > 0)
+            && !self.clock.reached(again_at(known))
+        {
+            return Wait::Spoiled { error: known.failure.clone(), again_at: again_at(known) };
         }
         if let Some((_, first)) = making.first() {
             return Wait::Making { count: making.len(), waits: first.waits.clone() };
@@ -225,10 +230,15 @@ impl View<'_> {
             }
         }
         // Of a pool that is gone from the catalog, nothing is kept ready.
-        if self.pool.is_none_or(|pool| pool.operator.is_some()) && self.broken.is_none() {
-            for (name, _) in self.free() {
-                plan.events.push(PoolEvent::Surplus { namespace: name, why: format!("there is no pool {} any more", self.name) });
+        let why = match self.pool {
+            None if self.broken.is_none() => format!("there is no pool {} any more", self.name),
+            Some(pool) if pool.operator.is_some() => {
+                format!("the pool {} leases its namespaces from the operator of {} now", self.name, pool.cluster)
             }
+            _ => return,
+        };
+        for (name, _) in self.free() {
+            plan.events.push(PoolEvent::Surplus { namespace: name, why: why.clone() });
         }
     }
 
@@ -279,12 +289,13 @@ impl View<'_> {
         let known = self.facts.pools.get(self.name).unwrap_or(&unknown);
         let missing = wanted.saturating_sub(kept).min((pool.limit as usize).saturating_sub(all));
         let (Some(installation), true) = (&self.facts.installation, missing > 0) else { return };
-        // After a failure one is tried, and not all at once.
+        // After a failure one is tried, and not all at once: what is unfit when it is handed out would be made and deleted for ever.
         let is_tried = || self.namespaces().iter().any(|(_, fact)| fact.state == NamespaceState::Making);
-        if known.failures > 0 && (is_tried() || !self.clock.reached(again_at(known))) {
+        let failed = known.failures.max(known.spoiled) > 0;
+        if failed && (is_tried() || !self.clock.reached(again_at(known))) {
             return;
         }
-        let missing = if known.failures > 0 { missing.min(1) } else { missing };
+        let missing = if failed { missing.min(1) } else { missing };
         for number in 0..missing as u64 {
             let namespace = ids::namespace_name(installation, self.name, known.made + number);
             let (pool_name, cluster) = (self.name.clone(), pool.cluster.clone());
@@ -295,7 +306,7 @@ impl View<'_> {
 
 /// When making is tried again after failures.
 fn again_at(known: &PoolFact) -> Timestamp {
-    let doublings = known.failures.saturating_sub(1).min(16);
+    let doublings = known.failures.max(known.spoiled).saturating_sub(1).min(16);
     let wait = Span::from_millis(BACKOFF.as_millis().saturating_mul(1 << doublings)).min(BACKOFF_MAX);
     known.failed_at.plus(wait)
 }

@@ -48,6 +48,13 @@ pub enum Wait {
         /// When it is tried again.
         again_at: Timestamp,
     },
+    /// One was not fit any more when it was to be handed out, and another one is made later.
+    Spoiled {
+        /// What was found.
+        error: String,
+        /// When another one is made.
+        again_at: Timestamp,
+    },
     /// There are as many as there may be.
     Full {
         /// How many that is.
@@ -90,6 +97,9 @@ impl Wait {
                 if waits.is_empty() { one } else { format!("{one}: {waits}") }
             }
             Self::Failing { error, again_at } => format!("making a namespace failed, and is tried again at {again_at}: {error}"),
+            Self::Spoiled { error, again_at } => {
+                format!("a namespace could not be handed out, and another one is made at {again_at}: {error}")
+            }
             Self::Full { limit, holders, ending } => {
                 let told = |(name, owner, until): &(NamespaceName, String, Option<Timestamp>)| match until {
                     Some(until) => format!("{name} by {owner} until {until}"),

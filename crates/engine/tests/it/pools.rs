@@ -273,6 +273,100 @@ fn a_failure_is_tried_again_later_and_later_one_at_a_time_and_says_why() {
 }
 
 #[test]
+fn what_is_never_fit_when_it_is_handed_out_is_made_again_later_and_later_until_one_is_handed_out() {
+    let mut house = House::new(pool(2, 4, None));
+    house.settle();
+    house.work();
+    let spoil = |house: &mut House| {
+        let count = house.in_state("assigned").len();
+        for namespace in house.in_state("assigned") {
+            house.tell(PoolEvent::Failed { namespace, why: "it is not clean: ConfigMap/left-over was found in it".into() });
+        }
+        house.settle();
+        house.in_state("ending").into_iter().for_each(|namespace| house.tell(PoolEvent::Gone { namespace }));
+        house.settle();
+        count
+    };
+    let ann = house.ask("ann", "1");
+    assert_eq!((spoil(&mut house), spoil(&mut house)), (1, 1), "what was ready already is tried at once");
+    let ready = |house: &mut House| house.in_state("making").into_iter().for_each(|namespace| house.tell(PoolEvent::Ready { namespace }));
+    // What was being made meanwhile is tried, too; then it takes longer and longer.
+    ready(&mut house);
+    house.settle();
+    while spoil(&mut house) > 0 {}
+    let mut waited = Vec::new();
+    for _ in 0..4 {
+        let text = house.wait_of(&ann).2;
+        assert!(text.starts_with("a namespace could not be handed out, and another one is made at 1970"), "{text}");
+        assert!(text.ends_with("it is not clean: ConfigMap/left-over was found in it"), "{text}");
+        let (begun, at) = (house.now, house.plan().valid_until.unwrap());
+        house.now = at;
+        house.settle();
+        waited.push(at.since(begun).as_millis() / 1000);
+        assert_eq!(house.in_state("making").len(), 1, "one, and not all at once");
+        ready(&mut house);
+        house.settle();
+        assert_eq!(spoil(&mut house), 1);
+    }
+    assert!(waited.windows(2).all(|pair| pair[1] == 2 * pair[0]), "{waited:?}");
+    house.later("10m");
+    house.work();
+    assert!(matches!(house.state(&ann), ReservationState::Active { .. }));
+    let known = &house.facts.pools["smoke"];
+    assert_eq!((known.spoiled, known.failure.as_str(), house.in_state("ready").len()), (0, "", 2), "one that was handed out ends it");
+}
+
+#[test]
+fn what_an_operator_says_is_told_to_who_waits_and_where_it_was_asked_is_known_until_it_gives() {
+    let mut house = House::new(pool(2, 4, None));
+    house.settle();
+    house.work();
+    house.change(|pool| pool.operator = Some("default".into()));
+    house.settle();
+    let ends = house.facts.namespaces.values().map(|fact| &fact.state);
+    let why = "the pool smoke leases its namespaces from the operator of local now".to_owned();
+    assert!(
+        ends.clone().count() == 2 && ends.clone().all(|state| *state == NamespaceState::Ending { why: why.clone() }),
+        "{:?}",
+        house.facts
+    );
+    house.work();
+    let ann = house.ask("ann", "1");
+    assert_eq!(house.wait_of(&ann).2, "the cluster's operator has not given one yet");
+    let cluster = ClusterName::new("local").unwrap();
+    let says = |says: &str| PoolEvent::Asked { reservation: ann.clone(), cluster: cluster.clone(), says: says.into() };
+    house.tell(says("pool default has no namespace free"));
+    assert_eq!(house.wait_of(&ann).2, "the cluster's operator: pool default has no namespace free");
+    let before = house.facts.clone();
+    assert!(house.facts.apply(house.now, &Event::Pool(says("pool default has no namespace free"))).is_empty());
+    assert_eq!(house.facts, before);
+
+    let bob = house.ask("bob", "1");
+    house.tell(PoolEvent::Asked { reservation: bob.clone(), cluster: cluster.clone(), says: String::new() });
+    house.release(&bob);
+    assert_eq!(
+        house.facts.reservations[&bob].asked.as_ref().map(|asked| asked.cluster.as_str()),
+        Some("local"),
+        "it is to be given back there"
+    );
+    let namespace = NamespaceName::new("ephemeral-1").unwrap();
+    house.tell(PoolEvent::Leased { namespace, reservation: ann.clone(), cluster: cluster.clone() });
+    assert!(house.facts.reservations[&ann].asked.is_none(), "it was given");
+    house.tell(says("too late"));
+    assert!(house.facts.reservations[&ann].asked.is_none());
+}
+
+#[test]
+fn what_was_written_before_an_operators_words_were_kept_is_read() {
+    let fact = r#"{"spec": {"id": "r", "pool": "smoke", "holder": {"holder": "person", "name": "ann", "lease": "1h"}}, "requested_at": 5, "state": {"state": "waiting"}}"#;
+    let fact: ReservationFact = serde_json::from_str(fact).unwrap();
+    assert_eq!((fact.asked.clone(), fact.state.clone()), (None, ReservationState::Waiting));
+    assert!(!serde_json::to_string(&fact).unwrap().contains("asked"));
+    let fact: PoolFact = serde_json::from_str(r#"{"made": 3}"#).unwrap();
+    assert_eq!((fact.made, fact.spoiled), (3, 0));
+}
+
+#[test]
 fn a_pool_that_is_changed_made_smaller_broken_or_removed_lets_nobody_down_who_has_one() {
     let mut house = House::new(pool(2, 4, None));
     house.settle();

@@ -95,6 +95,7 @@ impl Api for Forgejo {
 
     fn abilities(&self) -> Abilities {
         Abilities {
+            pulls: true,
             comments: true,
             labels: true,
             reviews: true,

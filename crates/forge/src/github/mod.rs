@@ -140,6 +140,7 @@ impl Api for GitHub {
 
     fn abilities(&self) -> Abilities {
         Abilities {
+            pulls: true,
             comments: true,
             labels: true,
             reviews: true,

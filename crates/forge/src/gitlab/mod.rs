@@ -66,6 +66,7 @@ impl Api for GitLab {
 
     fn abilities(&self) -> Abilities {
         Abilities {
+            pulls: true,
             comments: true,
             labels: true,
             reviews: true,

@@ -1,7 +1,7 @@
 //! Merging: by a push wherever that is allowed, since a push can say which commit, and what must be there before; through the forge
 //! where the branch takes nothing else, and then only where the forge's own rules keep out what was not checked.
 
-use towpath_domain::{BranchName, ChangeId, CommitId, FailureClass};
+use towpath_domain::{BranchName, CommitId, FailureClass};
 use towpath_git::{GitError, PushOutcome};
 
 use super::Hosted;
@@ -48,7 +48,7 @@ impl<A: Api> Hosted<A> {
         if pull.state == PullState::Open && pull.head != head {
             return Ok(MergeResult::HeadMoved { now: Some(pull.head) });
         }
-        let merged = self.plain.merge_of(&pull_id(number)?, base, head).await?;
+        let merged = self.plain.merge_of(&number.change_id()?, base, head).await?;
         match (pull.state, merged) {
             (PullState::Open, merged) | (_, merged @ MergeResult::Merged { .. }) => Ok(merged),
             _ => Ok(MergeResult::HeadMoved { now: None }),
@@ -58,7 +58,7 @@ impl<A: Api> Hosted<A> {
     /// Merges a person's change, whose branch is left alone.
     pub(super) async fn merge_pull(&self, number: Number, order: &MergeOrder) -> Result<MergeOutcome, ForgeError> {
         // Its merge was made under the number's name: callers have names of their own for it.
-        let order = MergeOrder { id: pull_id(number)?, ..order.clone() };
+        let order = MergeOrder { id: number.change_id()?, ..order.clone() };
         self.plain.verify(&order).await?;
         let Some(pull) = self.api.pull(number).await? else { return Ok(MergeOutcome::HeadMoved { now: None }) };
         let branch = if pull.from_fork { None } else { BranchName::new(pull.branch.as_str()).ok() };
@@ -316,10 +316,4 @@ impl<A: Api> Hosted<A> {
             Ok(PushOutcome::Done | PushOutcome::Stale { .. }) => Ok(()),
         }
     }
-}
-
-/// The name of a person's change where Towpath's own have an id.
-fn pull_id(number: Number) -> Result<ChangeId, ForgeError> {
-    let id = format!("pull-{}", number.0);
-    ChangeId::new(&id).map_err(|error| ForgeError::BadId { id, why: error.to_string() })
 }

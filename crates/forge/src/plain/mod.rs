@@ -3,8 +3,11 @@
 //! A change is the branch `towpath/<id>`. Each step is one push that the repository carries out only if its branches are what they are
 //! expected to be, so two Towpaths, or a Towpath and people, never undo each other's work. All commits are made from their cause alone,
 //! the merge commit's date included, so a step that is done again makes the same commit and finds it there.
+//!
+//! People's changes are the branches `pull/<number>` and `pull/<number>-<words>`, for as long as they hold something that is not merged.
 
 pub(crate) mod message;
+mod pulls;
 mod pushes;
 mod steps;
 
@@ -16,7 +19,10 @@ use towpath_git::{CommitInfo, GitError, MergeRequest, Merged, Mirror, PushOutcom
 
 use pushes::Pushes;
 
-use crate::{Answer, Change, CloseOutcome, Forge, ForgeError, Identity, MergeOrder, MergeOutcome, MergeResult, Proposal, Proposed};
+use crate::{
+    Abilities, Answer, Change, CloseOutcome, Forge, ForgeError, Identity, MergeOrder, MergeOutcome, MergeResult, Number, Proposal,
+    Proposed, Pull,
+};
 
 /// A forge on plain Git.
 #[derive(Debug, Clone)]
@@ -239,6 +245,22 @@ impl Forge for PlainGit {
 
     fn close<'a>(&'a self, id: &'a ChangeId, head: CommitId, why: &'a str) -> Answer<'a, CloseOutcome> {
         Box::pin(self.close(id, head, why))
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities { pulls: true, ..Abilities::default() }
+    }
+
+    fn open_pulls(&self) -> Answer<'_, Vec<Pull>> {
+        Box::pin(self.open_pulls())
+    }
+
+    fn pull(&self, number: Number) -> Answer<'_, Option<Pull>> {
+        Box::pin(self.pull(number))
+    }
+
+    fn merged_pull(&self, number: Number, head: CommitId, onto: Option<CommitId>) -> Answer<'_, MergeResult> {
+        Box::pin(self.merged_pull(number, head, onto))
     }
 }
 

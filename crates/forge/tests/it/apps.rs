@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use towpath_domain::{BranchName, FailureClass, RepoUrl, Span};
 use towpath_forge::fake::Mishap;
 use towpath_forge::fake::github::FakeApp;
-use towpath_forge::{App, AppKey, Forge, Settings, Status, StatusState, github_app};
+use towpath_forge::{App, AppKey, Forge, Settings, Status, StatusState, github_app, github_by};
 use towpath_git::{Credential, Git};
 use towpath_testbed::{missing_program, skipped};
 
@@ -76,7 +76,9 @@ fn settings(stage: &GitHub) -> Settings {
 }
 
 async fn connected(stage: &GitHub, pem: &str) -> (Arc<dyn Forge>, Arc<App>) {
-    github_app(&settings(stage), AppKey::new(&APP.to_string(), pem).unwrap(), None, stage.lab().forge("m").await).unwrap()
+    let (settings, plain) = (settings(stage), stage.lab().forge("m").await);
+    let app = github_app(&settings, AppKey::new(&APP.to_string(), pem).unwrap(), None, plain.mirror().url()).unwrap();
+    (github_by(&app, &settings, plain).unwrap(), app)
 }
 
 fn tokens(stage: &GitHub) -> Vec<String> {
@@ -157,7 +159,8 @@ async fn git_is_given_each_new_token() {
     let (address, heard) = git_server();
     let credential = Credential::new(&address).unwrap();
     let key = AppKey::new(&APP.to_string(), &keys.pkcs8).unwrap();
-    let (_, app) = github_app(&settings(&stage), key, Some(credential.clone()), stage.lab().forge("m").await).unwrap();
+    let url = RepoUrl::new(format!("{address}/org/config.git")).unwrap();
+    let app = github_app(&settings(&stage), key, Some(credential.clone()), &url).unwrap();
     // It goes on for ever: what is waited for is that it has got one.
     tokio::select! {
         () = app.keep_fresh() => unreachable!(),
@@ -165,7 +168,6 @@ async fn git_is_given_each_new_token() {
     }
     let mut git = towpath_git::Settings::new(towpath());
     git.credentials = vec![credential];
-    let url = RepoUrl::new(format!("{address}/org/config.git")).unwrap();
     let _not_there = Git::new(git).ls_remote(&url, &BranchName::new("main").unwrap()).await.unwrap_err();
     assert_eq!(heard.join().unwrap(), STANDARD.encode(format!("x-access-token:{}", tokens(&stage)[0])));
 }

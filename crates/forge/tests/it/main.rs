@@ -10,6 +10,7 @@ mod graphql;
 mod mishaps;
 mod openapi;
 mod plain;
+mod plain_pulls;
 mod stage;
 mod support;
 mod typescript;

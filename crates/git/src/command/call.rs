@@ -168,7 +168,7 @@ impl<'a> Call<'a> {
         if let Some(url) = &self.place.url {
             command.arg(format!("--config-env=remote.{REMOTE}.url={REMOTE_VARIABLE}")).env(REMOTE_VARIABLE, url.expose());
             for (number, credential) in settings.credentials.iter().enumerate() {
-                let Some(Handed { rules, variables }) = credential.handed(number) else { continue };
+                let Some(Handed { rules, variables }) = credential.handed(number, url) else { continue };
                 for rule in rules {
                     command.arg("-c").arg(rule);
                 }

@@ -27,6 +27,9 @@ pub struct CommitInfo {
     pub parents: Vec<CommitId>,
 }
 
+/// How many commits one call is told: an argument list has an end.
+const NAMED_AT_ONCE: usize = 500;
+
 /// One field a line, one commit a NUL: names, addresses and subjects hold neither.
 const FORMAT: &str = "--format=%H%n%P%n%an%n%ae%n%cn%n%ce%n%ct%n%s";
 
@@ -47,11 +50,23 @@ impl Mirror {
     pub async fn branches(&self) -> Result<Vec<(BranchName, CommitId)>, GitError> {
         let call = self.call("listing branches", Limit::Local);
         let text = call.args(["for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads/"]).run().await?.text()?;
-        let parse = |line: &str| {
-            let (id, name) = line.split_once(' ')?;
-            Some((BranchName::new(name).ok()?, id.parse().ok()?))
-        };
-        Ok(text.lines().filter_map(parse).collect())
+        Ok(parse_branches(&text))
+    }
+
+    /// Those branches below `prefix`, such as `pull/`, whose heads `commit` does not hold, with their heads as last fetched, by name; as
+    /// [`Mirror::branches`].
+    ///
+    /// # Errors
+    /// [`GitError::NotFound`] when the mirror has no such commit, [`GitError::BadInput`] for a prefix that no branch can have.
+    pub async fn branches_outside(&self, prefix: &str, commit: CommitId) -> Result<Vec<(BranchName, CommitId)>, GitError> {
+        // A prefix is a branch's name cut short at a slash: with something behind it, it must be one.
+        branch_ref(
+            &BranchName::new(format!("{prefix}x")).map_err(|error| GitError::bad(format!("the prefix {prefix:?}"), error.to_string()))?,
+        )?;
+        self.require_commit(commit).await?;
+        let call = self.call("listing branches", Limit::Local);
+        let call = call.args(["for-each-ref", "--format=%(objectname) %(refname:lstrip=2)"]).arg(format!("--no-merged={commit}"));
+        Ok(parse_branches(&call.arg(format!("refs/heads/{prefix}")).run().await?.text()?))
     }
 
     /// Whether the mirror has this commit.
@@ -75,6 +90,22 @@ impl Mirror {
     /// [`GitError::NotFound`] when the mirror has no such commit.
     pub async fn commit_info(&self, commit: CommitId) -> Result<CommitInfo, GitError> {
         self.first_parent(commit, 1).await?.pop().ok_or_else(|| self.no_commit(commit))
+    }
+
+    /// Several commits, in any order, each once.
+    ///
+    /// # Errors
+    /// [`GitError::NotFound`] when the mirror lacks one of them.
+    pub async fn commit_infos(&self, commits: &[CommitId]) -> Result<Vec<CommitInfo>, GitError> {
+        let mut infos = Vec::with_capacity(commits.len());
+        for some in commits.chunks(NAMED_AT_ONCE) {
+            for commit in some {
+                self.require_commit(*commit).await?;
+            }
+            let call = self.log("reading commits").args(["--no-walk=unsorted", "--end-of-options"]);
+            infos.extend(parse_log(&call.args(some.iter().map(CommitId::to_string)).arg("--").run().await?.text()?)?);
+        }
+        Ok(infos)
     }
 
     /// The commits from `head` along first parents, `head` first, at most `limit`: what the branch itself went through, merge by merge.
@@ -145,6 +176,14 @@ impl Mirror {
 /// Paths that each end with a NUL.
 pub(crate) fn paths(output: &[u8]) -> Vec<String> {
     output.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(|path| String::from_utf8_lossy(path).into_owned()).collect()
+}
+
+fn parse_branches(text: &str) -> Vec<(BranchName, CommitId)> {
+    let parse = |line: &str| {
+        let (id, name) = line.split_once(' ')?;
+        Some((BranchName::new(name).ok()?, id.parse().ok()?))
+    };
+    text.lines().filter_map(parse).collect()
 }
 
 fn parse_log(text: &str) -> Result<Vec<CommitInfo>, GitError> {

@@ -9,11 +9,12 @@ use tokio::sync::Mutex;
 use towpath_domain::{BranchName, CommitId, RepoUrl};
 use towpath_git::{Git, GitError, Mirror};
 
-/// Copies of repositories, one per URL, below one folder.
+/// Copies of repositories, one per URL, below one folder. Clones are the same ones.
+#[derive(Clone)]
 pub struct Mirrors {
     git: Git,
     dir: PathBuf,
-    open: Mutex<HashMap<RepoUrl, Arc<Mirror>>>,
+    open: Arc<Mutex<HashMap<RepoUrl, Arc<Mirror>>>>,
 }
 
 /// Why a commit or branch could not be had.
@@ -22,7 +23,7 @@ pub type MirrorError = GitError;
 impl Mirrors {
     /// Mirrors kept below `dir`.
     pub fn new(git: Git, dir: PathBuf) -> Self {
-        Self { git, dir, open: Mutex::default() }
+        Self { git, dir, open: Arc::default() }
     }
 
     /// The git program.

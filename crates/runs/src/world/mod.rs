@@ -4,6 +4,7 @@ mod artifacts;
 mod builders;
 mod catalogs;
 mod clock;
+mod forges;
 mod images;
 mod log;
 mod mirrors;
@@ -32,6 +33,7 @@ pub use artifacts::{Artifacts, TestArtifacts};
 pub use builders::Builders;
 pub use catalogs::{CatalogError, Catalogs, Snapshot};
 pub use clock::Clock;
+pub use forges::{Hosts, SourceForges};
 pub use images::Images;
 pub use log::LogSink;
 pub use mirrors::{MirrorError, Mirrors};
@@ -48,6 +50,8 @@ pub struct World {
     pub mirrors: Mirrors,
     /// The config repository.
     pub config: ConfigRepository,
+    /// The forges that sources are on.
+    pub forges: SourceForges,
     /// How several changes get there at once.
     pub train: Train,
     /// Catalogs by commit of the config repository.
@@ -143,6 +147,12 @@ impl World {
     /// The catalog that counts now, and each that takes its place.
     pub fn watch_current(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.current.0.subscribe()
+    }
+
+    /// Waits until a catalog counts that was read: before, an empty one must not be taken for all being removed.
+    pub async fn config_read(&self) {
+        // Fails only once nobody can make another one count; this is who does.
+        let _ = self.watch_current().wait_for(|snapshot| snapshot.commit.is_some()).await;
     }
 
     /// Makes `snapshot` the one that counts.

@@ -10,6 +10,8 @@ pub enum Shape {
     Table(&'static [(&'static str, Shape)]),
     /// A table whose keys are names, each with this.
     Each(&'static Shape),
+    /// Tables with this, one after another.
+    List(&'static Shape),
     /// A value; its type is checked elsewhere.
     Value,
 }
@@ -28,21 +30,8 @@ pub static FILE: Shape = Shape::Table(&[
     ("registry", Shape::Table(&[("directory", Shape::Value)])),
     ("runs", Shape::Table(&[("memory_max", Shape::Value)])),
     ("changes", Shape::Table(&[("together", Shape::Value)])),
-    (
-        "forge",
-        Shape::Table(&[
-            ("kind", Shape::Value),
-            ("base_url", Shape::Value),
-            ("repository", Shape::Value),
-            ("ca", Shape::Value),
-            ("token_file", Shape::Value),
-            ("token", SECRET),
-            ("app_id", Shape::Value),
-            ("private_key_file", Shape::Value),
-            ("private_key", SECRET),
-            ("patience", Shape::Value),
-        ]),
-    ),
+    ("forge", super::forge::SHAPE),
+    ("forges", Shape::List(&super::forge::SHAPE_OF_OTHERS)),
     (
         "builds",
         Shape::Table(&[
@@ -162,12 +151,19 @@ fn look(table: &DeTable<'_>, shape: &Shape, above: &str, found: &mut Vec<Unknown
         let name: &str = key.get_ref();
         let path = if above.is_empty() { name.to_owned() } else { format!("{above}.{name}") };
         let inner = match shape {
-            Shape::Value => continue,
+            Shape::Value | Shape::List(_) => continue,
             Shape::Each(inner) => Some(*inner),
             Shape::Table(known) => known.iter().find(|(known, _)| *known == name).map(|(_, inner)| inner),
         };
         match (inner, value.get_ref()) {
             (Some(inner), DeValue::Table(table)) => look(table, inner, &path, found),
+            (Some(Shape::List(inner)), DeValue::Array(tables)) => {
+                for one in tables {
+                    if let DeValue::Table(table) = one.get_ref() {
+                        look(table, inner, &path, found);
+                    }
+                }
+            }
             (Some(_), _) => {}
             (None, _) => found.push(Unknown { span: key.span(), key: path, help: help(name, shape) }),
         }

@@ -64,6 +64,8 @@ pub struct Config {
     pub memory_max: u64,
     /// The forge that the config repository is on; none means plain Git.
     pub forge: Option<forge::Forge>,
+    /// Other forges that sources are on.
+    pub forges: Vec<forge::Other>,
     /// How many changes to the config repository are merged in one push.
     pub together: NonZeroUsize,
 }

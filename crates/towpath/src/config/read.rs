@@ -11,7 +11,7 @@ use toml::de::DeTable;
 use towpath_domain::{BranchName, RepoUrl, Span};
 use towpath_web::Endpoint;
 
-use super::forge::Forge;
+use super::forge::{self, Forge};
 use super::outside::{self, Outside};
 use super::{Config, Identity, Poll, Repository, auth, builds, ibutsu, keys, notify, telemetry, webhooks};
 use crate::exit::Exit;
@@ -60,6 +60,8 @@ struct Raw {
     #[serde(default)]
     changes: RawChanges,
     forge: Option<Forge>,
+    #[serde(default)]
+    forges: Vec<Spanned<forge::Other>>,
     #[serde(default)]
     builds: builds::Raw,
     #[serde(default)]
@@ -292,6 +294,11 @@ fn assemble(file: &Path, raw: Raw) -> Result<Config, Wrong> {
     let outside =
         Outside { clusters: raw.clusters, registries: raw.registries, signatures: raw.signatures, secrets: raw.secrets }.from(folder);
     let builds = raw.builds.place(&outside)?;
+    let (spans, forges): (Vec<_>, Vec<_>) = raw.forges.into_iter().map(|other| (other.span(), other.into_inner().from(folder))).unzip();
+    if let Some((table, prefix)) = forge::twice(&forges) {
+        let message = format!("what begins with {:?} is on this forge and on one above: take it away from one", prefix.as_str());
+        return Err((spans.into_iter().nth(table), message));
+    }
     Ok(Config {
         file: file.to_owned(),
         repository: Repository { url, branch },
@@ -312,6 +319,7 @@ fn assemble(file: &Path, raw: Raw) -> Result<Config, Wrong> {
         ibutsu: raw.ibutsu.map(|ibutsu| ibutsu.from(folder)),
         builds,
         forge: raw.forge.map(|forge| forge.from(folder)),
+        forges,
         together: raw.changes.together.unwrap_or(towpath_runs::TOGETHER),
         memory_max: raw.runs.memory_max.map_or(MEMORY_MAX, |memory| memory.0),
     })

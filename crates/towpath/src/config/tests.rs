@@ -276,6 +276,22 @@ fn what_is_wrong_is_told_with_its_place_and_mend() {
             "`frontend`: \"i\" is no",
             "correct",
         ),
+        (&with("[[forges]]\nfr = []\n"), (4, 1), "`forges.fr` is not known", "did you mean `for`?"),
+        (
+            &with("[[forges]]\nkind = \"gitlab\"\ntoken_file = \"t\"\nfor = []\n"),
+            (3, 1),
+            "say which sources are on it",
+            "towpath serve --help",
+        ),
+        (
+            &with(
+                "[[forges]]\nkind = \"gitlab\"\ntoken_file = \"t\"\nfor = [\"https://a/b\"]\n[[forges]]\nkind = \"gitlab\"\ntoken_file = \"t\"\n\
+                 for = [\"https://a/b.git\"]\n",
+            ),
+            (7, 1),
+            "what begins with \"https://a/b\" is on this forge and on one above",
+            "towpath serve --help",
+        ),
         (&with("[ibutsu]\ntoken_fil = \"t\""), (4, 1), "`ibutsu.token_fil` is not known", "did you mean `token_file`?"),
         (
             &with("[ibutsu]\nurl = \"https://i\"\nproject = \"web\"\ntoken = {secret = \"a/b\", field = \"c\"}"),

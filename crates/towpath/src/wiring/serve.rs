@@ -8,13 +8,13 @@ use tokio::sync::watch;
 use towpath_cluster::{Cluster, LocalCluster, Settings as LocalSettings};
 use towpath_control::{Control, Pace};
 use towpath_domain::Pages;
-use towpath_forge::{Forge, PlainGit};
+use towpath_forge::PlainGit;
 use towpath_git::{Credential, Git, Identity, Settings};
 use towpath_ledger::Ledger;
 use towpath_ledger::logs::{Limits, Logs};
 use towpath_notify::{Clock as TellClock, Hidden, Settings as TellSettings};
 use towpath_registry::LayoutRegistry;
-use towpath_runs::world::{Builders, Catalogs, Clock, ConfigRepository, Current, Images, Mirrors, Results};
+use towpath_runs::world::{Builders, Catalogs, Clock, ConfigRepository, Current, Images, Mirrors, Results, SourceForges};
 use towpath_runs::{Train, Workers, World};
 use towpath_secrets::SecretStore;
 use towpath_web::Listener;
@@ -24,7 +24,7 @@ use towpath_web::server::Settings as Serving;
 
 use super::artifacts::artifacts;
 use super::brain::Wired;
-use super::forge::SignedIn;
+use super::forge::Forges;
 use super::ibutsu;
 use super::incidents::Climb;
 use super::keeper::InLedger;
@@ -68,12 +68,8 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         tracing::info!(runs = taken_up, "runs of an earlier start are taken up again");
     }
     let outside = Reached::new(&config.outside, &config.state)?;
-    let forge = match &config.forge {
-        Some(forge) => Some(SignedIn::read(forge, &outside, &config.repository.url).await?),
-        None => None,
-    };
-    let credentials = forge.as_ref().map(SignedIn::git).unwrap_or_default();
-    let git = git(config, credentials)?;
+    let forges = Forges::read(config, &outside).await?;
+    let git = git(config, forges.git())?;
     git.version().await?;
     let mirrors = Mirrors::new(git, config.state.join("mirrors"));
     let registry = Arc::new(outside.registries(&config.outside, LayoutRegistry::open(&config.registry)?)?);
@@ -82,14 +78,7 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
     let local = LocalCluster::open(LocalSettings::new(config.state.join("cluster"), around.shim, host_path), images)?;
     let forge_mirror = mirrors.get(&config.repository.url).await?;
     let plain = PlainGit::new((*forge_mirror).clone(), config.repository.branch.clone());
-    let kind = forge.as_ref().map(SignedIn::accounts);
-    let commits = forge.as_ref().map(|forge| forge.commit_pages(&config.repository.url)).unwrap_or_default();
-    let (forge, app): (Arc<dyn Forge>, _) = match forge {
-        Some(forge) => forge.forge(plain)?,
-        None => (Arc::new(plain), None),
-    };
-    // Git has a token of the App's before it is asked for anything, or from as soon as there is one.
-    let fresh = app.map(|app| tokio::spawn(async move { app.keep_fresh().await }));
+    let (forge, kind, commits) = (forges.of_config(plain)?, forges.accounts(), forges.commit_pages());
     let cluster: Arc<dyn Cluster> = Arc::new(local);
     let hooks = HookSettings { keys: super::hooks::keys(&config.webhooks, &outside.secrets()), limits: HookLimits::default() };
     let secrets: Arc<dyn SecretStore> = outside.secrets();
@@ -103,6 +92,7 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
     let world = Arc::new(World {
         current: Current::default(),
         ledger: ledger.clone(),
+        forges: SourceForges::new(mirrors.clone(), Box::new(forges)),
         mirrors,
         config: ConfigRepository { url: config.repository.url.clone(), branch: config.repository.branch.clone(), forge, kind, commits },
         train: Train::new(config.together),
@@ -190,9 +180,6 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         if let Err(error) = part.await {
             tracing::error!(%error, "a part of the server ended badly");
         }
-    }
-    if let Some(fresh) = fresh {
-        fresh.abort();
     }
     ledger.close().await;
     drop(published);

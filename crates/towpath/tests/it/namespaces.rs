@@ -74,6 +74,14 @@ fn a_namespace_is_reserved_extended_and_given_back_and_never_handed_out_again() 
     assert!(said.contains("unknown-reservation") || said.contains("no namespace and no reservation is called so"), "{said}");
     let said = it.refused(&["namespace", "reserve", "smok", "--by", "ann", "--reason", "x"]);
     assert!(said.contains("there are smoke"), "{said}");
+
+    // Whom nobody can grant anything hears of it, and not every namespace is tried in turn.
+    let said = it.refused(&["namespace", "reserve", "smoke", "--by", "system:anonymous", "--reason", "x", "--timeout", "80s"]);
+    assert!(said.contains("nobody in particular"), "{said}");
+    let tried = told(&it).wanted.len();
+    let left = until_ready(&mut it, 2);
+    assert!(left.iter().any(|name| fresh.contains(name)), "{left:?}, {fresh:?}");
+    assert!(told(&it).wanted.len() <= tried + 1);
     it.stop();
     it.ok(&["ledger", "verify"]);
 }
@@ -97,6 +105,36 @@ fn a_lease_ends_by_its_time_and_a_pool_that_goes_takes_nothing_from_anybody() {
     assert_eq!(names(&it, "reserved").unwrap(), [kept.as_str()]);
     it.ok(&["namespace", "release", &kept, "--by", "bob"]);
     it.until("the last one to go", |it| it.ask(&["namespace", "list"])?.as_array()?.is_empty().then_some(()));
+}
+
+#[test]
+fn what_is_ready_and_who_waits_outlive_a_server_that_is_killed() {
+    let mut it = with_pool("size: 2\nlimit: 3\neach: 1\n");
+    until_ready(&mut it, 2);
+    let has = reserve(&it, "ann");
+    let ready: BTreeSet<String> = until_ready(&mut it, 2).into_iter().collect();
+    let id = it.ok(&["namespace", "reserve", "smoke", "--by", "ann", "--reason", "x", "--force", "--no-wait"]).trim().to_owned();
+    let waits = |it: &Installation| it.ask(&["namespace", "describe", &id]).filter(|lease| lease["state"] == "waiting");
+    it.until("the reservation to wait", |it| waits(it));
+    for _ in 0..3 {
+        it.kill();
+        it.start(None);
+        // It decides and keeps from the start; what it knows of pools comes later.
+        let read = it.git("config", &["rev-parse", "origin/main"]);
+        it.until_read(&read);
+        let after: BTreeSet<String> = names(&it, "ready").unwrap().into_iter().collect();
+        assert_eq!(after, ready, "what was ready is kept");
+        let lease = waits(&it).expect("it still waits");
+        assert!(lease["waits"].as_str().unwrap().contains("ann may have 1 at a time"), "{lease}");
+        assert_eq!(names(&it, "reserved").unwrap(), [has.as_str()]);
+    }
+    let told = told(&it);
+    assert!(told.gone.is_empty() && told.ended.is_empty() && told.wanted.len() == 3, "{:?} {:?} {:?}", told.gone, told.ended, told.wanted);
+    it.ok(&["namespace", "release", &has, "--by", "ann"]);
+    let given = it.ok(&["namespace", "wait", &id, "--timeout", "80s"]).trim().to_owned();
+    assert!(ready.contains(&given), "{given}");
+    it.stop();
+    it.ok(&["ledger", "verify"]);
 }
 
 /// What the ledger says of each namespace: who was given it, and in the end whether it is gone.

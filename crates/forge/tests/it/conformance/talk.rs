@@ -171,8 +171,8 @@ pub async fn what_is_declared_is_there_and_what_is_not_declared_is_refused<S: St
     };
     assert_eq!(unable(forge.comment(number, "x", "y").await), !can.comments);
     assert_eq!(unable(forge.comments(number).await.map(drop)), !can.comments);
-    assert_eq!(unable(forge.open_pulls().await.map(drop)), !can.comments);
-    assert_eq!(unable(forge.pull(number).await.map(drop)), !can.comments);
+    assert_eq!(unable(forge.open_pulls().await.map(drop)), !can.pulls);
+    assert_eq!(unable(forge.pull(number).await.map(drop)), !can.pulls);
     assert_eq!(unable(forge.account().await.map(drop)), !can.comments);
     assert_eq!(unable(forge.label(number, &["z".to_owned()], &[]).await), !can.labels);
     assert_eq!(unable(forge.reviews(number).await.map(drop)), !can.reviews);
