@@ -5,8 +5,8 @@
 
 use axum::http::StatusCode;
 use towpath_control::request::{
-    AckRequest, Asked, CancelRequest, ExtendRequest, FreeRequest, HoldRequest, PromoteRequest, ReleaseRequest, ReserveRequest,
-    RetryRequest, RollbackRequest,
+    AckRequest, Asked, CancelRequest, CheckRequest, ExtendRequest, FreeRequest, HoldRequest, PromoteRequest, ReleaseRequest, ReserveRequest,
+    RetryRequest, RollbackRequest, TryRequest,
 };
 use towpath_control::view::Accepted;
 use towpath_control::{Scope, Sight, Verb};
@@ -140,6 +140,50 @@ async fn own(brain: &dyn Brain, caller: &Caller, what: &str) -> Result<(), Refus
         format!("{what} is reserved by {}", lease.requester),
         "ask them to give it back, or reserve one of your own",
     ))
+}
+
+/// Has a pull request checked once more.
+///
+/// # Errors
+/// As [`retry`].
+pub async fn check_again(brain: &dyn Brain, caller: &Caller, mut request: CheckRequest) -> Done {
+    may(brain, caller, Verb::Check, &format!("check/{}", request.check)).await?;
+    signed(caller, &mut request.asked)?;
+    Ok(brain.check_again(request).await?)
+}
+
+/// Has the newest commit of a pull request not checked.
+///
+/// # Errors
+/// As [`retry`].
+pub async fn check_cancel(brain: &dyn Brain, caller: &Caller, mut request: CheckRequest) -> Done {
+    may(brain, caller, Verb::Check, &format!("check/{}", request.check)).await?;
+    signed(caller, &mut request.asked)?;
+    Ok(brain.check_cancel(request).await?)
+}
+
+/// Says that a commit of a fork may be checked.
+///
+/// # Errors
+/// As [`retry`].
+pub async fn check_ok(brain: &dyn Brain, caller: &Caller, mut request: CheckRequest) -> Done {
+    may(brain, caller, Verb::Check, &format!("check/{}", request.check)).await?;
+    signed(caller, &mut request.asked)?;
+    Ok(brain.check_ok(request).await?)
+}
+
+/// Does by hand what a pull request's check does, in the caller's own name: a namespace that it names must be theirs.
+///
+/// # Errors
+/// As [`retry`].
+pub async fn try_it(brain: &dyn Brain, caller: &Caller, mut request: TryRequest) -> Done {
+    may(brain, caller, Verb::Check, &format!("check/{}", request.source)).await?;
+    // A namespace that stays theirs is one that they reserve.
+    if request.reserve.is_some() {
+        may(brain, caller, Verb::Reserve, &format!("pool-of/{}", request.source)).await?;
+    }
+    signed(caller, &mut request.asked)?;
+    Ok(brain.try_it(request).await?)
 }
 
 /// Copies the ledger to a path on the server's machine.
