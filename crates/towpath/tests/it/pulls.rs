@@ -29,7 +29,15 @@ fn push(it: &Installation, number: u32, verdict: &str, text: &str) -> String {
     it.git("web", &["checkout", "--quiet", "-B", &format!("pull/{number}"), "origin/main"]);
     it.write("web/verdict", &format!("{verdict}\n"));
     it.write(&format!("web/changes/{number}"), text);
-    it.commit("web", &format!("Change {number}: {text}"))
+    force(it, "web", &format!("Change {number}: {text}"))
+}
+
+/// Commits all in a clone, and makes the branch of its repository that.
+fn force(it: &Installation, clone: &str, subject: &str) -> String {
+    it.git(clone, &["add", "--all"]);
+    it.git(clone, &["commit", "--quiet", "--message", subject]);
+    it.git(clone, &["push", "--quiet", "--force", "origin", "HEAD"]);
+    it.git(clone, &["rev-parse", "HEAD"])
 }
 
 fn show(it: &Installation, check: &str) -> Option<Value> {
@@ -84,6 +92,7 @@ fn a_pull_request_is_built_deployed_and_tested_in_a_namespace_of_its_own() {
     it.git("web", &["checkout", "--quiet", "-B", "pull/4", "origin/main"]);
     it.write("web/subject", "four");
     let conflicting = it.commit("web", "Change 4");
+    until_stands(&mut it, "web#4", &conflicting, "passed");
     it.git("web", &["checkout", "--quiet", "main"]);
     it.write("web/subject", "other");
     it.commit("web", "The branch goes on");
@@ -100,7 +109,8 @@ fn a_pull_request_is_built_deployed_and_tested_in_a_namespace_of_its_own() {
     });
     nothing_is_held(&mut it);
     it.stop();
-    it.ok(&["ledger", "verify"]);
+    let verified = it.run(&["ledger", "verify"]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
 }
 
 #[test]
@@ -138,7 +148,8 @@ fn a_newer_push_and_a_cancellation_end_what_goes_on_and_give_back_what_it_holds(
     until_stands(&mut it, "web#3", &newer, "passed");
     nothing_is_held(&mut it);
     it.stop();
-    it.ok(&["ledger", "verify"]);
+    let verified = it.run(&["ledger", "verify"]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
 }
 
 /// Three sources, each with its repository, in one pool.
@@ -239,7 +250,7 @@ fn storm(killed: bool) {
             it.git(source, &["checkout", "--quiet", "-B", &format!("pull/{number}"), "origin/main"]);
             it.write(&format!("{source}/verdict"), if good { "good\n" } else { "bad\n" });
             it.write(&format!("{source}/changes/{number}"), &format!("{round}\n"));
-            let head = it.commit(source, &format!("Change {number} of {source}, {round}"));
+            let head = force(&it, source, &format!("Change {number} of {source}, {round}"));
             last.insert(format!("{source}#{number}"), (head, good));
             if killed && it.has_ended() {
                 kills += 1;
@@ -276,7 +287,8 @@ fn storm(killed: bool) {
     nothing_is_held(&mut it);
     let told = told(&it);
     it.stop();
-    it.ok(&["ledger", "verify"]);
+    let verified = it.run(&["ledger", "verify"]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
 
     // Each last push has its one verdict, and no run ended twice.
     assert!(told.ended.values().all(|ends| ends.len() == 1));
