@@ -120,7 +120,9 @@ fn request(context: &Context, args: &Args) -> Result<TryRequest, Failure> {
     for (template, name, value) in &args.set_parameter {
         let of = parameters.entry(template.clone()).or_default();
         if of.insert(name.clone(), value.clone()).is_some() {
-            return Err(Failure::new(Exit::Usage, format!("--set-parameter sets {template}/{name} twice")).help("say which of them you mean"));
+            return Err(
+                Failure::new(Exit::Usage, format!("--set-parameter sets {template}/{name} twice")).help("say which of them you mean")
+            );
         }
     }
     Ok(TryRequest {
@@ -155,7 +157,11 @@ pub(super) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
             }
             return Ok(Exit::Ok);
         }
-        let said = |text: &str| if args.shown.output == Format::Human { context.out.note(text) };
+        let said = |text: &str| {
+            if args.shown.output == Format::Human {
+                context.out.note(text)
+            }
+        };
         said(&accepted.text);
         let detail = tokio::select! {
             detail = follow(context, &client, run, &args) => detail?,
@@ -213,8 +219,9 @@ async fn follow(context: &Context, client: &Client, run: &RunId, args: &Args) ->
         }
         if Instant::now() >= deadline {
             let message = format!("not done within {}: {going}", args.timeout);
-            return Err(Failure::new(Exit::Failed, message)
-                .help(format!("it goes on without you; `towpath cancel {run} --reason …` stops it")));
+            return Err(
+                Failure::new(Exit::Failed, message).help(format!("it goes on without you; `towpath cancel {run} --reason …` stops it"))
+            );
         }
         progress.say(&going);
         tokio::time::sleep(PAUSE).await;

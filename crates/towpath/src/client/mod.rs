@@ -18,8 +18,8 @@ use towpath_control::request::{
     ReserveRequest, RetryRequest, RollbackRequest, TryRequest,
 };
 use towpath_control::view::{
-    Accepted, ExplainView, Finding, HistoryLine, NamespaceFilter, NamespaceView, PageView, PlanView, PoolView, PullDetail, PullFilter, PullView,
-    ReservationView, RunDetail, RunView, StatusView,
+    Accepted, ExplainView, Finding, HistoryLine, NamespaceFilter, NamespaceView, PageView, PlanView, PoolView, PullDetail, PullFilter,
+    PullView, ReservationView, RunDetail, RunView, StatusView,
 };
 #[cfg(test)]
 use towpath_web::Endpoint;

@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use towpath_control::view::{
     BoardFilter, BoardView, ChangeDetail, ChangeFilter, ChangeView, CompareRequest, CompareView, GraphFilter, GraphView, ImageFilter,
-    ImageView, IncidentView, InsightFilter, InsightView, NamespaceFilter, NamespaceView, PageView, PoolView, PullDetail, PullFilter, PullView, ReleaseView, ReservationView,
-    RunDetail, WhyView,
+    ImageView, IncidentView, InsightFilter, InsightView, NamespaceFilter, NamespaceView, PageView, PoolView, PullDetail, PullFilter,
+    PullView, ReleaseView, ReservationView, RunDetail, WhyView,
 };
 
 use super::Shared;

@@ -8,8 +8,8 @@ use towpath_control::request::{
 use towpath_control::view::{
     Accepted, BoardFilter, BoardView, ChangeDetail, ChangeFilter, ChangeView, CompareRequest, CompareView, ExplainView, Finding,
     GraphFilter, GraphView, HistoryLine, ImageFilter, ImageView, IncidentView, InsightFilter, InsightView, NamespaceFilter, NamespaceView,
-    PageView, PlanView, PoolView, PullDetail, PullFilter, PullView, ReleaseView, ReservationView, RunDetail, RunReportsFilter, RunReportsView, RunView, StatusView,
-    TestDetail, TestFilter, TestLine, WhyView,
+    PageView, PlanView, PoolView, PullDetail, PullFilter, PullView, ReleaseView, ReservationView, RunDetail, RunReportsFilter,
+    RunReportsView, RunView, StatusView, TestDetail, TestFilter, TestLine, WhyView,
 };
 
 use super::operation::Operation;
