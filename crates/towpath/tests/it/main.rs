@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod architecture;
+mod checks;
 mod described;
 mod differences;
 mod forges;
