@@ -7,7 +7,6 @@ mod described;
 mod differences;
 mod forges;
 mod gates;
-mod git_server;
 mod harness;
 mod ibutsu;
 mod init;
