@@ -20,7 +20,9 @@ use towpath_ledger::{EventFilter, Ledger};
 use towpath_pool::Keeper;
 use towpath_registry::{LayoutRegistry, Registries};
 use towpath_runs::Train;
-use towpath_runs::world::{Artifacts, Builders, Catalogs, Clock, Clusters, ConfigRepository, Current, Mirrors, SourceForges, Snapshot, World};
+use towpath_runs::world::{
+    Artifacts, Builders, Catalogs, Clock, Clusters, ConfigRepository, Current, Mirrors, Snapshot, SourceForges, World,
+};
 use towpath_secrets::Stores;
 
 use crate::played::{Play, Played};

@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod architecture;
+mod checks;
 mod described;
 mod differences;
 mod forges;
 mod gates;
-mod git_server;
 mod harness;
 mod ibutsu;
 mod init;

@@ -304,7 +304,8 @@ fn storm(killed: bool) {
         let next = heads.iter().position(|(seen, _)| seen == head).and_then(|at| heads.get(at + 1));
         let (outcome, ended) = &told.ended[run][0];
         if let Some((_, seen)) = next.filter(|(_, seen)| seen < ended) {
-            assert_eq!(outcome, "superseded", "{run}");
+            // One that was at its very end when the newer push was seen may still say how it ended.
+            assert!(outcome == "superseded" || ended - seen < 1_000, "{run} {outcome} {} ms after a newer push was seen", ended - seen);
             worst = worst.max(ended - seen);
         }
     }

@@ -69,7 +69,8 @@ async fn carry_out(check: &Check<'_>, about: &About<'_>, command: &[String], dir
     let what = What { commit: Some(about.merged.commit), tree: about.inputs.tested.clone() };
     let looking = Looking { trouble: found.trouble, ..Looking::default() };
     let rules = rules(check, about.inputs);
-    let judged = heard::judge(world, journal, found.reports, looking, &heard::Rules { rules: &rules, retried: 0, what, of_check: true }).await?;
+    let judged =
+        heard::judge(world, journal, found.reports, looking, &heard::Rules { rules: &rules, retried: 0, what, of_check: true }).await?;
     let named = judged.reports.as_ref().and_then(|reports| reports.named_failures()).map(str::to_owned);
     let passed = judged.reports.as_ref().map(|reports| reports.passed);
     match ended {
@@ -112,7 +113,8 @@ async fn check_out(check: &Check<'_>, merged: &Merged, dir: &Path) -> Result<Pat
     let (to, paths) = (checkout.clone(), said.definition.clone());
     let taken = tokio::task::spawn_blocking(move || definition::take_from(&from, &to, &paths)).await;
     let taken = taken.map_err(|e| Stop::failed(FailureClass::Environment, format!("taking the definition from the branch: {e}")))?;
-    let wrong = |e: std::io::Error| Stop::own(format!("what says how it is checked cannot be taken from the branch at {}: {e}", base.short(12)));
+    let wrong =
+        |e: std::io::Error| Stop::own(format!("what says how it is checked cannot be taken from the branch at {}: {e}", base.short(12)));
     taken.map_err(wrong)?.iter().for_each(|line| check.journal.note(line));
     Ok(checkout)
 }

@@ -116,7 +116,10 @@ mod tests {
             tail.push(format!("line {n}\n").as_bytes());
         }
         let lines = tail.lines();
-        assert_eq!((lines.len(), lines.first().map(String::as_str), lines.last().map(String::as_str)), (LINES, Some("line 49970"), Some("line 49999")));
+        assert_eq!(
+            (lines.len(), lines.first().map(String::as_str), lines.last().map(String::as_str)),
+            (LINES, Some("line 49970"), Some("line 49999"))
+        );
         let mut tail = Tail::default();
         tail.push(&vec![b'x'; TAIL_BYTES * 3]);
         assert_eq!(tail.lines()[0].len(), TAIL_BYTES);

@@ -172,7 +172,8 @@ fn key(source: &Source, said: &PullCheck, work: &CheckWork, merged: &Merged, par
     let Merged { tree, commit: checked, .. } = merged;
     let environment = said.environment.as_ref().map(ToString::to_string).unwrap_or_default();
     let trust = if work.from_fork { "fork" } else { "own" };
-    let head = ["towpath-checked-1", source.name.as_str(), tree.as_str(), &said.hash, &build_hash(source), trust, &environment].map(str::to_owned);
+    let head =
+        ["towpath-checked-1", source.name.as_str(), tree.as_str(), &said.hash, &build_hash(source), trust, &environment].map(str::to_owned);
     let parts = parts.iter().zip(hashes).flat_map(|(part, hash)| {
         let commit = if part.commit == *checked { String::new() } else { part.commit.to_string() };
         [part.target.to_string(), commit, (*hash).to_owned(), format!("{:?}", part.role)]

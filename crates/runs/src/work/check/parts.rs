@@ -166,14 +166,8 @@ async fn render_one<'a>(
         return Err(blame::said(format!("the template of {template} has no parameter {name}; it has {there}")));
     }
     let is_own = target.source.as_ref() == Some(&source.name);
-    let settings = Settings {
-        place,
-        said,
-        own_tag: is_own.then(|| made.tag()),
-        declared: declared.as_ref(),
-        set,
-        without_secrets: work.from_fork,
-    };
+    let settings =
+        Settings { place, said, own_tag: is_own.then(|| made.tag()), declared: declared.as_ref(), set, without_secrets: work.from_fork };
     let (derived, left_out) = derived(&target, &settings);
     let values = secrets::read(world, &derived).await.map_err(stop)?;
     check.hide(secrets::hidden(&[], &values));

@@ -146,9 +146,10 @@ pub(super) fn over(fact: &ReservationFact) -> Option<Stop> {
 
 /// The namespace that `person` holds; else why it cannot be used.
 fn held(facts: &Facts, namespace: &NamespaceName, person: &str) -> Result<Place, String> {
-    let active = facts.reservations.values().find(|fact| {
-        matches!(&fact.state, ReservationState::Active { namespace: held, .. } if held == namespace)
-    });
+    let active = facts
+        .reservations
+        .values()
+        .find(|fact| matches!(&fact.state, ReservationState::Active { namespace: held, .. } if held == namespace));
     let holder = active.map(|fact| &fact.spec.holder);
     match (holder, facts.namespaces.get(namespace)) {
         (Some(Holder::Person { name, .. }), Some(known)) if name == person => {
@@ -180,7 +181,7 @@ mod tests {
         let spec = ReservationSpec { id: id.clone(), pool: PoolName::new("smoke").unwrap(), holder, purpose: String::new(), urgent: false };
         let state = ReservationState::Active { namespace: namespace(), since: Timestamp::default(), until: None, warned: false };
         let mut facts = Facts::default();
-        facts.reservations.insert(id.clone(), ReservationFact { spec, requested_at: Timestamp::default(), state });
+        facts.reservations.insert(id.clone(), ReservationFact { spec, requested_at: Timestamp::default(), state, asked: None });
         let state = NamespaceState::Reserved { reservation: id };
         let (pool, cluster) = (PoolName::new("smoke").unwrap(), ClusterName::new("c").unwrap());
         let known = NamespaceFact {
@@ -212,7 +213,11 @@ mod tests {
         assert!(over(&fact).is_none());
         for (end, class, words) in [
             (ReservationEnd::Refused { why: "there is no pool smoke".into() }, towpath_domain::FailureClass::Own, "there is no pool smoke"),
-            (ReservationEnd::Lost { why: "it was deleted".into() }, towpath_domain::FailureClass::Environment, "the namespace smoke-1 is gone"),
+            (
+                ReservationEnd::Lost { why: "it was deleted".into() },
+                towpath_domain::FailureClass::Environment,
+                "the namespace smoke-1 is gone",
+            ),
         ] {
             fact.state = ReservationState::Ended { namespace: Some(namespace()), at: Timestamp::default(), end };
             match over(&fact) {

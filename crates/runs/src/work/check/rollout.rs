@@ -31,7 +31,13 @@ struct Deployed {
 }
 
 /// Deploys all that is no test. Answers with how many components that are.
-pub(super) async fn roll_out(check: &Check<'_>, place: &Place, inputs: &Inputs, merged: &Merged, prepared: &Prepared) -> Result<usize, Stop> {
+pub(super) async fn roll_out(
+    check: &Check<'_>,
+    place: &Place,
+    inputs: &Inputs,
+    merged: &Merged,
+    prepared: &Prepared,
+) -> Result<usize, Stop> {
     let components: Vec<&Component> = prepared.components.iter().filter(|one| !matches!(one.role, Role::Test(_))).collect();
     let deploy = || async {
         if components.is_empty() {

@@ -44,7 +44,13 @@ pub(super) struct Passed {
 }
 
 /// Runs all tests, one after another.
-pub(super) async fn try_all(check: &Check<'_>, place: &Place, inputs: &Inputs, merged: &Merged, prepared: &Prepared) -> Result<Passed, Stop> {
+pub(super) async fn try_all(
+    check: &Check<'_>,
+    place: &Place,
+    inputs: &Inputs,
+    merged: &Merged,
+    prepared: &Prepared,
+) -> Result<Passed, Stop> {
     let mut names: Vec<&str> = Vec::new();
     for one in &prepared.components {
         if let Role::Test(name) = &one.role
@@ -156,10 +162,8 @@ fn verdict(check: &Check<'_>, heard: Heard) -> Result<u64, Stop> {
 
 /// What failed of all tests, told together, at the step of the first that counts most.
 fn together(ended: &[(String, Tried)]) -> Option<(&str, Stop)> {
-    let failed: Vec<(&str, &str, &(Blame, FailureClass))> = ended
-        .iter()
-        .filter_map(|(step, tried)| Some((step.as_str(), tried.failed.as_deref()?, tried.fault.as_ref()?)))
-        .collect();
+    let failed: Vec<(&str, &str, &(Blame, FailureClass))> =
+        ended.iter().filter_map(|(step, tried)| Some((step.as_str(), tried.failed.as_deref()?, tried.fault.as_ref()?))).collect();
     let weight = |class: FailureClass| match class {
         FailureClass::Own => 0,
         FailureClass::Unknown => 1,
@@ -184,7 +188,9 @@ pub(super) async fn give_up(world: &World, journal: &Journal, work: &CheckWork) 
     };
     let catalog = std::sync::Arc::clone(&world.current().catalog);
     for part in inputs.parts.iter().filter(|part| matches!(part.role, Role::Test(_))) {
-        let (Some(target), Some(stand_in)) = (catalog.targets.get(&part.target), stand_in(&part.target, &place.namespace)) else { continue };
+        let (Some(target), Some(stand_in)) = (catalog.targets.get(&part.target), stand_in(&part.target, &place.namespace)) else {
+            continue;
+        };
         let owner = towpath_cluster::Owner { target: stand_in, ..deploy::owner(target, journal.run(), part.commit) };
         match world.clusters.get(&place.cluster).delete(&place.namespace, &owner).await {
             Ok(gone) => gone.iter().for_each(|key| journal.note(format!("{key} ended"))),

@@ -49,4 +49,3 @@ fn unwanted(world: &World, catalog: &Catalog, work: &CheckWork) -> Option<Stop> 
 fn lost(world: &World, reservation: &ReservationId) -> Option<Stop> {
     place::over(world.ledger.facts().reservations.get(reservation)?)
 }
-

@@ -49,12 +49,7 @@ pub(super) async fn wait(
             only_jobs: work.only_jobs,
             expected: waiting.expected,
             until: waiting.since.unwrap_or_else(|| world.clock.now()).plus(target.saas_file.timeout),
-            by: heard::Rules {
-                rules: &rules,
-                retried,
-                what: What { commit: Some(work.commit), tree: tree(work) },
-                of_check: false,
-            },
+            by: heard::Rules { rules: &rules, retried, what: What { commit: Some(work.commit), tree: tree(work) }, of_check: false },
         },
     )
     .await?;
