@@ -1,7 +1,8 @@
 //! From what people type to what it names.
 
 use towpath_catalog::{Catalog, Target};
-use towpath_domain::{ChangeId, CommitId, RunId};
+use towpath_domain::{ChangeId, CheckId, CommitId, RunId};
+use towpath_engine::check::source_of;
 use towpath_engine::{Facts, Subject};
 
 use std::sync::Arc;
@@ -94,6 +95,12 @@ pub(crate) fn anything_seen(catalog: &Catalog, facts: &Facts, sight: &Sight, wha
     {
         return Ok(Found::Subject(Subject::Change(id)));
     }
+    // Also of one that was closed, or of a try: its runs are remembered.
+    if let Ok(id) = CheckId::new(what)
+        && source_of(&id).is_some_and(|source| catalog.sources.contains_key(&source) && seen(sight, &places.of_source(&source)))
+    {
+        return Ok(Found::Subject(Subject::Check(id)));
+    }
     if let Some(usage) = catalog.channels.get(what)
         && usage.publishers.iter().chain(&usage.subscribers).any(|id| seen(sight, &places.of_subject(&Subject::Target(id.clone()))))
         && let Ok(channel) = towpath_domain::Channel::new(what)
@@ -114,14 +121,14 @@ pub(crate) fn anything_seen(catalog: &Catalog, facts: &Facts, sight: &Sight, wha
     {
         return Ok(Found::Subject(Subject::Source(name)));
     }
-    let looks_like_a_run = ["build-", "deploy-", "delete-", "change-"].iter().any(|kind| what.starts_with(kind));
+    let looks_like_a_run = ["build-", "deploy-", "delete-", "change-", "check-"].iter().any(|kind| what.starts_with(kind));
     match RunId::new(what) {
         Ok(run) if looks_like_a_run => Ok(Found::Run(run)),
         _ => Err(problem(
             "unknown-name",
             404,
             "Nothing is called so",
-            format!("{what:?} is no commit, branch, target, source, channel, change or run that is known here"),
+            format!("{what:?} is no commit, branch, target, source, channel, change, pull request or run that is known here"),
             missing.mend,
         )),
     }

@@ -155,6 +155,8 @@ impl Facts {
         keys.extend(self.pools.keys().cloned().map(FactKey::Pool));
         keys.extend(self.namespaces.keys().cloned().map(FactKey::Namespace));
         keys.extend(self.reservations.keys().cloned().map(FactKey::Reservation));
+        keys.extend(self.checks.keys().cloned().map(FactKey::Check));
+        keys.extend(self.checked_trees.keys().cloned().map(FactKey::CheckedTrees));
         keys.sort();
         keys
     }

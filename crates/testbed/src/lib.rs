@@ -15,6 +15,7 @@ mod cosign;
 #[cfg(feature = "generated")]
 pub mod generated;
 mod git;
+mod git_http;
 mod http;
 mod keeper;
 mod kube;
@@ -30,6 +31,7 @@ mod s3;
 
 pub use cosign::{Attachment, SigningKey, payload_of, statement_of};
 pub use git::GitServer;
+pub use git_http::{GitHttp, Mood};
 pub use http::Head;
 pub use keeper::Keeper;
 pub use kube::{Kube, NODE_ADDRESS, Proxy as KubeProxy};

@@ -5,8 +5,8 @@
 
 use axum::http::StatusCode;
 use towpath_control::request::{
-    AckRequest, Asked, CancelRequest, ExtendRequest, FreeRequest, HoldRequest, PromoteRequest, ReleaseRequest, ReserveRequest,
-    RetryRequest, RollbackRequest,
+    AckRequest, Asked, CancelRequest, CheckRequest, ExtendRequest, FreeRequest, HoldRequest, PromoteRequest, ReleaseRequest,
+    ReserveRequest, RetryRequest, RollbackRequest, TryRequest,
 };
 use towpath_control::view::Accepted;
 use towpath_control::{Scope, Sight, Verb};
@@ -140,6 +140,50 @@ async fn own(brain: &dyn Brain, caller: &Caller, what: &str) -> Result<(), Refus
         format!("{what} is reserved by {}", lease.requester),
         "ask them to give it back, or reserve one of your own",
     ))
+}
+
+/// Has a pull request checked once more.
+///
+/// # Errors
+/// As [`retry`].
+pub async fn check_again(brain: &dyn Brain, caller: &Caller, mut request: CheckRequest) -> Done {
+    may(brain, caller, Verb::Check, &format!("check/{}", request.check)).await?;
+    signed(caller, &mut request.asked)?;
+    Ok(brain.check_again(request).await?)
+}
+
+/// Has the newest commit of a pull request not checked.
+///
+/// # Errors
+/// As [`retry`].
+pub async fn check_cancel(brain: &dyn Brain, caller: &Caller, mut request: CheckRequest) -> Done {
+    may(brain, caller, Verb::Check, &format!("check/{}", request.check)).await?;
+    signed(caller, &mut request.asked)?;
+    Ok(brain.check_cancel(request).await?)
+}
+
+/// Says that a commit of a fork may be checked.
+///
+/// # Errors
+/// As [`retry`].
+pub async fn check_ok(brain: &dyn Brain, caller: &Caller, mut request: CheckRequest) -> Done {
+    may(brain, caller, Verb::Check, &format!("check/{}", request.check)).await?;
+    signed(caller, &mut request.asked)?;
+    Ok(brain.check_ok(request).await?)
+}
+
+/// Does by hand what a pull request's check does, in the caller's own name: a namespace that it names must be theirs.
+///
+/// # Errors
+/// As [`retry`].
+pub async fn try_it(brain: &dyn Brain, caller: &Caller, mut request: TryRequest) -> Done {
+    may(brain, caller, Verb::Check, &format!("check/{}", request.source)).await?;
+    // A namespace that stays theirs is one that they reserve.
+    if request.reserve.is_some() {
+        may(brain, caller, Verb::Reserve, &format!("pool-of/{}", request.source)).await?;
+    }
+    signed(caller, &mut request.asked)?;
+    Ok(brain.try_it(request).await?)
 }
 
 /// Copies the ledger to a path on the server's machine.
@@ -276,6 +320,60 @@ mod tests {
         let brain = FakeBrain::new(Shown { problem: Some(problem), ..Shown::default() });
         let refused = retry(&brain, &ada(), RetryRequest { what: "s".into(), asked: Asked { by: String::new(), why: "x".into() } }).await;
         assert_eq!(refused.unwrap_err(), unknown());
+    }
+
+    fn check(by: &str) -> CheckRequest {
+        let asked = Asked { by: by.into(), why: "looked at it".into() };
+        CheckRequest { check: "web#17".into(), tests: Vec::new(), commit: Some("0123456".into()), asked }
+    }
+
+    fn trial(namespace: Option<&str>, reserve: Option<&str>) -> TryRequest {
+        serde_json::from_value(serde_json::json!({ "source": "web", "namespace": namespace, "reserve": reserve, "why": "x" })).unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_may_have_pull_requests_of_an_app_checked_may_nowhere_else() {
+        let mut grants = Grants::default();
+        grants.allow(Verb::Check, Some("web".into()), None);
+        let bea = Caller { name: Some("bea".into()), grants, until: None };
+        let source = |app: &str| vec![Scope { app: Some(app.into()), environment: None }];
+        for (caller, scopes, rule) in [
+            (&bea, source("web"), None),
+            // Who sees it and may not is told so, and who does not see it is told what is told of nothing.
+            (&ada(), source("web"), Some("not-allowed")),
+            (&bea, source("shop"), Some("unknown-name")),
+            (&bea, vec![], Some("unknown-name")),
+        ] {
+            let brain = FakeBrain::new(Shown { scopes, ..Shown::default() });
+            let mut refused = Vec::new();
+            refused.push(check_again(&brain, caller, check("")).await.err());
+            refused.push(check_cancel(&brain, caller, check("")).await.err());
+            refused.push(check_ok(&brain, caller, check("")).await.err());
+            refused.push(try_it(&brain, caller, trial(None, None)).await.err());
+            for refusal in refused {
+                assert_eq!(refusal.map(|refusal| refusal.0.r#type).as_deref(), rule);
+            }
+            let done: Vec<String> = brain.asked().into_iter().filter(|asked| !asked.starts_with("scopes")).collect();
+            assert_eq!(done.len(), if rule.is_none() { 4 } else { 0 }, "{done:?}");
+            assert!(done.iter().all(|asked| asked.contains("by: \"bea\"")), "{done:?}");
+        }
+        let brain = FakeBrain::new(Shown { scopes: source("web"), ..Shown::default() });
+        assert_eq!(check_ok(&brain, &bea, check("ada")).await.unwrap_err().0.r#type, "not-yourself");
+        assert_eq!(brain.asked(), ["scopes \"check/web#17\""]);
+    }
+
+    #[tokio::test]
+    async fn who_keeps_a_namespace_after_a_try_must_be_allowed_to_reserve_one() {
+        let mut grants = Grants::default();
+        grants.allow(Verb::Check, Some("web".into()), None);
+        let mut bea = Caller { name: Some("bea".into()), grants, until: None };
+        let scopes = vec![Scope { app: Some("web".into()), environment: None }];
+        let brain = FakeBrain::new(Shown { scopes, ..Shown::default() });
+        assert!(try_it(&brain, &bea, trial(Some("smoke-1"), None)).await.is_ok(), "whose it is, the brain knows");
+        assert_eq!(try_it(&brain, &bea, trial(None, Some(""))).await.unwrap_err().0.r#type, "not-allowed");
+        assert_eq!(brain.asked().last().unwrap(), "scopes \"pool-of/web\"");
+        bea.grants.allow(Verb::Reserve, Some("web".into()), None);
+        assert!(try_it(&brain, &bea, trial(None, Some("2h"))).await.is_ok());
     }
 
     #[tokio::test]

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use towpath_control::request::{
-    AckRequest, CancelRequest, ExtendRequest, FreeRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, ReserveRequest,
-    RetryRequest, RollbackRequest,
+    AckRequest, CancelRequest, CheckRequest, ExtendRequest, FreeRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest,
+    ReserveRequest, RetryRequest, RollbackRequest, TryRequest,
 };
 use towpath_control::view::{
     Accepted, BoardFilter, BoardView, ChangeDetail, ChangeFilter, ChangeView, CompareRequest, CompareView, ExplainView, Finding,
     GraphFilter, GraphView, HistoryLine, ImageFilter, ImageView, IncidentView, InsightFilter, InsightView, NamespaceFilter, NamespaceView,
-    PageView, PlanView, PoolView, Problem, PulseView, ReleaseView, ReportFile, ReservationView, RunDetail, RunReportsFilter,
-    RunReportsView, RunView, StatusView, TestDetail, TestFilter, TestLine, WhyView,
+    PageView, PlanView, PoolView, Problem, PullDetail, PullFilter, PullView, PulseView, ReleaseView, ReportFile, ReservationView,
+    RunDetail, RunReportsFilter, RunReportsView, RunView, StatusView, TestDetail, TestFilter, TestLine, WhyView,
 };
 use towpath_control::{Scope, Sight};
 
@@ -186,6 +186,24 @@ pub trait Brain: Send + Sync + 'static {
 
     /// Gives a namespace back.
     fn free(&self, request: FreeRequest) -> Answer<'_, Accepted>;
+
+    /// Open pull requests of sources: by source, those under way first, then those that wait in their order, then the others.
+    fn pulls(&self, sight: Sight, filter: PullFilter) -> Answer<'_, Vec<PullView>>;
+
+    /// One open pull request with all that is known of it, by its id.
+    fn pull(&self, sight: Sight, id: String) -> Answer<'_, PullDetail>;
+
+    /// Has a pull request checked once more.
+    fn check_again(&self, request: CheckRequest) -> Answer<'_, Accepted>;
+
+    /// Has the newest commit of a pull request not checked.
+    fn check_cancel(&self, request: CheckRequest) -> Answer<'_, Accepted>;
+
+    /// Says that the newest commit of a fork's pull request may be checked.
+    fn check_ok(&self, request: CheckRequest) -> Answer<'_, Accepted>;
+
+    /// Does by hand what a pull request's check does.
+    fn try_it(&self, request: TryRequest) -> Answer<'_, Accepted>;
 
     /// What is well and what is not.
     fn doctor(&self) -> Answer<'_, Vec<Finding>>;

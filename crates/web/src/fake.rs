@@ -6,14 +6,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, watch};
 use towpath_control::request::{
-    AckRequest, CancelRequest, ExtendRequest, FreeRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, ReserveRequest,
-    RetryRequest, RollbackRequest,
+    AckRequest, CancelRequest, CheckRequest, ExtendRequest, FreeRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest,
+    ReserveRequest, RetryRequest, RollbackRequest, TryRequest,
 };
 use towpath_control::view::{
     Accepted, BoardFilter, BoardView, ChangeDetail, ChangeFilter, ChangeView, CompareRequest, CompareView, ConfigView, ExplainView,
     Finding, GraphFilter, GraphView, HistoryLine, ImageFilter, ImageView, IncidentView, InsightFilter, InsightView, NamespaceFilter,
-    NamespaceView, PageView, PlanView, PoolView, Problem, PulseView, ReleaseView, ReportFile, ReservationView, RunDetail, RunReportsFilter,
-    RunReportsView, RunView, StatusView, TestDetail, TestFilter, TestLine, WhyView,
+    NamespaceView, PageView, PlanView, PoolView, Problem, PullDetail, PullFilter, PullView, PulseView, ReleaseView, ReportFile,
+    ReservationView, RunDetail, RunReportsFilter, RunReportsView, RunView, StatusView, TestDetail, TestFilter, TestLine, WhyView,
 };
 use towpath_control::{Scope, Sight};
 use towpath_domain::Timestamp;
@@ -81,6 +81,10 @@ pub struct Shown {
     pub namespaces: Vec<NamespaceView>,
     /// For `reservations` and `reservation`.
     pub reservations: Vec<ReservationView>,
+    /// For `pulls`.
+    pub pulls: Vec<PullView>,
+    /// For `pull`, if it is of the asked id.
+    pub pull: Option<PullDetail>,
     /// For `scopes`, whatever is asked about.
     pub scopes: Vec<Scope>,
     /// For `doctor`.
@@ -129,6 +133,8 @@ impl Default for Shown {
             pools: Vec::new(),
             namespaces: Vec::new(),
             reservations: Vec::new(),
+            pulls: Vec::new(),
+            pull: None,
             scopes: vec![Scope::INSTALLATION],
             findings: Vec::new(),
             accepted: Accepted { text: "Accepted.".into(), change: None, run: None, reservation: None },
@@ -394,6 +400,32 @@ impl Brain for FakeBrain {
     }
 
     fn free(&self, request: FreeRequest) -> Answer<'_, Accepted> {
+        self.answer(format!("{request:?}"), |shown| Ok(shown.accepted.clone()))
+    }
+
+    fn pulls(&self, sight: Sight, filter: PullFilter) -> Answer<'_, Vec<PullView>> {
+        self.answer(format!("pulls {filter:?} {sight:?}"), |shown| Ok(shown.pulls.clone()))
+    }
+
+    fn pull(&self, sight: Sight, id: String) -> Answer<'_, PullDetail> {
+        self.answer(format!("pull {id:?} {sight:?}"), |shown| {
+            shown.pull.clone().filter(|pull| pull.check.id.as_str() == id).ok_or_else(missing)
+        })
+    }
+
+    fn check_again(&self, request: CheckRequest) -> Answer<'_, Accepted> {
+        self.answer(format!("check again {request:?}"), |shown| Ok(shown.accepted.clone()))
+    }
+
+    fn check_cancel(&self, request: CheckRequest) -> Answer<'_, Accepted> {
+        self.answer(format!("check cancel {request:?}"), |shown| Ok(shown.accepted.clone()))
+    }
+
+    fn check_ok(&self, request: CheckRequest) -> Answer<'_, Accepted> {
+        self.answer(format!("check ok {request:?}"), |shown| Ok(shown.accepted.clone()))
+    }
+
+    fn try_it(&self, request: TryRequest) -> Answer<'_, Accepted> {
         self.answer(format!("{request:?}"), |shown| Ok(shown.accepted.clone()))
     }
 

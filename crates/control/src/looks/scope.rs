@@ -3,18 +3,20 @@
 use std::collections::BTreeSet;
 
 use towpath_catalog::Catalog;
-use towpath_domain::RunId;
+use towpath_domain::{RunId, SourceName};
 use towpath_engine::{Facts, Subject};
 
 use crate::find::{self, Found, problem};
 use crate::places::{Places, of_target};
+use crate::pools;
 use crate::sight::{Scope, Sight};
 use crate::steer::Control;
 use crate::view::Problem;
 
 impl Control {
     /// All the apps and environments that a write on `what` would touch. `what` is as the writes take it: a target, source, change, run,
-    /// commit or channel, `app/NAME` or `environment/NAME`, `pool/NAME`, `namespace/NAME` for what is reserved, or a file of Towpath's own that holds or blocks something.
+    /// commit or channel, `app/NAME` or `environment/NAME`, `pool/NAME`, `namespace/NAME` for what is reserved, `check/SOURCE#NUMBER` or `check/SOURCE` for checks, `pool-of/SOURCE` for
+    /// the pool of a source's checks, or a file of Towpath's own that holds or blocks something.
     ///
     /// # Errors
     /// [`Problem`] when it names nothing.
@@ -30,6 +32,13 @@ impl Control {
             }
             if let Some(what) = what.strip_prefix("namespace/") {
                 return Ok(vec![self.scope_of_reservation(&facts, what)?]);
+            }
+            if let Some(what) = what.strip_prefix("check/") {
+                let scope = self.check_scope(what).or_else(|| self.source_scope(what));
+                return scope.map(|scope| vec![scope]).ok_or_else(|| unknown(what));
+            }
+            if let Some(source) = what.strip_prefix("pool-of/") {
+                return self.pool_of_checks(source).map(|scope| vec![scope]).ok_or_else(|| unknown(source));
             }
             if let Some(scopes) = held(&snapshot.catalog, what) {
                 return Ok(scopes);
@@ -52,6 +61,14 @@ impl Control {
                 })
             }
         }
+    }
+
+    /// Where the pool is that a source's checks take their namespaces from; where the source is, when they take none.
+    fn pool_of_checks(&self, source: &str) -> Option<Scope> {
+        let name = SourceName::new(source).ok()?;
+        let catalog = &self.world.current().catalog;
+        let pool = catalog.sources.get(&name)?.check.as_ref().and_then(|check| check.pool.as_ref());
+        pool.map_or_else(|| self.source_scope(source), |pool| Some(pools::scope(catalog, pool)))
     }
 
     async fn scopes_of_run(&self, run: &RunId) -> Result<Vec<Scope>, Problem> {

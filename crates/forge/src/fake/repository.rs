@@ -115,6 +115,31 @@ impl Repository {
         self.run(&args, None).is_some()
     }
 
+    /// Brings a ref of whatever kind to a commit that is here; one that is not leaves it as it is.
+    pub fn set_ref(&self, name: &str, commit: &str) {
+        let _there = self.run(&["update-ref", name, commit], None);
+    }
+
+    /// Takes in what `branch` of another repository is, under this ref; the commit.
+    ///
+    /// # Panics
+    /// When there is no such branch.
+    #[must_use]
+    pub fn take_in(&self, other: &Path, branch: &str, name: &str) -> String {
+        let (other, refspec) = (other.display().to_string(), format!("+refs/heads/{branch}:{name}"));
+        let taken = self.run(&["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", &other, &refspec], None);
+        let commit = taken.and_then(|_| self.run(&["rev-parse", "--verify", name], None));
+        assert!(commit.is_some(), "{other} has no branch {branch}");
+        commit.unwrap_or_default()
+    }
+
+    /// Whether any branch holds a commit.
+    #[must_use]
+    pub fn is_on_a_branch(&self, commit: &str) -> bool {
+        self.run(&["for-each-ref", "--count=1", "--format=%(refname)", "--contains", commit, "refs/heads/"], None)
+            .is_some_and(|found| !found.is_empty())
+    }
+
     /// What git prints, if it ends well.
     fn run(&self, args: &[&str], input: Option<&str>) -> Option<String> {
         let mut command = Command::new("git");

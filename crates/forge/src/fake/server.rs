@@ -74,13 +74,22 @@ impl Told {
 /// How a fake answers: its forge's language.
 pub type Language = fn(&mut World, &Asked) -> Told;
 
+/// What sets one kind of forge apart from the others.
+#[derive(Clone, Copy)]
+pub(super) struct Manners {
+    /// How it answers.
+    pub(super) language: Language,
+    /// The name of the parameter that says how many a page holds.
+    pub(super) page_size: &'static str,
+    /// How a push to a protected branch is refused.
+    pub(super) refusal: &'static str,
+    /// What its refs of changes are below `refs/`.
+    pub(super) refs: &'static str,
+}
+
 struct Shared {
     world: Mutex<World>,
-    language: Language,
-    /// The name of the parameter that says how many a page holds.
-    page_size: &'static str,
-    /// How a push to a protected branch is refused.
-    refusal: &'static str,
+    manners: Manners,
     mishaps: Mishaps,
     meanwhile: Mutex<Option<Meanwhile>>,
     asked: Mutex<Vec<(Asked, Told)>>,
@@ -103,23 +112,15 @@ impl Drop for FakeForge {
 }
 
 impl FakeForge {
-    /// Starts one over the bare repository in `folder`, on a free port of loopback. Towpath's account is `towpath`, its token `fake-token`.
+    /// Starts one over the bare repository in `folder`, which it calls `name`, on a free port of loopback.
     ///
     /// # Errors
     /// There is no port to listen at.
-    pub(super) async fn start(folder: &Path, language: Language, page_size: &'static str, refusal: &'static str) -> io::Result<Self> {
+    pub(super) async fn start(folder: &Path, name: &str, manners: Manners) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let world = Mutex::new(World::new(Repository::new(folder), "main", "towpath", "fake-token"));
-        let shared = Arc::new(Shared {
-            world,
-            language,
-            page_size,
-            refusal,
-            mishaps: Mishaps::default(),
-            meanwhile: Mutex::default(),
-            asked: Mutex::default(),
-        });
+        let world = Mutex::new(World::new(Repository::new(folder), name, manners.refs));
+        let shared = Arc::new(Shared { world, manners, mishaps: Mishaps::default(), meanwhile: Mutex::default(), asked: Mutex::default() });
         let service = axum::Router::new().fallback(answer).with_state(Arc::clone(&shared));
         let server = tokio::spawn(async move {
             let _ended = axum::serve(listener, service).await;
@@ -141,7 +142,7 @@ impl FakeForge {
     /// Sets the rules.
     pub fn rule(&self, rules: Rules) {
         let mut world = self.world();
-        world.repository.protect(&world.into, rules.no_push.then_some(self.shared.refusal));
+        world.repository.protect(&world.into, rules.no_push.then_some(self.shared.manners.refusal));
         world.rules = rules;
     }
 
@@ -188,7 +189,7 @@ async fn answer(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, hea
                 Some(app) => app.lets_in(&asked),
                 None => asked.token.as_deref() == Some(world.token.as_str()),
             };
-            let mut told = if lets_in { (shared.language)(&mut world, &asked) } else { Told::no(401, "401 Unauthorized") };
+            let mut told = if lets_in { (shared.manners.language)(&mut world, &asked) } else { Told::no(401, "401 Unauthorized") };
             let link = page(&shared, &asked, &mut told);
             lock(&shared.asked).push((asked, told.clone()));
             let tag = told.body.as_ref().map(|body| format!("W/\"{}\"", blake(body)));
@@ -244,14 +245,14 @@ fn cut() -> Response {
 
 /// Cuts a list to the page that was asked for; the address of the next one.
 fn page(shared: &Shared, asked: &Asked, told: &mut Told) -> Option<String> {
-    if let (Some(Value::Object(told)), "GET", "limit") = (&mut told.body, asked.method.as_str(), shared.page_size) {
+    if let (Some(Value::Object(told)), "GET", "limit") = (&mut told.body, asked.method.as_str(), shared.manners.page_size) {
         combined_page(shared, asked, told);
         return None;
     }
     let all = match (&mut told.body, asked.method.as_str()) {
         (Some(Value::Array(all)), "GET") => all,
         // GitHub's lists that say how long they are.
-        (Some(Value::Object(told)), "GET") if shared.page_size == "per_page" && told.contains_key("total_count") => {
+        (Some(Value::Object(told)), "GET") if shared.manners.page_size == "per_page" && told.contains_key("total_count") => {
             told.values_mut().find_map(Value::as_array_mut)?
         }
         _ => return None,
@@ -271,7 +272,7 @@ fn page(shared: &Shared, asked: &Asked, told: &mut Told) -> Option<String> {
 /// The page that was asked for, and how much it holds.
 fn wanted(shared: &Shared, asked: &Asked) -> (usize, usize) {
     let number = |name: &str, default: usize| asked.query.get(name).and_then(|text| text.parse().ok()).unwrap_or(default).max(1);
-    (number("page", 1), number(shared.page_size, 20).min(shared.mishaps.page_limit()))
+    (number("page", 1), number(shared.manners.page_size, 20).min(shared.mishaps.page_limit()))
 }
 
 /// Forgejo's statuses of a commit, all in one: a page of them, of which it counts only what it holds, without a word of where it goes on.

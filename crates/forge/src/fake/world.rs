@@ -1,6 +1,7 @@
 //! What a fake forge knows, whatever language it speaks: changes that follow their branches, what people say of them, and its rules.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::others::{Ends, OtherCheck, Runs};
 use super::repository::Repository;
@@ -155,6 +156,10 @@ pub struct FakeStatus {
 pub struct World {
     /// The repository.
     pub repository: Repository,
+    /// What it is called: `org/config`.
+    pub name: String,
+    /// What its refs of changes are below `refs/`: `pull`, `merge-requests`.
+    pub refs: &'static str,
     /// The config branch.
     pub into: String,
     /// Towpath's account.
@@ -179,12 +184,14 @@ pub struct World {
 }
 
 impl World {
-    /// A forge over a repository, with no change yet.
+    /// A forge over a repository of this name, with no change yet. Towpath's account is `towpath`, its token `fake-token`.
     #[must_use]
-    pub fn new(repository: Repository, into: &str, account: &str, token: &str) -> Self {
-        let (into, account, token) = (into.to_owned(), account.to_owned(), token.to_owned());
+    pub fn new(repository: Repository, name: &str, refs: &'static str) -> Self {
+        let (into, account, token) = ("main".to_owned(), "towpath".to_owned(), "fake-token".to_owned());
         Self {
             repository,
+            name: name.to_owned(),
+            refs,
             into,
             account,
             token,
@@ -230,10 +237,7 @@ impl World {
             match (now, by) {
                 (_, Some(commit)) => pull.fate = Fate::Merged(commit),
                 (None, None) => pull.fate = Fate::Closed,
-                (Some(now), None) if now != pull.head => {
-                    pull.head = now;
-                    pull.place = Place::Outside;
-                }
+                (Some(now), None) if now != pull.head => self.head_moves(number, &now),
                 (Some(_), None) => {}
             }
             if let Some(note) = note {
@@ -261,19 +265,70 @@ impl World {
         self.pulls.last().ok_or(OpenError::NoBranch)
     }
 
-    /// People open a change from their fork, whose newest commit the repository has under a name of its own.
-    pub fn open_from_fork(&mut self, author: &str, branch: &str, head: &str) {
+    /// People open a change from their fork, whose newest commit the repository has already; its number.
+    pub fn open_from_fork(&mut self, author: &str, branch: &str, head: &str) -> u64 {
         let into = self.into.clone();
         self.add(author, branch, &into, ("From a fork", ""), head.to_owned());
-        if let Some(pull) = self.pulls.last_mut() {
+        self.pulls.last_mut().map_or(0, |pull| {
             pull.fork = true;
+            pull.number
+        })
+    }
+
+    /// People open a change from `branch` of their fork in this folder; its number. The repository gets its commits under the change's own ref,
+    /// and no branch of it holds them.
+    ///
+    /// # Panics
+    /// When the fork has no such branch.
+    pub fn fork_opens(&mut self, author: &str, branch: &str, fork: &Path) -> u64 {
+        let number = self.pulls.len() as u64 + 1;
+        let head = self.repository.take_in(fork, branch, &self.pull_ref(number));
+        self.open_from_fork(author, branch, &head)
+    }
+
+    /// People have pushed to the branch of their fork that they opened a change from: it is now what that is.
+    ///
+    /// # Panics
+    /// When there is no such change, or no such branch any more.
+    pub fn fork_pushes(&mut self, number: u64, fork: &Path) {
+        let index = self.index(number).expect("there is such a change");
+        let head = self.repository.take_in(fork, &self.pulls[index].branch, &self.pull_ref(number));
+        self.head_moves(index, &head);
+    }
+
+    /// A change has another newest commit now, which the repository has already.
+    pub fn head_moves(&mut self, index: usize, head: &str) {
+        let number = self.pulls[index].number;
+        self.repository.set_ref(&self.pull_ref(number), head);
+        let pull = &mut self.pulls[index];
+        head.clone_into(&mut pull.head);
+        pull.place = Place::Outside;
+    }
+
+    /// The ref that a change's newest commit is under, as long as the forge knows the change.
+    #[must_use]
+    pub fn pull_ref(&self, number: u64) -> String {
+        format!("refs/{}/{number}/head", self.refs)
+    }
+
+    /// How the status or check run of this name on a commit stands, in the forge's word, and its line.
+    #[must_use]
+    pub fn said_of(&self, commit: &str, context: &str) -> Option<(String, String)> {
+        let run = self.github.checks.iter().rev().find(|run| run.commit == commit && run.name == context);
+        if let Some(run) = run {
+            let state = run.conclusion.clone().unwrap_or_else(|| run.status.clone());
+            return Some((state, run.title.clone().unwrap_or_default()));
         }
+        let found = self.statuses.iter().find(|status| status.commit == commit && status.context == context);
+        found.map(|status| (status.state.clone(), status.summary.clone()))
     }
 
     fn add(&mut self, author: &str, branch: &str, into: &str, (title, body): (&str, &str), head: String) {
         let at = self.now();
+        let number = self.pulls.len() as u64 + 1;
+        self.repository.set_ref(&self.pull_ref(number), &head);
         let pull = FakePull {
-            number: u64::try_from(self.pulls.len()).unwrap_or(0) + 1,
+            number,
             branch: branch.to_owned(),
             into: into.to_owned(),
             fork: false,
@@ -306,9 +361,8 @@ impl World {
         if twin || !self.rules.reopens || pull.fate != Fate::Closed {
             return pull.fate == Fate::Open;
         }
-        let pull = &mut self.pulls[index];
-        pull.fate = Fate::Open;
-        pull.head = head;
+        self.pulls[index].fate = Fate::Open;
+        self.head_moves(index, &head);
         true
     }
 

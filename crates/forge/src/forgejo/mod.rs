@@ -93,6 +93,10 @@ impl Api for Forgejo {
         &self.name
     }
 
+    fn pull_ref(&self, number: Number) -> String {
+        format!("refs/pull/{}/head", number.0)
+    }
+
     fn abilities(&self) -> Abilities {
         Abilities {
             pulls: true,

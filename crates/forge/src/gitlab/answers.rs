@@ -13,7 +13,7 @@ pub(super) struct User {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct MergeRequest {
-    iid: u64,
+    pub(super) iid: u64,
     title: String,
     description: Option<String>,
     pub(super) state: String,

@@ -9,7 +9,9 @@ use towpath_domain::{CommitId, FailureClass};
 
 use crate::hosted::api::{Api, ApiMerge, ApiMerged, NewPull};
 use crate::http::{Client, Reply};
-use crate::{Abilities, Budget, Comment, ForgeError, FoundStatus, Number, Opinion, Protection, Pull, Queued, Reruns, Review, Status};
+use crate::{
+    Abilities, Budget, Comment, ForgeError, FoundStatus, Number, Opinion, Protection, Pull, Queued, Reruns, Review, Status, StatusState,
+};
 use answers::{Approvals, Branch, MergeRequest, Note, OneStatus, Project, Reviewer, Rule, User};
 
 /// The most that a page holds.
@@ -48,6 +50,15 @@ impl GitLab {
         self.client.error(what, &why, FailureClass::Own)
     }
 
+    /// The ref of the merge request that this commit is the newest of; of several, of an open one.
+    async fn head_of_change(&self, commit: CommitId) -> Result<Option<String>, ForgeError> {
+        let path = self.at(&format!("/repository/commits/{commit}/merge_requests?per_page={PAGE}"));
+        let mut all: Vec<MergeRequest> = self.client.get_all(&path).await?;
+        all.retain(|one| one.sha.as_deref() == Some(&*commit.to_string()));
+        all.sort_by_key(|one| one.state != "opened");
+        Ok(all.first().map(|one| pull_ref(one.iid)))
+    }
+
     /// A list that some editions and plans do not have: then it is empty.
     async fn optional<T: serde::de::DeserializeOwned>(&self, what: &str, path: &str) -> Result<Option<T>, ForgeError> {
         let reply = self.client.get::<T>(path).await?;
@@ -59,9 +70,18 @@ impl GitLab {
     }
 }
 
+/// Where the newest commit of a merge request is, for Git: also of one from a fork.
+fn pull_ref(number: u64) -> String {
+    format!("refs/merge-requests/{number}/head")
+}
+
 impl Api for GitLab {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn pull_ref(&self, number: Number) -> String {
+        pull_ref(number.0)
     }
 
     fn abilities(&self) -> Abilities {
@@ -182,11 +202,26 @@ impl Api for GitLab {
         if let Some(url) = &status.url {
             body["target_url"] = json!(url);
         }
-        let reply = self.client.send::<_, Value>("POST", &self.at(&format!("/statuses/{commit}")), &body).await?;
+        let path = self.at(&format!("/statuses/{commit}"));
+        let mut reply = self.client.send::<_, Value>("POST", &path, &body).await?;
+        // A commit of a fork is on no branch of this project: then it wants to be told what the status is for.
+        if reply.status == 404
+            && reply.text.contains("References for commit")
+            && let Some(head) = self.head_of_change(commit).await?
+        {
+            body["ref"] = json!(head);
+            reply = self.client.send("POST", &path, &body).await?;
+        }
+        let is_set_already = |reply: &Reply<Value>| reply.status == 400 && reply.text.contains("Cannot transition status");
+        // What waits already takes new words only with the next word for the same: that it runs.
+        if is_set_already(&reply) && status.state == StatusState::Pending {
+            body["state"] = json!("running");
+            reply = self.client.send("POST", &path, &body).await?;
+        }
         match reply.status {
             200 | 201 => Ok(()),
             // It refuses to set what is set already, rather than to take the new words.
-            400 if reply.text.contains("Cannot transition status") => Ok(()),
+            _ if is_set_already(&reply) => Ok(()),
             _ => Err(self.refused("setting a status", &reply)),
         }
     }

@@ -68,6 +68,9 @@ pub(crate) trait Api: Send + Sync + 'static {
     /// What it can do.
     fn abilities(&self) -> Abilities;
 
+    /// The ref that Git finds the newest commit of a change by: also of one from a fork, which is on no branch of the repository.
+    fn pull_ref(&self, number: Number) -> String;
+
     /// The account that it acts as.
     fn account(&self) -> impl Future<Output = Result<String, ForgeError>> + Send;
 

@@ -48,6 +48,7 @@ impl<A: Api> Hosted<A> {
         if pull.state == PullState::Open && pull.head != head {
             return Ok(MergeResult::HeadMoved { now: Some(pull.head) });
         }
+        self.plain.have_by(head, &self.api.pull_ref(number)).await?;
         let merged = self.plain.merge_of(&number.change_id()?, base, head).await?;
         match (pull.state, merged) {
             (PullState::Open, merged) | (_, merged @ MergeResult::Merged { .. }) => Ok(merged),
@@ -59,6 +60,7 @@ impl<A: Api> Hosted<A> {
     pub(super) async fn merge_pull(&self, number: Number, order: &MergeOrder) -> Result<MergeOutcome, ForgeError> {
         // Its merge was made under the number's name: callers have names of their own for it.
         let order = MergeOrder { id: number.change_id()?, ..order.clone() };
+        self.plain.have_by(order.head, &self.api.pull_ref(number)).await?;
         self.plain.verify(&order).await?;
         let Some(pull) = self.api.pull(number).await? else { return Ok(MergeOutcome::HeadMoved { now: None }) };
         let branch = if pull.from_fork { None } else { BranchName::new(pull.branch.as_str()).ok() };

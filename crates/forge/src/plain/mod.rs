@@ -202,6 +202,14 @@ impl PlainGit {
         Ok(())
     }
 
+    /// The same of a commit that may be on no branch of the repository, and of a server that shows it by this ref alone.
+    pub(crate) async fn have_by(&self, commit: CommitId, name: &str) -> Result<(), ForgeError> {
+        self.have(commit).await?;
+        // Whether it came is told by whoever reads it, here too.
+        self.mirror.fetch_commit_by(commit, name).await?;
+        Ok(())
+    }
+
     async fn commit_info(&self, commit: CommitId) -> Result<CommitInfo, ForgeError> {
         self.have(commit).await?;
         Ok(self.mirror.commit_info(commit).await?)

@@ -20,9 +20,9 @@ use crate::support::{Lab, open, proposal, towpath};
 const APP: u64 = 123_456;
 
 /// A key of an App, made anew: its private half in both kinds of PEM, its public half in DER.
-struct Keys {
+pub struct Keys {
     traditional: String,
-    pkcs8: String,
+    pub pkcs8: String,
     public: Vec<u8>,
 }
 
@@ -47,7 +47,7 @@ impl Keys {
 }
 
 /// A stage on which Towpath is an App, and that App's key.
-async fn as_app() -> Option<(GitHub, Keys)> {
+pub async fn as_app() -> Option<(GitHub, Keys)> {
     let stage = GitHub::start().await;
     let keys = Keys::make(stage.lab())?;
     let mut world = stage.0.fake.world();
@@ -75,7 +75,7 @@ fn settings(stage: &GitHub) -> Settings {
     }
 }
 
-async fn connected(stage: &GitHub, pem: &str) -> (Arc<dyn Forge>, Arc<App>) {
+pub async fn connected(stage: &GitHub, pem: &str) -> (Arc<dyn Forge>, Arc<App>) {
     let (settings, plain) = (settings(stage), stage.lab().forge("m").await);
     let app = github_app(&settings, AppKey::new(&APP.to_string(), pem).unwrap(), None, plain.mirror().url()).unwrap();
     (github_by(&app, &settings, plain).unwrap(), app)

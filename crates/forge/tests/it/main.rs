@@ -5,6 +5,7 @@
 mod apps;
 mod conformance;
 mod described;
+mod forks;
 mod github;
 mod graphql;
 mod mishaps;

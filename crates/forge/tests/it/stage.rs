@@ -28,7 +28,11 @@ pub trait Stage: Sized {
     async fn start() -> Self;
     fn lab(&self) -> &Lab;
     /// Towpath's forge with an empty mirror of its own: another name is another process.
-    async fn forge(&self, name: &str) -> Arc<dyn Forge>;
+    async fn forge(&self, name: &str) -> Arc<dyn Forge> {
+        self.over(self.lab().forge(name).await)
+    }
+    /// The same with this mirror.
+    fn over(&self, plain: PlainGit) -> Arc<dyn Forge>;
     /// How many calls came, and how many of them were to change something, since this was asked last.
     fn take_calls(&self) -> (usize, usize);
     fn rule(&self, rules: Rules);
@@ -65,8 +69,8 @@ impl Stage for Plain {
     fn lab(&self) -> &Lab {
         &self.0
     }
-    async fn forge(&self, name: &str) -> Arc<dyn Forge> {
-        Arc::new(self.0.forge(name).await)
+    fn over(&self, plain: PlainGit) -> Arc<dyn Forge> {
+        Arc::new(plain)
     }
     fn take_calls(&self) -> (usize, usize) {
         (0, 0)
@@ -98,7 +102,7 @@ type Connect = fn(&Settings, PlainGit) -> Result<Arc<dyn Forge>, ForgeError>;
 
 /// A hosted forge whose fake is a [`FakeForge`].
 pub struct Hosted {
-    lab: Lab,
+    pub lab: Lab,
     pub fake: FakeForge,
     connect: Connect,
     api: &'static str,
@@ -142,6 +146,12 @@ macro_rules! hosted {
     ($name:ident, $start:path, $connect:path, $api:literal, $repository:expr) => {
         pub struct $name(pub Hosted);
 
+        impl AsRef<Hosted> for $name {
+            fn as_ref(&self) -> &Hosted {
+                &self.0
+            }
+        }
+
         impl Stage for $name {
             async fn start() -> Self {
                 towpath_testbed::init();
@@ -152,7 +162,7 @@ macro_rules! hosted {
             fn lab(&self) -> &Lab {
                 &self.0.lab
             }
-            async fn forge(&self, name: &str) -> Arc<dyn Forge> {
+            fn over(&self, plain: PlainGit) -> Arc<dyn Forge> {
                 let settings = Settings {
                     base_url: Some(format!("{}{}", self.0.fake.url(), self.0.api)),
                     repository: Some(self.0.repository.to_owned()),
@@ -160,7 +170,7 @@ macro_rules! hosted {
                     ca_file: None,
                     patience: Span::from_millis(1500),
                 };
-                (self.0.connect)(&settings, self.0.lab.forge(name).await).unwrap()
+                (self.0.connect)(&settings, plain).unwrap()
             }
             fn take_calls(&self) -> (usize, usize) {
                 let asked = self.0.fake.take_asked();
@@ -179,9 +189,9 @@ macro_rules! hosted {
             }
             fn people_fork(&self, branch: &str, author: &str, head: CommitId) {
                 let mut world = self.0.fake.world();
-                match world.pulls.iter_mut().find(|pull| pull.fork && pull.branch == branch) {
-                    Some(pull) => pull.head = head.to_string(),
-                    None => world.open_from_fork(author, branch, &head.to_string()),
+                match world.pulls.iter().position(|pull| pull.fork && pull.branch == branch) {
+                    Some(index) => world.head_moves(index, &head.to_string()),
+                    None => drop(world.open_from_fork(author, branch, &head.to_string())),
                 }
             }
             fn people_close(&self, number: Number) {

@@ -54,6 +54,19 @@ impl Lab {
         commit
     }
 
+    /// Somebody commits `path` with `content` to `branch` of their fork, a repository of its own in the folder `fork`, which begins at what `main`
+    /// is now.
+    pub fn fork_commit(&self, branch: &str, path: &str, content: &str) -> CommitId {
+        if !self.path("fork").exists() {
+            self.run(&["clone", "--quiet", "--no-hardlinks", "config.git", "fork"]);
+            self.run(&["-C", "fork", "checkout", "--quiet", "-B", branch]);
+        }
+        std::fs::write(self.path("fork").join(path), content).unwrap();
+        self.run(&["-C", "fork", "add", "--all"]);
+        self.run(&["-C", "fork", "commit", "--quiet", "--message", &format!("Edit {path} in a fork")]);
+        self.run(&["-C", "fork", "rev-parse", "HEAD"]).parse().unwrap()
+    }
+
     fn people_commit(&self, branch: &str, path: &str, content: &str) -> CommitId {
         if self.head(branch).is_some() {
             self.run(&["-C", "people", "fetch", "--quiet", "../config.git", branch]);
@@ -78,10 +91,15 @@ impl Lab {
 
     /// A forge with a mirror of its own: another name is another process.
     pub async fn forge(&self, name: &str) -> PlainGit {
+        self.forge_at(name, &self.path("config.git").display().to_string()).await
+    }
+
+    /// The same, by a way to the repository that is another than its folder.
+    pub async fn forge_at(&self, name: &str, url: &str) -> PlainGit {
         let mut settings = Settings::new(towpath());
         settings.extra_env =
             vec![("HOME".to_owned(), self.path("home").display().to_string()), ("GIT_CONFIG_NOSYSTEM".to_owned(), "1".to_owned())];
-        let url = RepoUrl::new(self.path("config.git").to_str().unwrap()).unwrap();
+        let url = RepoUrl::new(url).unwrap();
         let mirror = Mirror::open(&Git::new(settings), self.path(name), &url).await.unwrap();
         PlainGit::new(mirror, BranchName::new("main").unwrap())
     }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use towpath_domain::CommitId;
+use towpath_domain::{CommitId, GitRef};
 
 use super::lock::{Attempt, Patience};
 use crate::command::{Limit, REMOTE};
@@ -38,12 +38,29 @@ impl Mirror {
     /// # Errors
     /// Those of [`Mirror::fetch`], but not when the repository merely lacks or withholds the commit.
     pub async fn fetch_commit(&self, commit: CommitId) -> Result<bool, GitError> {
+        self.pin(commit, &commit.to_string()).await
+    }
+
+    /// The same by a ref of the repository that holds it and is no branch, such as `refs/pull/7/head`: servers that refuse to serve single
+    /// commits serve that. `false` when there is no such ref, or it does not hold the commit.
+    ///
+    /// # Errors
+    /// Those of [`Mirror::fetch_commit`], and [`GitError::BadInput`] for what is no full name of a ref.
+    pub async fn fetch_commit_by(&self, commit: CommitId, name: &str) -> Result<bool, GitError> {
+        if !name.starts_with("refs/") || !matches!(name.parse(), Ok(GitRef::Branch(_))) {
+            return Err(GitError::bad(format!("the ref {name:?}"), "it is no full name of a ref; see git-check-ref-format(1)"));
+        }
+        self.pin(commit, name).await
+    }
+
+    /// Fetches what `from` is, for the sake of `commit`.
+    async fn pin(&self, commit: CommitId, from: &str) -> Result<bool, GitError> {
         if self.has_commit(commit).await? {
             return Ok(true);
         }
         let fetched = {
             let _turn = self.inner.fetching.lock().await;
-            self.fetch_refs(&[], &format!("+{commit}:{PINNED}/{commit}")).await
+            self.fetch_refs(&[], &format!("+{from}:{PINNED}/{commit}")).await
         };
         match fetched {
             Ok(()) => self.has_commit(commit).await,

@@ -128,6 +128,51 @@ async fn a_commit_that_no_branch_holds_any_more_is_fetched_by_its_id() {
 }
 
 #[tokio::test]
+async fn a_commit_that_only_a_ref_beside_the_branches_holds_is_fetched_by_that() {
+    let lab = Lab::new();
+    let base = lab.people_push("main", &[("a", "1")]);
+    let lost = lab.people_push("aside", &[("a", "2")]);
+    let newest = lab.people_push("aside", &[("a", "3")]);
+    lab.run(&["--git-dir=remote.git", "update-ref", "refs/pull/7/head", &newest.to_string()]);
+    lab.run(&["--git-dir=remote.git", "update-ref", "-d", "refs/heads/aside"]);
+    // Servers of older protocols serve what they show, and nothing else.
+    let git = lab.git_with(&[("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_KEY_0", "protocol.version"), ("GIT_CONFIG_VALUE_0", "0")]);
+    let mirror = towpath_git::Mirror::open(&git, lab.path("m"), &lab.url()).await.unwrap();
+    mirror.fetch().await.unwrap();
+    assert!(!mirror.fetch_commit(lost).await.unwrap());
+    assert!(!mirror.fetch_commit_by(lost, "refs/pull/8/head").await.unwrap(), "there is no such ref");
+    assert!(!mirror.fetch_commit_by(nobody(), "refs/pull/7/head").await.unwrap(), "it does not hold that");
+    assert!(mirror.fetch_commit_by(lost, "refs/pull/7/head").await.unwrap());
+    mirror.fetch().await.unwrap();
+    assert_eq!(mirror.read_file(lost, "a").await.unwrap().as_deref(), Some(&b"2"[..]));
+    assert_eq!(mirror.branches().await.unwrap(), [(branch("main"), base)], "it is no branch here either");
+    for bad in ["main", "refs/heads/*", "refs/pull/7/head:refs/heads/main", "--upload-pack=x", "refs/../x", &base.to_string()] {
+        assert!(matches!(mirror.fetch_commit_by(nobody(), bad).await, Err(GitError::BadInput { .. })), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn branches_below_a_prefix_are_listed_as_long_as_they_hold_something_of_their_own() {
+    let lab = Lab::new();
+    let one = lab.people_push("main", &[("a", "1")]);
+    lab.people_push("pull/1", &[]);
+    let two = lab.people_push("pull/2", &[("a", "2")]);
+    lab.people_push("pulls/3", &[("a", "3")]);
+    lab.run(&["--git-dir=remote.git", "update-ref", "refs/heads/pull/1", &one.to_string()]);
+    let mirror = lab.mirror("m").await;
+    assert_eq!(mirror.branches_outside("pull/", one).await.unwrap(), [(branch("pull/2"), two)]);
+    assert_eq!(mirror.branches_outside("pull/", two).await.unwrap(), []);
+    assert!(mirror.branches_outside("pull/", nobody()).await.is_err());
+    for bad in ["*", "../"] {
+        assert!(matches!(mirror.branches_outside(bad, one).await, Err(GitError::BadInput { .. })), "{bad}");
+    }
+    let infos = mirror.commit_infos(&[two, one]).await.unwrap();
+    assert_eq!(infos.iter().map(|info| info.id).collect::<Vec<_>>(), [two, one], "none of their parents is among them");
+    assert!(mirror.commit_infos(&[one, nobody()]).await.is_err());
+    assert_eq!(mirror.commit_infos(&[]).await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn a_local_repositorys_signature_changes_with_its_branches_and_only_then() {
     let lab = Lab::new();
     lab.people_push("main", &[("a", "1")]);

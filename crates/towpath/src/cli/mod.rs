@@ -1,11 +1,13 @@
 //! The commands, one file each.
 
 mod ask;
+mod check;
 mod completions;
 mod context;
 mod demo;
 mod doctor;
 mod explain;
+mod follow;
 mod history;
 mod init;
 mod ledger;
@@ -19,6 +21,7 @@ mod serve;
 mod status;
 mod stop_services;
 mod token;
+mod try_it;
 mod validate;
 mod wait;
 
@@ -84,6 +87,9 @@ enum Command {
     Render(render::Args),
     History(history::Args),
     Doctor(doctor::Args),
+    #[command(subcommand)]
+    Check(check::Command),
+    Try(try_it::Args),
     #[command(subcommand)]
     Namespace(namespace::Command),
     #[command(subcommand)]
@@ -156,6 +162,8 @@ fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Render(args) => render::run(context, &args),
         Command::History(args) => history::run(context, args),
         Command::Doctor(args) => doctor::run(context, args),
+        Command::Check(command) => check::run(context, command),
+        Command::Try(args) => try_it::run(context, args),
         Command::Namespace(command) => namespace::run(context, command),
         Command::Token(command) => token::run(context, command),
         Command::StopServices(args) => stop_services::run(context, &args),

@@ -14,12 +14,12 @@ use secrecy::SecretString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use towpath_control::request::{
-    AckRequest, CancelRequest, ExtendRequest, FreeRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, ReserveRequest,
-    RetryRequest, RollbackRequest,
+    AckRequest, CancelRequest, CheckRequest, ExtendRequest, FreeRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest,
+    ReserveRequest, RetryRequest, RollbackRequest, TryRequest,
 };
 use towpath_control::view::{
-    Accepted, ExplainView, Finding, HistoryLine, NamespaceFilter, NamespaceView, PageView, PlanView, PoolView, ReservationView, RunDetail,
-    RunView, StatusView,
+    Accepted, ExplainView, Finding, HistoryLine, NamespaceFilter, NamespaceView, PageView, PlanView, PoolView, PullDetail, PullFilter,
+    PullView, ReservationView, RunDetail, RunView, StatusView,
 };
 #[cfg(test)]
 use towpath_web::Endpoint;
@@ -122,8 +122,12 @@ impl Client {
 
     /// One run with its steps.
     pub async fn run(&self, id: &str) -> Result<RunView, ClientError> {
-        let detail: RunDetail = self.get(&Path::new("runs").segment(id)).await?;
-        Ok(detail.run)
+        Ok(self.run_detail(id).await?.run)
+    }
+
+    /// One run with all that is known of it.
+    pub async fn run_detail(&self, id: &str) -> Result<RunDetail, ClientError> {
+        self.get(&Path::new("runs").segment(id)).await
     }
 
     /// A page of a run's logs; an empty one of a run that goes on takes up to `wait_ms` to come.
@@ -176,6 +180,37 @@ impl Client {
     /// Gives a namespace back.
     pub async fn give_back(&self, request: &FreeRequest) -> Result<Accepted, ClientError> {
         self.post("namespaces/release", request).await
+    }
+
+    /// Open pull requests of sources.
+    pub async fn pulls(&self, filter: &PullFilter) -> Result<Vec<PullView>, ClientError> {
+        let path = Path::new("checks").query("source", filter.source.as_deref()).query("standing", filter.standing.as_deref());
+        self.get(&path).await
+    }
+
+    /// One open pull request.
+    pub async fn pull(&self, id: &str) -> Result<PullDetail, ClientError> {
+        self.get(&Path::new("checks").segment(id)).await
+    }
+
+    /// Has a pull request checked once more.
+    pub async fn check_again(&self, request: &CheckRequest) -> Result<Accepted, ClientError> {
+        self.post("checks/retest", request).await
+    }
+
+    /// Has the newest commit of a pull request not checked.
+    pub async fn check_cancel(&self, request: &CheckRequest) -> Result<Accepted, ClientError> {
+        self.post("checks/cancel", request).await
+    }
+
+    /// Says that a commit of a fork may be checked.
+    pub async fn check_ok(&self, request: &CheckRequest) -> Result<Accepted, ClientError> {
+        self.post("checks/ok-to-test", request).await
+    }
+
+    /// Does by hand what a pull request's check does.
+    pub async fn try_it(&self, request: &TryRequest) -> Result<Accepted, ClientError> {
+        self.post("try", request).await
     }
 
     /// What is well and what is not.

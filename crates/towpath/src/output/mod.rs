@@ -3,6 +3,7 @@
 //! Results go to standard output and nothing else does. Progress and remarks go to standard error, progress only when
 //! somebody looks. Colour only repeats what words say.
 
+pub mod checks;
 pub mod differences;
 pub mod explain;
 pub mod findings;

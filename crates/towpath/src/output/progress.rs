@@ -33,12 +33,22 @@ impl Progress {
             self.last = line;
         }
     }
+
+    /// A remark that stays, above the line.
+    pub fn note(&mut self, out: &Out, text: &str) {
+        self.clear();
+        out.note(text);
+    }
+
+    fn clear(&mut self) {
+        if !std::mem::take(&mut self.last).is_empty() {
+            let _ = write!(io::stderr().lock(), "\r\x1b[K");
+        }
+    }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if !self.last.is_empty() {
-            let _ = write!(io::stderr().lock(), "\r\x1b[K");
-        }
+        self.clear();
     }
 }

@@ -6,14 +6,14 @@ use std::sync::{Arc, PoisonError};
 use futures_util::future::BoxFuture;
 use towpath_control::Control;
 use towpath_control::request::{
-    AckRequest, CancelRequest, ExtendRequest, FreeRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest, ReserveRequest,
-    RetryRequest, RollbackRequest,
+    AckRequest, CancelRequest, CheckRequest, ExtendRequest, FreeRequest, HoldRequest, PlanRequest, PromoteRequest, ReleaseRequest,
+    ReserveRequest, RetryRequest, RollbackRequest, TryRequest,
 };
 use towpath_control::view::{
     Accepted, BoardFilter, BoardView, ChangeDetail, ChangeFilter, ChangeView, CompareRequest, CompareView, ExplainView, Finding,
     GraphFilter, GraphView, HistoryLine, ImageFilter, ImageView, IncidentView, InsightFilter, InsightView, NamespaceFilter, NamespaceView,
-    PageView, PlanView, PoolView, Problem, PulseView, ReleaseView, ReportFile, ReservationView, RunDetail, RunReportsFilter,
-    RunReportsView, RunView, StatusView, TestDetail, TestFilter, TestLine, WhyView,
+    PageView, PlanView, PoolView, Problem, PullDetail, PullFilter, PullView, PulseView, ReleaseView, ReportFile, ReservationView,
+    RunDetail, RunReportsFilter, RunReportsView, RunView, StatusView, TestDetail, TestFilter, TestLine, WhyView,
 };
 use towpath_control::{Scope, Sight};
 use towpath_ledger::EventFilter;
@@ -242,6 +242,30 @@ impl Brain for Wired {
 
     fn free(&self, request: FreeRequest) -> Answer<'_, Accepted> {
         Box::pin(self.control.free(request))
+    }
+
+    fn pulls(&self, sight: Sight, filter: PullFilter) -> Answer<'_, Vec<PullView>> {
+        Box::pin(std::future::ready(self.control.pulls(&sight, &filter)))
+    }
+
+    fn pull(&self, sight: Sight, id: String) -> Answer<'_, PullDetail> {
+        Box::pin(async move { self.control.pull(&sight, &id).await })
+    }
+
+    fn check_again(&self, request: CheckRequest) -> Answer<'_, Accepted> {
+        Box::pin(self.control.check_again(request))
+    }
+
+    fn check_cancel(&self, request: CheckRequest) -> Answer<'_, Accepted> {
+        Box::pin(self.control.check_cancel(request))
+    }
+
+    fn check_ok(&self, request: CheckRequest) -> Answer<'_, Accepted> {
+        Box::pin(self.control.check_ok(request))
+    }
+
+    fn try_it(&self, request: TryRequest) -> Answer<'_, Accepted> {
+        Box::pin(self.control.try_it(request))
     }
 
     fn doctor(&self) -> Answer<'_, Vec<Finding>> {

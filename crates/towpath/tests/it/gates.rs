@@ -2,7 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::git_server::{GitServer, Mood};
+use towpath_testbed::{GitHttp, Mood};
+
 use crate::installation::{Installation, PRODUCTION, STAGE, TESTS};
 
 /// The subjects of the merges in the config repository, oldest first.
@@ -126,7 +127,7 @@ fn j9_two_servers_on_one_config_repository_promote_each_version_once_and_in_orde
 #[test]
 fn j11_a_git_server_that_fails_for_a_while_loses_nothing_and_doubles_nothing() {
     let mut it = Installation::new();
-    let server = GitServer::start(&it.path("."));
+    let server = GitHttp::start(&it.path("."));
     it.git("config.git", &["config", "http.receivepack", "true"]);
     it.write("towpath.toml", &format!("[config]\nurl = \"{}/config.git\"\n[poll]\nlocal = \"50ms\"\nremote = \"200ms\"\n", server.url));
     it.configure("Patience", |it| {

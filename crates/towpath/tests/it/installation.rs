@@ -327,6 +327,29 @@ impl Installation {
         }
     }
 
+    /// As [`Self::until`], for what takes long when all is well: patience begins anew whenever `progress` says something else.
+    #[track_caller]
+    pub fn until_progress<T, P: PartialEq>(
+        &mut self,
+        what: &str,
+        mut wanted: impl FnMut(&mut Self) -> Option<T>,
+        mut progress: impl FnMut(&mut Self) -> P,
+    ) -> T {
+        let mut known = progress(self);
+        loop {
+            let begun = Instant::now();
+            while begun.elapsed() < PATIENCE {
+                if let Some(found) = wanted(self) {
+                    return found;
+                }
+                pause();
+            }
+            let now = progress(self);
+            assert!(now != known, "never came: {what}\nserver:\n{}", self.read("server.log"));
+            known = now;
+        }
+    }
+
     /// Waits until this target runs this commit.
     #[track_caller]
     pub fn until_at(&mut self, title: &str, commit: &str) {

@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use towpath_control::view::{
     BoardFilter, BoardView, ChangeDetail, ChangeFilter, ChangeView, CompareRequest, CompareView, GraphFilter, GraphView, ImageFilter,
-    ImageView, IncidentView, InsightFilter, InsightView, NamespaceFilter, NamespaceView, PageView, PoolView, ReleaseView, ReservationView,
-    RunDetail, WhyView,
+    ImageView, IncidentView, InsightFilter, InsightView, NamespaceFilter, NamespaceView, PageView, PoolView, PullDetail, PullFilter,
+    PullView, ReleaseView, ReservationView, RunDetail, WhyView,
 };
 
 use super::Shared;
@@ -67,6 +67,14 @@ pub(super) async fn reservations(State(shared): State<Shared>, caller: Caller) -
 
 pub(super) async fn reservation(State(shared): State<Shared>, caller: Caller, Path(what): Path) -> Shown<ReservationView> {
     Ok(Json(shared.brain.reservation(caller.sight(), what).await?))
+}
+
+pub(super) async fn checks(State(shared): State<Shared>, caller: Caller, Query(filter): Query<PullFilter>) -> Shown<Vec<PullView>> {
+    Ok(Json(shared.brain.pulls(caller.sight(), filter).await?))
+}
+
+pub(super) async fn check(State(shared): State<Shared>, caller: Caller, Path(id): Path) -> Shown<PullDetail> {
+    Ok(Json(shared.brain.pull(caller.sight(), id).await?))
 }
 
 pub(super) async fn changes(

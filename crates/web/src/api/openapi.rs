@@ -39,6 +39,7 @@ const GROUPS: &[(&str, &str)] = &[
     ("lists", "What there is and what happened, in pages or as it happens."),
     ("writes", "What people ask for: written down at once (202), done by the loop."),
     ("namespaces", "Pools of ephemeral namespaces, and the leases on them."),
+    ("checks", "Pull requests of sources, and what is tried by hand."),
     ("tokens", "What programs show instead of signing in."),
     ("administer", "Looking after the installation."),
 ];

@@ -2,13 +2,14 @@
 
 use towpath_control::Verb;
 use towpath_control::request::{
-    ExtendRequest, FreeRequest, HoldRequest, PlanRequest, PromoteRequest, ReserveRequest, RetryRequest, RollbackRequest,
+    CheckRequest, ExtendRequest, FreeRequest, HoldRequest, PlanRequest, PromoteRequest, ReserveRequest, RetryRequest, RollbackRequest,
+    TryRequest,
 };
 use towpath_control::view::{
     Accepted, BoardFilter, BoardView, ChangeDetail, ChangeFilter, ChangeView, CompareRequest, CompareView, ExplainView, Finding,
     GraphFilter, GraphView, HistoryLine, ImageFilter, ImageView, IncidentView, InsightFilter, InsightView, NamespaceFilter, NamespaceView,
-    PageView, PlanView, PoolView, ReleaseView, ReservationView, RunDetail, RunReportsFilter, RunReportsView, RunView, StatusView,
-    TestDetail, TestFilter, TestLine, WhyView,
+    PageView, PlanView, PoolView, PullDetail, PullFilter, PullView, ReleaseView, ReservationView, RunDetail, RunReportsFilter,
+    RunReportsView, RunView, StatusView, TestDetail, TestFilter, TestLine, WhyView,
 };
 
 use super::operation::Operation;
@@ -29,6 +30,7 @@ pub fn operations() -> Vec<Operation> {
     all.extend(lists());
     all.extend(writes());
     all.extend(of_pools());
+    all.extend(of_checks());
     all.extend(of_tokens());
     all
 }
@@ -279,6 +281,65 @@ fn of_pools() -> Vec<Operation> {
                 "It is deleted with all that is in it. A reservation that still waits is given up.",
             )
             .refuses(&["unknown-reservation", "not-yours", "not-reserved", "runs-own"]),
+    ]
+}
+
+fn of_checks() -> Vec<Operation> {
+    vec![
+        Operation::get("/checks", "checks", look::checks)
+            .says(
+                "checks",
+                "Pull requests",
+                "Open pull requests of sources, and how the check of each stands: by source, those under way first, then those that wait in their order, then the others, newest first.",
+            )
+            .query::<PullFilter>()
+            .answers::<Vec<PullView>>()
+            .refuses(&["unknown-source", "unknown-standing"]),
+        Operation::get("/checks/{id}", "check", look::check)
+            .says(
+                "checks",
+                "A pull request",
+                "How its check stands, the steps and the namespace of its run, its tests, and its runs. It is named as SOURCE#NUMBER, percent-encoded: `web%2317`.",
+            )
+            .answers::<PullDetail>()
+            .refuses(&["unknown-check"]),
+        write(Operation::post("/checks/retest", "retest", write::retest).body::<CheckRequest>())
+            .needs(Verb::Check)
+            .says("checks", "Check it again", "All of it, or the tests that are named. What was tested before is no answer then.")
+            .refuses(&["unknown-check", "unknown-test"]),
+        write(Operation::post("/checks/cancel", "cancelCheck", write::cancel_check).body::<CheckRequest>())
+            .needs(Verb::Check)
+            .says("checks", "Do not check it", "The newest commit is not checked: what is under way ends, and gives back what it holds.")
+            .refuses(&["unknown-check"]),
+        write(Operation::post("/checks/ok-to-test", "okToTest", write::ok_to_test).body::<CheckRequest>())
+            .needs(Verb::Check)
+            .says(
+                "checks",
+                "Let a fork's commit be checked",
+                "Whoever asks has looked at the commit that they name. A newer commit of the pull request needs it again.",
+            )
+            .refuses(&["unknown-check", "no-fork", "other-commit"]),
+        write(Operation::post("/try", "tryIt", write::try_it).body::<TryRequest>())
+            .needs(Verb::Check)
+            .says(
+                "checks",
+                "Try something by hand",
+                "What a pull request's check does, for whoever asks, with what they set: build, deploy with what it depends on, test. The answer names the run. With `namespace`, it goes into one that is reserved for them; with `reserve`, one is reserved for them and stays theirs, for which they need the permission to reserve, too.",
+            )
+            .refuses(&[
+                "unknown-source",
+                "unknown-ref",
+                "unknown-test",
+                "unknown-pool",
+                "broken-pool",
+                "not-checked",
+                "not-yours",
+                "namespace-and-reserve",
+                "no-pool",
+                "bad-lease",
+                "lease-too-long",
+                "repository-away",
+            ]),
     ]
 }
 

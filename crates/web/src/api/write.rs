@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use towpath_control::request::{
-    AckRequest, CancelRequest, ExtendRequest, FreeRequest, HoldRequest, PromoteRequest, ReleaseRequest, ReserveRequest, RetryRequest,
-    RollbackRequest,
+    AckRequest, CancelRequest, CheckRequest, ExtendRequest, FreeRequest, HoldRequest, PromoteRequest, ReleaseRequest, ReserveRequest,
+    RetryRequest, RollbackRequest, TryRequest,
 };
 use towpath_control::view::Accepted;
 
@@ -60,6 +60,22 @@ pub(super) async fn extend(State(shared): State<Shared>, caller: Caller, Body(re
 
 pub(super) async fn free(State(shared): State<Shared>, caller: Caller, Body(request): Body<FreeRequest>) -> Done {
     act::free(&*shared.brain, &caller, request).await.map(accepted)
+}
+
+pub(super) async fn retest(State(shared): State<Shared>, caller: Caller, Body(request): Body<CheckRequest>) -> Done {
+    act::check_again(&*shared.brain, &caller, request).await.map(accepted)
+}
+
+pub(super) async fn cancel_check(State(shared): State<Shared>, caller: Caller, Body(request): Body<CheckRequest>) -> Done {
+    act::check_cancel(&*shared.brain, &caller, request).await.map(accepted)
+}
+
+pub(super) async fn ok_to_test(State(shared): State<Shared>, caller: Caller, Body(request): Body<CheckRequest>) -> Done {
+    act::check_ok(&*shared.brain, &caller, request).await.map(accepted)
+}
+
+pub(super) async fn try_it(State(shared): State<Shared>, caller: Caller, Body(request): Body<TryRequest>) -> Done {
+    act::try_it(&*shared.brain, &caller, request).await.map(accepted)
 }
 
 pub(super) async fn backup(State(shared): State<Shared>, caller: Caller, Body(request): Body<BackupRequest>) -> Done {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::server::{Asked, FakeForge, Told, moment};
+use super::server::{Asked, FakeForge, Manners, Told, moment};
 use super::world::{Fate, Hindrance, OpenError, World};
 
 /// Starts a Forgejo over the bare repository in `folder`, which it calls `org/config`.
@@ -13,7 +13,16 @@ use super::world::{Fate, Hindrance, OpenError, World};
 /// # Errors
 /// There is no port to listen at.
 pub async fn start(folder: &Path) -> io::Result<FakeForge> {
-    FakeForge::start(folder, answer, "limit", "Forgejo: Not allowed to push to protected branch").await
+    start_as(folder, "org/config").await
+}
+
+/// As [`start`], with another name for the repository.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_as(folder: &Path, name: &str) -> io::Result<FakeForge> {
+    let refusal = "Forgejo: Not allowed to push to protected branch";
+    FakeForge::start(folder, name, Manners { language: answer, page_size: "limit", refusal, refs: "pull" }).await
 }
 
 fn answer(world: &mut World, asked: &Asked) -> Told {
@@ -21,8 +30,8 @@ fn answer(world: &mut World, asked: &Asked) -> Told {
     let ["api", "v1", rest @ ..] = path.as_slice() else { return Told::empty(404) };
     match (asked.method.as_str(), rest) {
         ("GET", ["user"]) => Told::json(200, user(&world.account)),
-        (method, ["repos", "org", "config", rest @ ..]) => repository(world, asked, method, rest),
-        ("GET", ["orgs", "org", "labels"]) => Told::no(404, "GetOrgByName"),
+        (method, ["repos", owner, name, rest @ ..]) if world.name == format!("{owner}/{name}") => repository(world, asked, method, rest),
+        ("GET", ["orgs", _, "labels"]) => Told::no(404, "GetOrgByName"),
         _ => Told::empty(404),
     }
 }
@@ -298,7 +307,7 @@ fn shown(world: &World, index: usize) -> Value {
     json!({
         "id": pull.number, "number": pull.number, "user": user(&pull.author), "title": pull.title, "body": pull.body,
         "labels": labels(world, index), "state": if pull.fate == Fate::Open { "open" } else { "closed" }, "draft": false,
-        "html_url": format!("https://forge.example.com/org/config/pulls/{}", pull.number),
+        "html_url": format!("https://forge.example.com/{}/pulls/{}", world.name, pull.number),
         "merged": merged.is_some(), "merge_commit_sha": merged, "created_at": moment(pull.at), "updated_at": moment(pull.at),
         "base": {"label": pull.into, "ref": pull.into, "sha": world.repository.head(&pull.into), "repo_id": 1},
         "head": {"label": pull.branch, "ref": place, "sha": now.unwrap_or_else(|| pull.head.clone()), "repo_id": if pull.fork { 2 } else { 1 }},

@@ -8,7 +8,7 @@ use crate::fake::world::{Fate, Place};
 pub(super) fn answer(world: &mut World, asked: &Asked) -> Told {
     let query = asked.text("query").unwrap_or_default();
     let variables = &asked.body["variables"];
-    let is_ours = variables["owner"] == "org" && variables["name"] == "config";
+    let is_ours = variables["owner"] == super::owner(world) && variables["name"] == super::name(world);
     let data = if query.contains("enqueuePullRequest(") {
         enqueue(world, &variables["input"])
     } else if query.contains("enablePullRequestAutoMerge(") {

@@ -15,7 +15,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::others::Runs;
-use super::server::{Asked, FakeForge, Told, moment};
+use super::server::{Asked, FakeForge, Manners, Told, moment};
 use super::world::World;
 pub use apps::FakeApp;
 pub use checks::FakeCheck;
@@ -59,7 +59,16 @@ pub struct State {
 /// # Errors
 /// There is no port to listen at.
 pub async fn start(folder: &Path) -> io::Result<FakeForge> {
-    FakeForge::start(folder, answer, "per_page", "GH013: Repository rule violations found for refs/heads/main.").await
+    start_as(folder, REPOSITORY).await
+}
+
+/// As [`start`], with another name for the repository.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_as(folder: &Path, name: &str) -> io::Result<FakeForge> {
+    let refusal = "GH013: Repository rule violations found for refs/heads/main.";
+    FakeForge::start(folder, name, Manners { language: answer, page_size: "per_page", refusal, refs: "pull" }).await
 }
 
 fn answer(world: &mut World, asked: &Asked) -> Told {
@@ -83,8 +92,10 @@ fn told(world: &mut World, asked: &Asked) -> Told {
         ("GET", ["api", "v3", "user"]) if world.github.app.is_some() => Told::no(403, "Resource not accessible by integration"),
         ("GET", ["api", "v3", "user"]) => Told::json(200, user(&world.account)),
         (method, ["api", "v3", "app", rest @ ..]) => apps::app(world, method, rest),
-        ("GET", ["api", "v3", "repos", "org", "config", "installation"]) => apps::installation(world),
-        (method, ["api", "v3", "repos", "org", "config", rest @ ..]) => in_repository(world, asked, method, rest),
+        (method, ["api", "v3", "repos", owner, name, rest @ ..]) if world.name == format!("{owner}/{name}") => match rest {
+            ["installation"] if method == "GET" => apps::installation(world),
+            rest => in_repository(world, asked, method, rest),
+        },
         _ => not_found(),
     }
 }
@@ -95,7 +106,7 @@ fn in_repository(world: &mut World, asked: &Asked, method: &str, path: &[&str]) 
             let permissions = json!({"admin": world.github.is_administrator, "push": true, "pull": true});
             Told::json(
                 200,
-                json!({"id": 1, "name": "config", "full_name": REPOSITORY, "default_branch": world.into, "permissions": permissions}),
+                json!({"id": 1, "name": name(world), "full_name": world.name, "default_branch": world.into, "permissions": permissions}),
             )
         }
         ("GET", ["branches", name]) => protection::branch(world, name),
@@ -152,6 +163,16 @@ fn label(world: &World, id: u64, name: &str) -> Value {
 
 fn user(name: &str) -> Value {
     json!({"login": name, "id": name.len(), "node_id": format!("U_{name}"), "type": if name.ends_with("[bot]") { "Bot" } else { "User" }})
+}
+
+/// Whose the repository is.
+fn owner(world: &World) -> &str {
+    world.name.split_once('/').map_or("", |(owner, _)| owner)
+}
+
+/// What the repository is called, without its owner.
+fn name(world: &World) -> &str {
+    world.name.split_once('/').map_or("", |(_, name)| name)
 }
 
 fn not_found() -> Told {

@@ -62,7 +62,7 @@ pub(super) fn list(world: &World, asked: &Asked) -> Told {
         };
         // A filter without an owner is taken no notice of.
         let head = query("head").and_then(|head| head.split_once(':'));
-        let owner = owner(pull);
+        let owner = owner(world, pull);
         state && head.is_none_or(|(of, branch)| of == owner && branch == pull.branch) && query("base").is_none_or(|base| base == pull.into)
     };
     let mut found: Vec<Value> = (0..world.pulls.len()).filter(fits).map(|index| in_list(world, index)).collect();
@@ -92,7 +92,7 @@ pub(super) fn create(world: &mut World, asked: &Asked) -> Told {
     match world.open(head, base, title, asked.text("body").unwrap_or_default()) {
         Ok(_) => Told::json(201, shown(world, world.pulls.len() - 1)),
         Err(OpenError::Exists(_)) => {
-            let message = format!("A pull request already exists for org:{head}.");
+            let message = format!("A pull request already exists for {}:{head}.", super::owner(world));
             invalid(&[json!({"resource": "PullRequest", "code": "custom", "message": message})])
         }
         Err(OpenError::NoBranch) => invalid(&[json!({"resource": "PullRequest", "field": "head", "code": "invalid"})]),
@@ -152,8 +152,8 @@ fn comment(number: u64, comment: &FakeComment) -> Value {
 }
 
 /// Whose repository its branch is in.
-fn owner(pull: &FakePull) -> &str {
-    if pull.fork { &pull.author } else { "org" }
+fn owner<'a>(world: &'a World, pull: &'a FakePull) -> &'a str {
+    if pull.fork { &pull.author } else { super::owner(world) }
 }
 
 /// As lists show it.
@@ -163,19 +163,20 @@ fn in_list(world: &World, index: usize) -> Value {
         Fate::Merged(commit) => (Some(commit), Some(moment(pull.at))),
         _ => (None, None),
     };
+    let (base, name) = (super::owner(world), super::name(world));
     let end = |owner: &str, branch: &str, sha: Option<String>| {
-        let repository = json!({"id": if owner == "org" { 1 } else { 2 }, "name": "config", "full_name": format!("{owner}/config")});
+        let repository = json!({"id": if owner == base { 1 } else { 2 }, "name": name, "full_name": format!("{owner}/{name}")});
         json!({
             "label": format!("{owner}:{branch}"), "ref": branch, "sha": sha.unwrap_or_default(), "user": user(owner),
             // A fork may be gone.
-            "repo": if owner != "org" && world.github.forks_are_gone { Value::Null } else { repository },
+            "repo": if owner != base && world.github.forks_are_gone { Value::Null } else { repository },
         })
     };
     json!({
         "id": pull.number + 1000, "node_id": format!("PR_{}", pull.number), "number": pull.number, "title": pull.title, "body": pull.body,
         "state": if pull.fate == Fate::Open { "open" } else { "closed" }, "locked": false, "draft": false, "user": user(&pull.author),
-        "labels": labels(world, index), "html_url": format!("https://github.example.com/{REPOSITORY}/pull/{}", pull.number),
-        "head": end(owner(pull), &pull.branch, Some(pull.head.clone())), "base": end("org", &pull.into, world.repository.head(&pull.into)),
+        "labels": labels(world, index), "html_url": format!("https://github.example.com/{}/pull/{}", world.name, pull.number),
+        "head": end(owner(world, pull), &pull.branch, Some(pull.head.clone())), "base": end(base, &pull.into, world.repository.head(&pull.into)),
         "merge_commit_sha": merged, "merged_at": at, "closed_at": at, "created_at": moment(pull.at), "updated_at": moment(pull.at),
     })
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::others::{Ends, OtherCheck, Runs, rerun};
-use super::server::{Asked, FakeForge, Told, moment};
+use super::server::{Asked, FakeForge, Manners, Told, moment};
 use super::world::{FakeComment, Fate, OpenError, World};
 
 /// The project: a group, a group in it, and its name.
@@ -19,7 +19,16 @@ pub const PROJECT: &str = "group/sub/config";
 /// # Errors
 /// There is no port to listen at.
 pub async fn start(folder: &Path) -> io::Result<FakeForge> {
-    FakeForge::start(folder, answer, "per_page", "GitLab: You are not allowed to push code to protected branches on this project.").await
+    start_as(folder, PROJECT).await
+}
+
+/// As [`start`], with another name for the repository.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_as(folder: &Path, name: &str) -> io::Result<FakeForge> {
+    let refusal = "GitLab: You are not allowed to push code to protected branches on this project.";
+    FakeForge::start(folder, name, Manners { language: answer, page_size: "per_page", refusal, refs: "merge-requests" }).await
 }
 
 fn answer(world: &mut World, asked: &Asked) -> Told {
@@ -27,7 +36,7 @@ fn answer(world: &mut World, asked: &Asked) -> Told {
     match (asked.method.as_str(), path.as_slice()) {
         ("GET", ["api", "v4", "user"]) => Told::json(200, user(&world.account)),
         // The whole path of the project is one part: its slashes are encoded.
-        (method, ["api", "v4", "projects", project, rest @ ..]) if *project == PROJECT => in_project(world, asked, method, rest),
+        (method, ["api", "v4", "projects", project, rest @ ..]) if *project == world.name => in_project(world, asked, method, rest),
         _ => Told::json(404, json!({"error": "404 Not Found"})),
     }
 }
@@ -37,7 +46,7 @@ fn in_project(world: &mut World, asked: &Asked, method: &str, path: &[&str]) -> 
         ("GET", []) => Told::json(
             200,
             json!({
-                "id": 7, "path_with_namespace": PROJECT, "default_branch": world.into,
+                "id": 7, "path_with_namespace": world.name, "default_branch": world.into,
                 "merge_method": if world.rules.up_to_date { "rebase_merge" } else { "merge" },
                 "merge_pipelines_enabled": world.rules.queue, "merge_trains_enabled": world.rules.queue,
                 "only_allow_merge_if_pipeline_succeeds": !world.rules.required_statuses.is_empty(),
@@ -61,6 +70,11 @@ fn in_project(world: &mut World, asked: &Asked, method: &str, path: &[&str]) -> 
         ("GET", ["merge_requests"]) => list(world, asked),
         ("POST", ["merge_requests"]) => create(world, asked),
         ("GET", ["repository", "commits", sha, "statuses"]) => statuses(world, sha),
+        ("GET", ["repository", "commits", sha, "merge_requests"]) => {
+            // The newest first, as all of its lists.
+            let with = |index: &usize| world.pulls[*index].head == *sha;
+            Told::json(200, (0..world.pulls.len()).rev().filter(with).map(|index| shown(world, index)).collect())
+        }
         ("POST", ["statuses", sha]) => status(world, asked, sha),
         ("POST", ["pipelines", id, "retry"]) => match rerun(&mut world.others, id, Runs::Itself) {
             None => Told::no(404, "404 Pipeline Not Found"),
@@ -205,12 +219,21 @@ fn status(world: &mut World, asked: &Asked, sha: &str) -> Told {
         return Told::json(400, json!({"error": "state does not have a valid value"}));
     };
     let name = asked.text("name").or(asked.text("context")).unwrap_or("default");
-    // It does not let a status go from pending to pending.
-    if state == "pending" && world.statuses.iter().any(|there| there.commit == sha && there.context == name && there.state == state) {
-        return Told::json(
-            400,
-            json!({"message": {"state": "Cannot transition status via :enqueue from :pending (Reason(s): Status cannot transition via \"enqueue\")"}}),
-        );
+    // It wants to know which ref a status is for, unless it has one of the commit already or finds a branch.
+    let known = world.statuses.iter().any(|there| there.commit == sha);
+    if asked.text("ref").is_none() && !known && !world.repository.is_on_a_branch(sha) {
+        return Told::no(404, "404 References for commit Not Found");
+    }
+    // It lets a status go neither from pending to pending, nor from running to either.
+    let there = world.statuses.iter().find(|there| there.commit == sha && there.context == name).map(|there| there.state.as_str());
+    let event = match (there, state) {
+        (Some("pending" | "running"), "pending") => Some("enqueue"),
+        (Some("running"), "running") => Some("run"),
+        _ => None,
+    };
+    if let (Some(event), Some(from)) = (event, there) {
+        let words = format!("Cannot transition status via :{event} from :{from} (Reason(s): Status cannot transition via \"{event}\")");
+        return Told::json(400, json!({"message": {"state": words}}));
     }
     world.status(sha, name, state, asked.text("description").unwrap_or_default(), asked.text("target_url"));
     Told::json(201, world.statuses.last().map(one_status).unwrap_or_default())
@@ -262,7 +285,7 @@ fn shown(world: &World, index: usize) -> Value {
         "description": pull.body, "state": state(&pull.fate), "author": user(&pull.author), "labels": pull.labels, "draft": false,
         "source_branch": pull.branch, "target_branch": pull.into, "sha": pull.head, "merge_commit_sha": merged, "squash_commit_sha": null,
         "created_at": moment(pull.at), "updated_at": moment(pull.at), "merge_when_pipeline_succeeds": false,
-        "web_url": format!("https://gitlab.example.com/{PROJECT}/-/merge_requests/{}", pull.number),
+        "web_url": format!("https://gitlab.example.com/{}/-/merge_requests/{}", world.name, pull.number),
         "detailed_merge_status": merging::mergeable(world, index),
     })
 }

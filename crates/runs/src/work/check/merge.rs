@@ -1,5 +1,7 @@
 //! What is checked: the pull request merged into its branch as it is now, or its head alone.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use towpath_domain::{CommitId, FailureClass};
 use towpath_engine::check::Blame;
@@ -7,6 +9,9 @@ use towpath_forge::{MergeResult, Number};
 
 use super::{Check, blame};
 use crate::journal::Stop;
+
+/// How long it may take until a pull request is looked at again.
+const SEEN_WITHIN: Duration = Duration::from_secs(60);
 
 /// The most files in conflict that are named.
 const NAMED: usize = 10;
@@ -51,7 +56,13 @@ pub(super) async fn merge(check: &Check<'_>) -> Result<Merged, Stop> {
 async fn pulled(check: &Check<'_>, number: u64) -> Result<(CommitId, Option<CommitId>), Stop> {
     let Check { work, source, said, .. } = check;
     let head = work.head;
-    match result(check, number, None).await? {
+    let result = result(check, number, None).await?;
+    if let MergeResult::HeadMoved { .. } = result {
+        // The look at pull requests sees it, too, which ends this run at once. To give way before that would only queue the same again.
+        check.journal.note("its repository has another commit of it by now; waiting until that is seen");
+        tokio::time::sleep(SEEN_WITHIN).await;
+    }
+    match result {
         MergeResult::HeadMoved { now: Some(now) } => Err(Stop::Superseded { by: format!("a newer push, {}", now.short(12)) }),
         MergeResult::HeadMoved { now: None } => Err(Stop::Superseded { by: "the pull request is no longer open".to_owned() }),
         MergeResult::Clean { base, commit } if said.merged => Ok((commit, Some(base))),

@@ -25,7 +25,7 @@ use super::house::{Browser, House, NOW, house_of};
 use crate::harness::serving;
 
 /// What somebody may do with the web in stage, by their name; root may everything, and the role of `late` has expired.
-const PEOPLE: [&str; 7] = ["look", "retry", "hold", "promote", "rollback", "approve", OWNER];
+const PEOPLE: [&str; 8] = ["look", "retry", "hold", "promote", "rollback", "approve", OWNER, "check"];
 
 /// Whose lease is asked about.
 const OWNER: &str = "reserve";
@@ -134,6 +134,9 @@ fn all() -> Vec<Asked> {
             "reserve" => r#"{"pool":"x","why":"y"}"#,
             "extend" => r#"{"what":"x","lease":"1h","why":"y"}"#,
             "giveBack" => r#"{"what":"x","why":"y"}"#,
+            "retest" | "cancelCheck" => r#"{"check":"web#17","why":"y"}"#,
+            "okToTest" => r#"{"check":"web#17","commit":"0123456","why":"y"}"#,
+            "tryIt" => r#"{"source":"web","why":"y"}"#,
             "backup" => r#"{"dest":"/tmp/x"}"#,
             "makeToken" => r#"{"name":"n","expiresInDays":1,"may":["look"]}"#,
             "revokeToken" => "{}",

@@ -7,26 +7,33 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-/// How a server answers.
+/// How a [`GitHttp`] answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Mood {
+    /// As it shall.
     Well = 0,
     /// 503 to everything.
     Down = 1,
     /// What is pushed to `main` arrives, and the answer to it is lost.
     Forgetful = 2,
+    /// By the first protocol alone, as servers of the years before 2018 do: what no ref of it shows is not served.
+    Old = 3,
 }
 
 /// `git http-backend` behind the smallest of web servers.
-pub struct GitServer {
+pub struct GitHttp {
+    /// Where it is: `http://127.0.0.1:40123`; a repository's path below the folder comes after it.
     pub url: String,
     mood: Arc<AtomicU8>,
     failed: Arc<AtomicU64>,
 }
 
-impl GitServer {
+impl GitHttp {
     /// Serves the bare repositories of a folder. It ends with the process.
+    ///
+    /// # Panics
+    /// When there is no port to listen at.
     pub fn start(root: &Path) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -44,6 +51,7 @@ impl GitServer {
         Self { url, mood, failed }
     }
 
+    /// How it answers from now on.
     pub fn becomes(&self, mood: Mood) {
         self.mood.store(mood as u8, Ordering::SeqCst);
     }
@@ -88,7 +96,7 @@ fn answer(client: &TcpStream, root: &PathBuf, mood: &AtomicU8, failed: &AtomicU6
         .env("CONTENT_TYPE", header("content-type"))
         .env("CONTENT_LENGTH", body.len().to_string())
         .env("HTTP_CONTENT_ENCODING", header("content-encoding"))
-        .env("GIT_PROTOCOL", header("git-protocol"))
+        .env("GIT_PROTOCOL", if mood == Mood::Old as u8 { String::new() } else { header("git-protocol") })
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
