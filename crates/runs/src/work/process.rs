@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt as _, BufReader};
 use tokio::process::Command;
 use towpath_domain::FailureClass;
 
@@ -27,6 +27,11 @@ pub(super) struct Program<'a> {
     pub group_file: PathBuf,
 }
 
+/// What a command is begun by, and how: it waits for a word before it becomes the command. Whoever dies between starting it and writing down its
+/// process group never gives that word, and it ends by itself.
+const SHELL: &str = "/bin/sh";
+const BEGIN: &str = "read -r word && [ \"$word\" = begin ] && exec \"$@\" </dev/null";
+
 /// Runs it to its end.
 ///
 /// # Errors
@@ -45,19 +50,29 @@ pub(super) async fn to_its_end(journal: &Journal, program: Program<'_>) -> Resul
         return Err(Stop::own(format!("the {}'s command is empty", program.of)));
     };
     journal.note(format!("$ {shown}"));
-    let mut child = Command::new(name)
+    let no_start =
+        |why: &dyn std::fmt::Display| Stop::own(format!("`{name}` cannot be started: {why}; is it installed where Towpath runs?"));
+    if !is_there(name, program.dir, &program.env) {
+        return Err(no_start(&"there is no such program"));
+    }
+    let mut child = Command::new(SHELL)
+        .args(["-c", BEGIN, "sh", name])
         .args(arguments)
         .current_dir(program.dir)
         .env_clear()
         .envs(program.env)
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
-        .map_err(|e| Stop::own(format!("`{name}` cannot be started: {e}; is it installed where Towpath runs?")))?;
+        .map_err(|e| no_start(&e))?;
     let group = Group::record(child.id(), &program.group_file);
+    if let Some(mut word) = child.stdin.take() {
+        // One that is gone already says so by how it ended.
+        let _gone = word.write_all(b"begin\n").await;
+    }
     let step = journal.current_step();
     let out = child.stdout.take().map(|pipe| tokio::spawn(copy(pipe, journal.sink(), step.clone(), "stdout")));
     let err = child.stderr.take().map(|pipe| tokio::spawn(copy(pipe, journal.sink(), step, "stderr")));
@@ -82,6 +97,16 @@ pub(super) async fn to_its_end(journal: &Journal, program: Program<'_>) -> Resul
             Ok(Err(format!("`{shown}` ended with {status}{}{tail}", if tail.is_empty() { "" } else { ": " })))
         }
     }
+}
+
+/// Whether there is a program of this name, as a shell would look for it.
+fn is_there(name: &str, dir: &Path, env: &[(String, String)]) -> bool {
+    if name.contains('/') {
+        return dir.join(name).is_file();
+    }
+    let path = env.iter().rev().find(|(variable, _)| variable == "PATH").map(|(_, value)| value.as_str());
+    // Without one, the shell knows by itself where to look.
+    path.is_none_or(|path| std::env::split_paths(path).any(|folder| dir.join(folder).join(name).is_file()))
 }
 
 async fn copy(pipe: impl AsyncRead + Unpin, sink: LogSink, step: String, stream: &'static str) {

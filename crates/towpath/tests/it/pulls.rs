@@ -283,7 +283,7 @@ fn storm(killed: bool) {
         };
         over = all.as_array()?.iter().filter(|one| stands(one)).count();
         (over == last.len()).then_some(())
-    }, |it| it.events().len());
+    }, |it| it.ask(&["history", "--limit", "1"]).map(|newest| newest.to_string()));
     nothing_is_held(&mut it);
     let told = told(&it);
     it.stop();
