@@ -73,10 +73,13 @@ impl Trust<'_> {
         let Self::None { home } = self else { return Ok(world.host_env.clone()) };
         let io = |e: std::io::Error| Stop::failed(FailureClass::Environment, format!("{}: {e}", home.display()));
         tokio::fs::create_dir_all(home).await.map_err(io)?;
-        let mut env: Vec<_> = world.host_env.iter().filter(|(name, _)| PLAIN.contains(&name.as_str())).cloned().collect();
-        env.push(("HOME".to_owned(), home.display().to_string()));
-        Ok(env)
+        Ok(plain(&world.host_env, home))
     }
+}
+
+fn plain(host: &[(String, String)], home: &Path) -> Vec<(String, String)> {
+    let kept = host.iter().filter(|(name, _)| PLAIN.contains(&name.as_str())).cloned();
+    kept.chain([("HOME".to_owned(), home.display().to_string())]).collect()
 }
 
 /// Carries a build out.
@@ -274,4 +277,18 @@ async fn pushed(world: &World, journal: &Journal, image: &ImageRef, told: Option
     }
     journal.note(format!("the command pushed {image} as {digest}"));
     Ok(Pushed { digest })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_of_strangers_get_a_path_and_an_empty_home_and_nothing_else_of_this_machine() {
+        let host = ["PATH", "HOME", "LANG", "DOCKER_CONFIG", "QUAY_TOKEN", "SSH_AUTH_SOCK", "KUBECONFIG"];
+        let host: Vec<(String, String)> = host.iter().map(|name| ((*name).to_owned(), format!("the machine's {name}"))).collect();
+        let env = plain(&host, Path::new("/run/home"));
+        let told: Vec<(&str, &str)> = env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(told, [("PATH", "the machine's PATH"), ("LANG", "the machine's LANG"), ("HOME", "/run/home")]);
+    }
 }
