@@ -23,6 +23,7 @@ mod people;
 mod policies;
 mod render;
 mod reports;
+mod pulled;
 mod pulls;
 mod repositories;
 mod served;
