@@ -24,6 +24,8 @@ mod policies;
 mod pulls;
 mod render;
 mod reports;
+mod pulled;
+mod pulls;
 mod repositories;
 mod served;
 mod signed;
