@@ -42,6 +42,19 @@ async fn a_path_that_leaves_the_repository_or_goes_through_a_link_is_refused() {
 }
 
 #[tokio::test]
+async fn two_commits_with_the_same_files_have_the_same_tree() {
+    let lab = Lab::new();
+    let one = lab.people_push("main", &[("a", "1")]);
+    let other = lab.people_push("main", &[("a", "2")]);
+    let back = lab.people_push("main", &[("a", "1")]);
+    let mirror = lab.mirror("m").await;
+    let tree = async |commit| mirror.tree_of(commit).await.unwrap();
+    assert_eq!(tree(one).await, tree(back).await);
+    assert_ne!(tree(one).await, tree(other).await);
+    assert!(matches!(mirror.tree_of(nobody()).await, Err(GitError::NotFound { .. })));
+}
+
+#[tokio::test]
 async fn history_is_told_along_first_parents_and_in_ranges() {
     let lab = Lab::new();
     let one = lab.people_push("main", &[("a", "1")]);

@@ -44,13 +44,23 @@ async fn eight_workers_take_up_five_hundred_runs_and_none_of_them_twice() {
 #[tokio::test]
 async fn the_oldest_run_of_the_wanted_kinds_goes_first() {
     let (_directory, ledger) = fresh().await;
-    ledger.append(None, "c", at(1), vec![queued(build("b", 1)), queued(deploy("d", "stage", 1)), queued(change("m", "p1"))]).await.unwrap();
+    ledger
+        .append(
+            None,
+            "c",
+            at(1),
+            vec![queued(build("b", 1)), queued(deploy("d", "stage", 1)), queued(change("m", "p1")), queued(check("c", "api#1"))],
+        )
+        .await
+        .unwrap();
     let next = async |kinds: &[WorkKind]| ledger.claim("w", kinds, LEASE, at(2)).await.unwrap().map(|claimed| claimed.spec.id.to_string());
     assert_eq!(next(&[]).await, None);
     assert_eq!(next(&[WorkKind::Change, WorkKind::Deploy]).await.as_deref(), Some("d"));
     assert_eq!(next(&WorkKind::ALL).await.as_deref(), Some("b"));
     assert_eq!(next(&[WorkKind::Build]).await, None);
     assert_eq!(next(&WorkKind::ALL).await.as_deref(), Some("m"));
+    assert_eq!(next(&[WorkKind::Build, WorkKind::Change]).await, None);
+    assert_eq!(next(&[WorkKind::Check]).await.as_deref(), Some("c"));
     assert_eq!(next(&WorkKind::ALL).await, None);
 }
 

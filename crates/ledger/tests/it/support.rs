@@ -4,6 +4,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 use towpath_domain::{BranchName, CommitId, Digest, FailureClass, ImageRef, RepoUrl, RunId, SourceName, Timestamp};
+use towpath_engine::check::{CheckWork, Overrides};
 use towpath_engine::{ChangeKind, ChangeSpec, CommitInfo, DeployWork, Event, Outcome, RunSpec, Work};
 use towpath_ledger::Ledger;
 
@@ -76,6 +77,24 @@ pub(crate) fn change(name: &str, id: &str) -> RunSpec {
         moved: Vec::new(),
     };
     RunSpec { id: run_id(name), attempt: 1, work: Work::Change(spec), why: "its channels vouch".into(), after: None }
+}
+
+/// A check of a pull request of `api`.
+pub(crate) fn check(name: &str, pull: &str) -> RunSpec {
+    let work = CheckWork {
+        id: towpath_domain::CheckId::new(pull).unwrap(),
+        source: SourceName::new("api").unwrap(),
+        number: Some(1),
+        head: commit(1),
+        seen_at: at(0),
+        from_fork: false,
+        check_hash: "h1".into(),
+        tests: Vec::new(),
+        anew: false,
+        urgent: false,
+        overrides: Overrides::default(),
+    };
+    RunSpec { id: run_id(name), attempt: 1, work: Work::Check(Box::new(work)), why: "a push".into(), after: None }
 }
 
 pub(crate) fn queued(spec: RunSpec) -> Event {

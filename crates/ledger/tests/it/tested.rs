@@ -38,6 +38,17 @@ async fn test(ledger: &Ledger, name: &str) -> Option<Tested> {
 }
 
 #[tokio::test]
+async fn the_tests_of_pull_requests_are_their_sources_so_that_one_knows_what_was_flaky_in_another() {
+    let (_directory, ledger) = fresh().await;
+    for (name, pull, outcome) in [("c1", "api#1", Failed), ("c2", "api#2", Passed)] {
+        ledger.append(None, "c", at(0), vec![queued(check(name, pull)), started(name)]).await.unwrap();
+        count(&ledger, run_id(name), "a", 1, vec![trial("checkout", outcome)]).await;
+    }
+    let test = ledger.test(&test_id("source:api", "shop", "checkout")).await.unwrap().unwrap();
+    assert_eq!((test.subject.as_str(), test.flakes), ("source:api", 1));
+}
+
+#[tokio::test]
 async fn a_test_that_fails_and_passes_on_the_same_tree_is_flaky_and_a_broken_one_fails_since_it_broke() {
     let (directory, ledger) = fresh().await;
     ran(&ledger, "r1", "a", 1, vec![trial("checkout", Passed), trial("search", Passed)]).await;

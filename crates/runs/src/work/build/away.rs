@@ -35,9 +35,9 @@ struct Made {
 
 /// Carries the build out there.
 pub(super) async fn make(world: &World, journal: &Journal, executor: &Arc<dyn Executor>, making: &Making<'_>) -> Result<Pushed, Stop> {
-    let &Making { image, commit, .. } = making;
+    let image = making.image;
     // Looked for once a run: what this run's own task has pushed meanwhile is no reason to leave the task alone.
-    if let Some(digest) = journal.step("look", || found_done(world, image, commit)).await? {
+    if let Some(digest) = journal.step("look", || found_done(world, making)).await? {
         journal.note(format!("{image} of this commit is there already, as {digest}"));
         return Ok(Pushed { digest });
     }

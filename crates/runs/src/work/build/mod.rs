@@ -43,11 +43,14 @@ pub(crate) struct Making<'a> {
     pub(crate) dir: &'a Path,
     /// What its command may see of this machine.
     pub(crate) trust: Trust<'a>,
-    /// Whether the commit is in no repository but the mirror on this machine: a merge that nobody pushed.
-    pub(crate) only_here: bool,
     /// What happens when the tag points to another image already.
     pub(crate) tag_move: TagMove,
+    /// The hash of the instructions that an image under this tag must be by to be taken for this one; none where the tag alone says it.
+    pub(crate) by: Option<String>,
 }
+
+/// The label that names the instructions of an image's build.
+const BY: &str = "dev.towpath.instructions";
 
 /// What a command may see of this machine.
 #[derive(Debug, Clone, Copy)]
@@ -70,10 +73,13 @@ impl Trust<'_> {
         let Self::None { home } = self else { return Ok(world.host_env.clone()) };
         let io = |e: std::io::Error| Stop::failed(FailureClass::Environment, format!("{}: {e}", home.display()));
         tokio::fs::create_dir_all(home).await.map_err(io)?;
-        let mut env: Vec<_> = world.host_env.iter().filter(|(name, _)| PLAIN.contains(&name.as_str())).cloned().collect();
-        env.push(("HOME".to_owned(), home.display().to_string()));
-        Ok(env)
+        Ok(plain(&world.host_env, home))
     }
+}
+
+fn plain(host: &[(String, String)], home: &Path) -> Vec<(String, String)> {
+    let kept = host.iter().filter(|(name, _)| PLAIN.contains(&name.as_str())).cloned();
+    kept.chain([("HOME".to_owned(), home.display().to_string())]).collect()
 }
 
 /// Carries a build out.
@@ -84,8 +90,8 @@ pub(crate) async fn run(world: &World, journal: &Journal, name: &SourceName, com
     };
     let image = ImageRef::tagged(&source.image, &commit.short(source.hash_length)).map_err(Stop::own)?;
     let dir = world.builds.join(journal.run().as_str());
-    let (trust, only_here, tag_move) = (Trust::Full, false, TagMove::Refuse);
-    let making = Making { source: &source, commit, image: &image, dir: &dir, trust, only_here, tag_move };
+    let (trust, tag_move) = (Trust::Full, TagMove::Refuse);
+    let making = Making { source: &source, commit, image: &image, dir: &dir, trust, tag_move, by: None };
     let pushed = image_of(world, journal, &making).await?;
     Ok(Outcome::Built { image, digest: pushed.digest })
 }
@@ -98,16 +104,6 @@ pub(crate) async fn image_of(world: &World, journal: &Journal, making: &Making<'
         return Ok(pushed);
     }
     if let Some(executor) = world.builders.executor() {
-        if source.build.push && making.only_here {
-            return Err(Stop::own(format!(
-                "{} cannot build {}: it fetches commits from {}, and this merge is on this machine only; have the head itself checked \
-                 (`merged: false` in {}), or have Towpath pack the image instead of `push: true`",
-                executor.place(),
-                making.commit.short(12),
-                source.url,
-                source.place
-            )));
-        }
         if source.build.push {
             return away::make(world, journal, executor, making).await;
         }
@@ -139,8 +135,8 @@ pub(crate) fn end_leftover(dir: &Path) {
 }
 
 async fn make(world: &World, journal: &Journal, making: &Making<'_>) -> Result<Pushed, Stop> {
-    let &Making { image, commit, dir, .. } = making;
-    if let Some(digest) = found_done(world, image, commit).await? {
+    let &Making { image, dir, .. } = making;
+    if let Some(digest) = found_done(world, making).await? {
         journal.note(format!("{image} of this commit is there already, as {digest}"));
         return Ok(Pushed { digest });
     }
@@ -182,12 +178,14 @@ async fn compile(world: &World, journal: &Journal, making: &Making<'_>) -> Resul
 
 /// The image, if a worker that died had come as far as pushing it. An image of that tag that does not say it is of this
 /// commit is somebody else's, and the push will refuse to move the tag.
-async fn found_done(world: &World, image: &ImageRef, commit: CommitId) -> Result<Option<Digest>, Stop> {
+async fn found_done(world: &World, making: &Making<'_>) -> Result<Option<Digest>, Stop> {
+    let &Making { image, commit, ref by, .. } = making;
     let stop = |e: towpath_registry::RegistryError| Stop::failed(e.class(), e);
     let Some(digest) = world.registry.resolve(image).await.map_err(stop)? else { return Ok(None) };
     let config = world.registry.config(image.name(), digest).await.map_err(stop)?;
-    let of = config.labels.get("org.opencontainers.image.revision");
-    Ok((of == Some(&commit.to_string())).then_some(digest))
+    let is_of = config.labels.get("org.opencontainers.image.revision") == Some(&commit.to_string());
+    let is_by = by.as_ref().is_none_or(|by| config.labels.get(BY) == Some(by));
+    Ok((is_of && is_by).then_some(digest))
 }
 
 async fn fetch(world: &World, making: &Making<'_>) -> Result<Timestamp, Stop> {
@@ -237,11 +235,9 @@ async fn push(world: &World, journal: &Journal, making: &Making<'_>, committed: 
     let tag_move_here = world.registry.tag_move_here(image.name(), tag_move);
     let (name, tag) = (image.name().to_owned(), image.tag().unwrap_or_default().to_owned());
     let (checkout, layout) = (dir.join("checkout"), dir.join(LAYOUT));
-    let labels = [
-        ("org.opencontainers.image.revision".to_owned(), commit.to_string()),
-        ("org.opencontainers.image.source".to_owned(), source.url.to_string()),
-    ]
-    .into();
+    let labels = [("org.opencontainers.image.revision", commit.to_string()), ("org.opencontainers.image.source", source.url.to_string())];
+    let labels = labels.into_iter().chain(making.by.iter().map(|by| (BY, by.clone())));
+    let labels = labels.map(|(name, value)| (name.to_owned(), value)).collect();
     // A release's tag that points to another image is refused: the same commit makes the same bits, or somebody else made the tag.
     let made = tokio::task::spawn_blocking(move || match &request {
         Some(pack) => {
@@ -281,4 +277,18 @@ async fn pushed(world: &World, journal: &Journal, image: &ImageRef, told: Option
     }
     journal.note(format!("the command pushed {image} as {digest}"));
     Ok(Pushed { digest })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_of_strangers_get_a_path_and_an_empty_home_and_nothing_else_of_this_machine() {
+        let host = ["PATH", "HOME", "LANG", "DOCKER_CONFIG", "QUAY_TOKEN", "SSH_AUTH_SOCK", "KUBECONFIG"];
+        let host: Vec<(String, String)> = host.iter().map(|name| ((*name).to_owned(), format!("the machine's {name}"))).collect();
+        let env = plain(&host, Path::new("/run/home"));
+        let told: Vec<(&str, &str)> = env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(told, [("PATH", "the machine's PATH"), ("LANG", "the machine's LANG"), ("HOME", "/run/home")]);
+    }
 }

@@ -1,6 +1,7 @@
 //! The image of what is checked: made by the same code as a release's, under a tag that no release has.
 
 use towpath_domain::{CommitId, Digest, ImageRef};
+use towpath_engine::build_hash;
 use towpath_engine::check::Blame;
 use towpath_registry::TagMove;
 
@@ -35,6 +36,16 @@ pub(super) async fn make(check: &Check<'_>, merged: &Merged) -> Result<Made, Sto
             source.place
         )));
     }
+    if let Some(executor) = world.builders.executor().filter(|_| source.build.push && merged.is_only_here(work.head)) {
+        return Err(blame::said(format!(
+            "{} cannot build {}: it fetches commits from {}, and this merge is on this machine only; have the head itself checked \
+             (`merged: false` in the `check` of {}), or have Towpath pack the image instead of `push: true`",
+            executor.place(),
+            merged.commit.short(12),
+            source.url,
+            source.place
+        )));
+    }
     let tag = tag(work.number, merged.commit, source.hash_length);
     let image = ImageRef::tagged(&source.image, &tag).map_err(blame::said)?;
     let home = check.home();
@@ -44,9 +55,9 @@ pub(super) async fn make(check: &Check<'_>, merged: &Merged) -> Result<Made, Sto
         image: &image,
         dir: &check.dir.join(super::BUILD),
         trust: check.trust(&home),
-        only_here: merged.is_only_here(work.head),
         // A merge that is built once more need not give the same bits. What is deployed is named by its digest.
         tag_move: TagMove::Allow,
+        by: Some(build_hash(source)),
     };
     let pushed = build::image_of(world, journal, &making).await.map_err(|stop| blame::on(&Blame::Source, stop))?;
     Ok(Made { image, digest: pushed.digest })

@@ -190,3 +190,74 @@ fn hashed<S: AsRef<str>>(parts: impl IntoIterator<Item = S>) -> String {
     }
     hasher.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::given::{catalog, merged, source, work};
+    use super::*;
+
+    fn taken(work: &CheckWork) -> Result<Vec<(String, Role)>, String> {
+        let catalog = catalog();
+        let (source, said) = source(&catalog);
+        let taken = wanted(&catalog, &source, &said, work)?;
+        unmet_overrides(&taken, work)?;
+        Ok(taken.into_iter().map(|(target, role)| (target.title(), role)).collect())
+    }
+
+    #[test]
+    fn dependencies_come_first_then_its_own_then_the_tests_that_were_asked_for_and_nothing_twice() {
+        let of = |title: &str, role: Role| (format!("{title}/stage/web-stage"), role);
+        let (db, web) = (of("db/db", Role::Dependency), of("web/web", Role::Own));
+        let (smoke, full) = (of("test/smoke", Role::Test("smoke".into())), of("test/full", Role::Test("full".into())));
+        assert_eq!(taken(&work()).unwrap(), [db.clone(), web.clone(), smoke, full.clone()]);
+        assert_eq!(taken(&CheckWork { tests: vec!["full".into()], ..work() }).unwrap(), [db, web, full]);
+    }
+
+    #[test]
+    fn what_a_person_sets_for_something_that_is_not_there_is_a_slip() {
+        let mut set = work();
+        set.overrides.template_refs.insert("web".into(), "main".into());
+        assert!(taken(&set).is_ok());
+        set.overrides.parameters.insert("wbe".into(), [("A".to_owned(), "1".to_owned())].into());
+        assert_eq!(
+            taken(&set).unwrap_err(),
+            "a parameter is set for the resource template wbe, which is no part of this check; there are db, full, smoke, web"
+        );
+    }
+
+    fn key_of(change: impl FnOnce(&mut Source, &mut PullCheck, &mut CheckWork, &mut Merged, &mut Vec<Part>)) -> String {
+        let catalog = catalog();
+        let (source, said) = source(&catalog);
+        let (mut source, mut said, mut work, mut merged) = ((*source).clone(), (*said).clone(), work(), merged("tree", 'c'));
+        let taken = wanted(&catalog, &source, &said, &work).unwrap();
+        let hashes: Vec<&str> = taken.iter().map(|(target, _)| &*target.input_hash).collect();
+        let commit = |target: &Target| if target.source.is_some() { merged.commit } else { "d".repeat(40).parse().unwrap() };
+        let mut parts: Vec<Part> =
+            taken.iter().map(|(target, role)| Part { target: target.id.clone(), commit: commit(target), role: role.clone() }).collect();
+        change(&mut source, &mut said, &mut work, &mut merged, &mut parts);
+        key(&source, &said, &work, &merged, &parts, &hashes)
+    }
+
+    #[test]
+    fn a_result_holds_for_the_same_files_by_the_same_instructions_beside_the_same_and_for_nothing_else() {
+        let usual = key_of(|_, _, _, _, _| {});
+        let other: CommitId = "e".repeat(40).parse().unwrap();
+        // The merge of a minute later is another commit with the same files.
+        let again = key_of(|_, _, _, merged, parts| {
+            let before = std::mem::replace(&mut merged.commit, other);
+            parts.iter_mut().filter(|part| part.commit == before).for_each(|part| part.commit = other);
+        });
+        assert_eq!(again, usual);
+        assert_eq!(key_of(|_, _, work, _, _| work.head = other), usual, "another pull request with these files");
+        for (what, key) in [
+            ("files", key_of(|_, _, _, merged, _| merged.tree = "other".into())),
+            ("instructions", key_of(|_, said, _, _, _| said.hash = "other".into())),
+            ("build", key_of(|source, _, _, _, _| source.build.command = None)),
+            ("trust", key_of(|_, _, work, _, _| work.from_fork = true)),
+            ("a dependency", key_of(|_, _, _, _, parts| parts[0].commit = other)),
+            ("fewer", key_of(|_, _, _, _, parts| drop(parts.pop()))),
+        ] {
+            assert_ne!(key, usual, "{what}");
+        }
+    }
+}

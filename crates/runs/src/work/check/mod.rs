@@ -11,6 +11,8 @@ mod command;
 mod definition;
 mod diagnosis;
 mod files;
+#[cfg(test)]
+mod given;
 mod image;
 mod inputs;
 mod merge;
@@ -41,6 +43,9 @@ const BUILD: &str = "build";
 /// Where the source's own command works, in the run's folder.
 const COMMAND: &str = "command";
 
+/// The empty home of commands that strangers wrote, in the run's folder.
+const HOME: &str = "home";
+
 /// A check that is carried out.
 struct Check<'a> {
     world: &'a World,
@@ -65,7 +70,7 @@ impl<'a> Check<'a> {
         let Some(said) = source.check.clone() else {
             return Err(blame::said(format!("{} says nothing of how it is checked; add `check` to it ({})", source.name, source.place)));
         };
-        let dir = folder(world, journal.run());
+        let dir = folder_of(world, journal.run());
         Ok(Self { world, journal, work, source, said, catalog, dir, hidden: Mutex::default() })
     }
 
@@ -79,9 +84,14 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// How often this was tried before, and failed of nothing but tests known to be flaky.
+    fn retried(&self) -> u32 {
+        if self.work.anew { 0 } else { self.world.ledger.facts().flaky_checks(&self.work.id, self.work.head) }
+    }
+
     /// The home of commands that strangers wrote.
     fn home(&self) -> PathBuf {
-        self.dir.join("home")
+        self.dir.join(HOME)
     }
 
     fn trust<'h>(&self, home: &'h Path) -> Trust<'h> {
@@ -90,7 +100,7 @@ impl<'a> Check<'a> {
 }
 
 /// The run's folder on this machine; gone with the run.
-fn folder(world: &World, run: &RunId) -> PathBuf {
+fn folder_of(world: &World, run: &RunId) -> PathBuf {
     world.builds.join(run.as_str())
 }
 
@@ -106,7 +116,7 @@ pub(crate) async fn run(world: &World, journal: &Journal, work: &CheckWork) -> R
 
 /// Ends what a worker that died left running on this machine.
 fn end_leftovers(world: &World, run: &RunId) {
-    let dir = folder(world, run);
+    let dir = folder_of(world, run);
     build::end_leftover(&dir.join(BUILD));
     command::end_leftover(&dir.join(COMMAND));
 }
@@ -120,7 +130,7 @@ pub(crate) async fn tidy(world: &World, journal: &Journal, work: &CheckWork, out
         trial::give_up(world, journal, work).await;
     }
     end_leftovers(world, journal.run());
-    let dir = folder(world, journal.run());
+    let dir = folder_of(world, journal.run());
     if let Err(error) = tokio::fs::remove_dir_all(&dir).await
         && error.kind() != std::io::ErrorKind::NotFound
     {
@@ -129,6 +139,13 @@ pub(crate) async fn tidy(world: &World, journal: &Journal, work: &CheckWork, out
 }
 
 async fn carry_out(world: &World, journal: &Journal, work: &CheckWork) -> Result<Outcome, Stop> {
+    // What a worker that died left of the source's commands is nobody's; what it built may still be pushed.
+    for folder in [COMMAND, HOME] {
+        match tokio::fs::remove_dir_all(folder_of(world, journal.run()).join(folder)).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => journal.note(format!("{folder} stays behind: {error}")),
+            _ => {}
+        }
+    }
     let mut snapshot = world.snapshot().await?;
     let mut check = Check::new(world, journal, work, &snapshot)?;
     let merged = journal.step("merge", || merge::merge(&check)).await?;

@@ -168,4 +168,47 @@ mod tests {
         assert!(a != b && a != target && a.as_str().starts_with("check-"), "{a}");
         assert_eq!(stand_in(&target, &NamespaceName::new("smoke-1").unwrap()).unwrap(), a);
     }
+
+    use super::super::given::{catalog, source};
+
+    /// The parameters of the source's own target as they become, by name; and those secret ones that are left out.
+    fn taken_in(tag: Option<&str>, set: &[(&str, &str)], declared: &[&str], without_secrets: bool) -> (Target, Vec<String>) {
+        let catalog = catalog();
+        let (_, said) = source(&catalog);
+        let target = catalog.targets.values().find(|target| target.resource_template == "web").unwrap();
+        let place = Place { namespace: NamespaceName::new("smoke-1").unwrap(), cluster: "away".parse().unwrap() };
+        let set: BTreeMap<String, String> = set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let declared: BTreeSet<String> = declared.iter().map(|name| (*name).to_owned()).collect();
+        let settings = Settings { place: &place, said: &said, own_tag: tag, declared: Some(&declared), set: Some(&set), without_secrets };
+        let (derived, left_out) = derived(target, &settings);
+        assert_eq!((derived.namespace.as_str(), derived.cluster.as_str()), ("smoke-1", "away"));
+        (derived, left_out.into_keys().collect())
+    }
+
+    fn value<'a>(target: &'a Target, name: &str) -> Option<&'a str> {
+        target.parameters.get(name).and_then(Value::as_str)
+    }
+
+    #[test]
+    fn the_checks_parameters_win_over_the_environments_and_a_persons_over_all() {
+        let (usual, _) = taken_in(Some("pr-1-fff"), &[], &["NAMESPACE", "ENV_NAME"], false);
+        assert_eq!(value(&usual, "HOST"), Some("web.smoke-1.example.com"));
+        assert_eq!(value(&usual, "IMAGE_TAG"), Some("pr-1-fff"));
+        assert_eq!((value(&usual, "NAMESPACE"), value(&usual, "ENV_NAME")), (Some("smoke-1"), Some("stage")), "what is set stays");
+        // What the check sets is no secret any more.
+        assert_eq!(
+            (value(&usual, "TOKEN"), usual.secret_parameters.keys().map(String::as_str).collect::<Vec<_>>()),
+            (Some("none"), vec!["KEY"])
+        );
+        let (set, _) = taken_in(Some("pr-1-fff"), &[("HOST", "mine"), ("IMAGE_TAG", "x"), ("KEY", "k")], &[], false);
+        assert_eq!((value(&set, "HOST"), value(&set, "IMAGE_TAG"), value(&set, "KEY")), (Some("mine"), Some("x"), Some("k")));
+        assert_eq!((set.secret_parameters.len(), value(&set, "NAMESPACE")), (0, None), "what the template does not declare is not set");
+    }
+
+    #[test]
+    fn a_fork_gets_no_secret_and_what_is_left_out_is_named() {
+        let (target, left_out) = taken_in(Some("pr-1-fff"), &[], &[], true);
+        assert!(target.secret_parameters.is_empty());
+        assert_eq!(left_out, ["KEY"], "the check itself sets the other");
+    }
 }

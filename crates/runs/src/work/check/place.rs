@@ -145,7 +145,7 @@ pub(super) fn over(fact: &ReservationFact) -> Option<Stop> {
 }
 
 /// The namespace that `person` holds; else why it cannot be used.
-fn held(facts: &Facts, namespace: &NamespaceName, person: &str) -> Result<Place, String> {
+pub(super) fn held(facts: &Facts, namespace: &NamespaceName, person: &str) -> Result<Place, String> {
     let active = facts
         .reservations
         .values()

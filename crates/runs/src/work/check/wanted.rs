@@ -6,7 +6,7 @@ use towpath_catalog::Catalog;
 use towpath_domain::{ReservationId, RunId};
 use towpath_engine::check::{CheckWork, Unwanted, is_wanted};
 
-use super::place;
+use super::{blame, place};
 use crate::journal::Stop;
 use crate::world::World;
 
@@ -28,7 +28,7 @@ pub(super) async fn until_unwanted(world: &World, run: &RunId, work: &CheckWork)
         if let Some(stop) = catalog.as_ref().and_then(|catalog| unwanted(world, catalog, work)) {
             return stop;
         }
-        if let Some(stop) = lost(world, &reservation) {
+        if let Some(stop) = lost(world, &reservation, work) {
             return stop;
         }
         tokio::select! {
@@ -46,6 +46,10 @@ fn unwanted(world: &World, catalog: &Catalog, work: &CheckWork) -> Option<Stop> 
     }
 }
 
-fn lost(world: &World, reservation: &ReservationId) -> Option<Stop> {
-    place::over(world.ledger.facts().reservations.get(reservation)?)
+fn lost(world: &World, reservation: &ReservationId, work: &CheckWork) -> Option<Stop> {
+    let facts = world.ledger.facts();
+    if let Some(namespace) = &work.overrides.namespace {
+        return place::held(&facts, namespace, &work.overrides.by).err().map(blame::said);
+    }
+    place::over(facts.reservations.get(reservation)?)
 }
