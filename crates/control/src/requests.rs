@@ -301,7 +301,7 @@ pub(crate) fn has_failed(facts: &Facts, subject: &Subject) -> bool {
                 || facts.changes.values().any(|c| c.failure.is_some() && moves(&c.spec, id))
         }
         Subject::Change(id) => facts.changes.get(id).is_some_and(|c| c.failure.is_some()),
-        Subject::Check(id) => facts.checks.get(id).and_then(|c| c.last.as_ref()).is_some_and(|last| last.failure.is_some()),
+        Subject::Check(id) => facts.checks.get(id).and_then(|fact| fact.stands_by()).is_some_and(|last| last.failure.is_some()),
     }
 }
 

@@ -55,7 +55,7 @@ async fn one(
         }
         // Asked for anew: the comment before may have changed what is known.
         let Some(fact) = world.ledger.facts().checks.get(&id).cloned() else { return Ok(()) };
-        if fact.heard.contains(&comment.id) {
+        if fact.has_heard(comment.id) {
             continue;
         }
         let mut asked = Vec::new();

@@ -115,15 +115,29 @@ async fn tellings(world: &World, all: bool) -> Vec<Telling> {
         };
         let tests = run.as_ref().map(|run| tests_of(world, &fact, run)).unwrap_or_default();
         let words = Words { id: &id, fact: &fact, standing: &standing, pages: world.pages.as_ref(), results: results.as_deref() };
-        let mut statuses = vec![words.whole(&waits)];
+        let (mut statuses, comment) = (vec![words.whole(&waits)], words.comment());
         if let Some(check) = &check {
+            let alone = passed_alone(&fact, &standing);
+            let (words, steps, tests) = match &alone {
+                Some((standing, run)) => {
+                    let Ok(steps) = world.ledger.steps(run).await else { continue };
+                    (Words { standing, ..words }, steps, tests_of(world, &fact, run))
+                }
+                None => (words, steps, tests),
+            };
             let listed = parts(check, fact.pull.from_fork, &tests);
             statuses.extend(listed.iter().filter_map(|part| words.part(part, &listed, &steps, &waits)));
         }
-        let comment = words.comment();
         tellings.push(Telling { check: id.clone(), number: Number(fact.pull.number), head: fact.pull.head, statuses, comment });
     }
     tellings
+}
+
+/// Tests that passed by themselves and make up for nothing else: their parts are told by their own run, and the whole by what it failed of.
+fn passed_alone(fact: &CheckFact, standing: &CheckStanding) -> Option<(CheckStanding, RunId)> {
+    let has_ended = matches!(standing, CheckStanding::Failed { .. } | CheckStanding::Backoff { .. });
+    let last = fact.last.as_ref().filter(|last| has_ended && last.is_partial() && last.failure.is_none())?;
+    Some((CheckStanding::Passed { run: last.run.clone(), at: last.at, reused: None }, last.run.clone()))
 }
 
 /// The tests that a run runs: those that it was queued with.
@@ -194,6 +208,7 @@ async fn say_it(world: &World, telling: &Telling) -> Result<(), ForgeError> {
 }
 
 /// What is known of one pull request, to be put into words.
+#[derive(Clone, Copy)]
 struct Words<'a> {
     id: &'a CheckId,
     fact: &'a CheckFact,

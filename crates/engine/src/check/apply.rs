@@ -14,6 +14,25 @@ const HEARD_MAX: usize = 200;
 /// Trees of one source that are remembered as well, the newest.
 const TREES_MAX: usize = 200;
 
+/// The tests that are to run when these are asked for while those are wanted already; none: all.
+fn together(wanted: Option<Vec<String>>, asked: &[String]) -> Vec<String> {
+    let Some(wanted) = wanted else { return asked.to_vec() };
+    if wanted.is_empty() || asked.is_empty() {
+        return Vec::new();
+    }
+    let mut all = [wanted.as_slice(), asked].concat();
+    all.sort();
+    all.dedup();
+    all
+}
+
+impl CheckFact {
+    fn ended(&mut self, done: LastCheck) {
+        self.counts = done.after(self.counts.take());
+        self.last = Some(done);
+    }
+}
+
 impl Facts {
     pub(crate) fn check_event(&mut self, at: Timestamp, event: &CheckEvent) -> Vec<FactKey> {
         match event {
@@ -39,8 +58,10 @@ impl Facts {
                     active: None,
                     last: None,
                     ok: None,
+                    counts: None,
                     cancelled: None,
                     heard: std::collections::BTreeSet::new(),
+                    heard_until: 0,
                 };
                 self.checks.insert(id.clone(), fact);
             }
@@ -50,7 +71,7 @@ impl Facts {
                     let since = fact.wanted.as_ref().map_or(at, |before| before.since);
                     fact.wanted = Some(Wanted { since, ..wanted });
                     fact.head_since = at;
-                    (fact.last, fact.cancelled) = (None, None);
+                    (fact.last, fact.counts, fact.cancelled) = (None, None, None);
                 }
                 fact.pull = pull.clone();
             }
@@ -66,19 +87,22 @@ impl Facts {
         };
         let Some(fact) = self.checks.get_mut(check) else { return Vec::new() };
         if let Some(comment) = ask.comment {
-            if !fact.heard.insert(comment) {
+            if fact.has_heard(comment) {
                 return Vec::new();
             }
+            fact.heard.insert(comment);
             while fact.heard.len() > HEARD_MAX {
-                fact.heard.pop_first();
+                fact.heard_until = fact.heard.pop_first().unwrap_or_default();
             }
         }
         match &ask.what {
             Asked::Retest { tests } => {
                 // What is under way is what they ask for.
                 if under_way.as_ref() != Some(&(fact.pull.head, tests.clone())) {
-                    let since = fact.wanted.as_ref().map_or(at, |before| before.since);
-                    fact.wanted = Some(Wanted { since, tests: tests.clone(), by: Some(ask.by.clone()) });
+                    let before = fact.wanted.take();
+                    let since = before.as_ref().map_or(at, |before| before.since);
+                    let tests = together(before.map(|before| before.tests), tests);
+                    fact.wanted = Some(Wanted { since, tests, by: Some(ask.by.clone()) });
                 }
                 fact.cancelled = None;
             }
@@ -120,7 +144,8 @@ impl Facts {
             return touched;
         }
         // What somebody asked for counts from the beginning.
-        let before = fact.last.as_ref().filter(|last| !work.anew && last.tests == work.tests && last.failure.is_some());
+        let is_before = |last: &&LastCheck| !work.anew && last.tests == work.tests && last.failure.is_some();
+        let before = fact.last.as_ref().filter(is_before).or(fact.counts.as_ref().filter(is_before));
         let (attempts, flaky) = before.map_or((0, 0), |last| (last.attempts, last.flaky));
         let last = |failure: Option<CheckFailure>, reused| LastCheck {
             run: run.clone(),
@@ -133,10 +158,10 @@ impl Facts {
             attempts: attempts + 1,
         };
         match outcome {
-            Outcome::Checked { reused, .. } => fact.last = Some(last(None, reused.clone())),
+            Outcome::Checked { reused, .. } => fact.ended(last(None, reused.clone())),
             Outcome::Failed { class, step, message, blame, .. } => {
                 let failure = CheckFailure { class: *class, blame: blame.clone(), step: step.clone(), message: message.clone() };
-                fact.last = Some(last(Some(failure), None));
+                fact.ended(last(Some(failure), None));
             }
             Outcome::Cancelled { by } => {
                 // Somebody may have asked for another one since.
@@ -157,7 +182,7 @@ impl Facts {
     /// How often this commit's check was tried before, and failed of nothing but tests known to be flaky.
     #[must_use]
     pub fn flaky_checks(&self, check: &CheckId, head: CommitId) -> u32 {
-        let last = self.checks.get(check).and_then(|fact| fact.last.as_ref());
+        let last = self.checks.get(check).and_then(CheckFact::stands_by);
         last.filter(|last| last.head == head && last.failure.is_some()).map_or(0, |last| last.flaky)
     }
 

@@ -30,12 +30,36 @@ pub struct CheckFact {
     /// The commit of a fork that may be checked, and who said so.
     #[serde(default)]
     pub ok: Option<(CommitId, String)>,
+    /// What says whether its newest commit is well: the last check of all of it, and single tests that failed since then. Its tests are those that
+    /// have to pass for it to be over; none: all.
+    #[serde(default)]
+    pub counts: Option<LastCheck>,
     /// Who wants its newest commit not to be checked.
     #[serde(default)]
     pub cancelled: Option<String>,
     /// Comments that were heard; bounded.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub heard: BTreeSet<u64>,
+    /// No comment up to this one is heard any more: they were, or are older than some that were.
+    #[serde(default)]
+    pub heard_until: u64,
+}
+
+impl CheckFact {
+    /// Whether a comment was heard. Forges count their comments upwards.
+    #[must_use]
+    pub fn has_heard(&self, comment: u64) -> bool {
+        comment <= self.heard_until || self.heard.contains(&comment)
+    }
+
+    /// The check by which its newest commit stands: the last one, unless that ran only some tests and passed. That makes up for nothing else.
+    #[must_use]
+    pub fn stands_by(&self) -> Option<&LastCheck> {
+        match &self.last {
+            Some(last) if last.is_partial() && last.failure.is_none() => self.counts.as_ref(),
+            last => last.as_ref(),
+        }
+    }
 }
 
 /// A check that is wanted.
@@ -75,6 +99,35 @@ pub struct LastCheck {
     /// How many of them failed of nothing but tests known to be flaky.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub flaky: u32,
+}
+
+impl LastCheck {
+    /// Only some tests ran.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        !self.tests.is_empty()
+    }
+
+    /// What counts after this one, where `before` counted.
+    pub(crate) fn after(&self, before: Option<Self>) -> Option<Self> {
+        if !self.is_partial() {
+            return Some(self.clone());
+        }
+        let before = before?;
+        let (had_failed, fails) = (before.failure.is_some(), self.failure.is_some());
+        let is_made_up_for = before.is_partial() && before.tests.iter().all(|test| self.tests.contains(test));
+        match (had_failed, fails) {
+            (true, false) if !is_made_up_for => Some(before),
+            (true, true) if !before.is_partial() => Some(before),
+            (true, true) => {
+                let mut tests = [before.tests, self.tests.clone()].concat();
+                tests.sort();
+                tests.dedup();
+                Some(Self { tests, ..self.clone() })
+            }
+            _ => Some(self.clone()),
+        }
+    }
 }
 
 /// Why a check failed.

@@ -186,7 +186,7 @@ impl Queue<'_> {
         if let Some(wanted) = &fact.wanted {
             return Ok(Candidate { id, fact, since: wanted.since, wanted: Some(wanted), after: None });
         }
-        let Some(last) = &fact.last else {
+        let Some(last) = fact.stands_by() else {
             // Nothing is known that speaks against it.
             return Ok(Candidate { id, fact, since: fact.head_since, wanted: None, after: None });
         };
@@ -206,7 +206,7 @@ impl Queue<'_> {
                 class: failure.class,
                 blame: failure.blame.clone(),
                 step: failure.step.clone(),
-                message: failure.message.clone(),
+                message: so_far(fact, &failure.message),
                 attempts: last.attempts,
             });
         }
@@ -248,6 +248,14 @@ impl Queue<'_> {
         let id = ids::run_id(&work, one.id.as_str(), one.fact.runs);
         let after = one.after.and_then(|last| last.failure.as_ref()).map(|failure| failure.class);
         RunSpec { id, attempt: one.after.map_or(1, |last| last.attempts + 1), work, why, after }
+    }
+}
+
+/// What went wrong, and what passed since without making up for it.
+fn so_far(fact: &CheckFact, message: &str) -> String {
+    match fact.last.as_ref().filter(|last| last.is_partial() && last.failure.is_none()) {
+        Some(last) => format!("{message}; {} passed since, and /retest checks all of it", last.tests.join(", ")),
+        None => message.to_owned(),
     }
 }
 

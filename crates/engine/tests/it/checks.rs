@@ -314,6 +314,75 @@ fn a_comment_is_heard_once() {
 }
 
 #[test]
+fn of_however_many_comments_none_is_heard_again() {
+    let mut desk = Desk::new(1);
+    desk.push(1, 1);
+    let first = desk.settle().remove(0);
+    desk.end(&first.id, passed("k"));
+    for comment in 1..=500 {
+        desk.ask(1, Asked::Nothing, Some(comment));
+    }
+    for comment in [1, 250, 500] {
+        desk.ask(1, Asked::Retest { tests: Vec::new() }, Some(comment));
+        assert_eq!(desk.settle(), [], "{comment}");
+    }
+    desk.ask(1, Asked::Retest { tests: Vec::new() }, Some(501));
+    assert_eq!(desk.settle().len(), 1);
+    assert!(desk.facts.checks[&id(1)].heard.len() <= 200, "bounded");
+}
+
+/// A check of some tests, or of all, as somebody asks for it; how the pull request stands afterwards.
+fn asked(desk: &mut Desk, tests: &[&str], outcome: Outcome) -> &'static str {
+    desk.ask(1, Asked::Retest { tests: tests.iter().map(|test| (*test).to_owned()).collect() }, None);
+    let run = desk.settle().remove(0);
+    assert_eq!(work(&run).tests, tests);
+    desk.end(&run.id, outcome);
+    desk.word(1)
+}
+
+#[test]
+fn single_tests_that_pass_make_up_for_nothing_else() {
+    let (well, badly) = (|| passed("k"), || failed(FailureClass::Own));
+    let mut desk = Desk::new(1);
+    desk.push(1, 1);
+    // Asked for while all of it waits, they are part of that.
+    desk.ask(1, Asked::Retest { tests: vec!["a".into()] }, None);
+    let first = desk.settle().remove(0);
+    assert!(work(&first).tests.is_empty());
+    desk.end(&first.id, badly());
+    for (tests, outcome, stands) in [
+        (vec!["a"], well(), "failed"),
+        (vec!["a", "b"], well(), "failed"),
+        (vec![], well(), "passed"),
+        (vec!["a"], well(), "passed"),
+        (vec!["a"], badly(), "failed"),
+        (vec!["b"], well(), "failed"),
+        (vec!["b"], badly(), "failed"),
+        (vec!["b"], well(), "failed"),
+        (vec!["a"], well(), "failed"),
+        (vec!["a", "b", "c"], well(), "passed"),
+        (vec!["a"], badly(), "failed"),
+        (vec![], badly(), "failed"),
+        (vec!["a"], well(), "failed"),
+        (vec![], well(), "passed"),
+    ] {
+        assert_eq!(asked(&mut desk, &tests, outcome.clone()), stands, "{tests:?} {outcome:?}");
+    }
+    // Of a commit that was never checked as a whole, they say nothing.
+    desk.push(1, 2);
+    desk.ask(1, Asked::Cancel, None);
+    desk.ask(1, Asked::Retest { tests: vec!["b".into()] }, None);
+    desk.ask(1, Asked::Retest { tests: vec!["a".into()] }, None);
+    let both = desk.settle().remove(0);
+    assert_eq!(work(&both).tests, ["a", "b"], "what is asked for twice is asked for together");
+    desk.end(&both.id, well());
+    let whole = desk.settle().remove(0);
+    assert!(work(&whole).tests.is_empty());
+    desk.end(&whole.id, well());
+    assert_eq!(desk.word(1), "passed");
+}
+
+#[test]
 fn what_is_cancelled_rests_until_somebody_asks_or_pushes() {
     let mut desk = Desk::new(1);
     desk.push(1, 1);

@@ -30,6 +30,7 @@ fn with_a_secret(speaks: Speaks) -> Option<Hosted> {
     it.release("second", true);
     let secret = "parameters: {IMAGE: localhost/web}\n    secretParameters:\n      - {name: TOKEN, secret: {path: web/token, field: token}}";
     it.replace("web/test.yml", "parameters: {IMAGE: localhost/web}", secret);
+    it.replace("web/test.yml", "resourceTemplates:", "allowedSecretParameterPaths: [web]\nresourceTemplates:");
     it.commit("config", "A secret");
     it.write("secrets/web/token.yaml", &format!("token: {SECRET}\n"));
     // The server's home is the installation's folder.

@@ -362,7 +362,8 @@ impl Hosted {
     /// Runs of a pull request, oldest first: the run, its commit, the tests that it was asked for, and its outcome.
     pub fn runs(&self, number: u64) -> Vec<Run> {
         let mut found: Vec<Run> = Vec::new();
-        for line in self.it.events() {
+        let Some(lines) = self.it.ask(&["history", "--limit", "100000"]) else { return found };
+        for line in lines.as_array().unwrap().iter().rev() {
             let event = &line["event"];
             match event["event"].as_str().unwrap_or_default() {
                 "run-queued" if event["work"]["work"] == "check" && event["work"]["number"] == number => {
