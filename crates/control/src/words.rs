@@ -99,7 +99,7 @@ const RETRIED: &str = "a retried pass, in the attempt before nothing failed but 
 
 /// Whether a success came after an attempt in which nothing failed but tests known to be flaky.
 pub(crate) fn is_retried_pass(spec: &RunSpec, outcome: Option<&Outcome>) -> bool {
-    spec.is_retried() && matches!(outcome, Some(Outcome::Deployed { .. }))
+    spec.is_retried() && matches!(outcome, Some(Outcome::Deployed { .. } | Outcome::Checked { .. }))
 }
 
 /// How a run ended, for people.

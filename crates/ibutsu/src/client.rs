@@ -75,6 +75,13 @@ impl Ibutsu {
         Ok(frontend.map(|frontend| link(&frontend, &self.settings.project, run_uuid(source, run))))
     }
 
+    /// The same without asking: none before the server said once where its pages are.
+    #[must_use]
+    pub fn known_link(&self, source: &str, run: &RunId) -> Option<String> {
+        let frontend = self.settings.frontend.as_ref().or_else(|| self.known.get())?;
+        Some(link(frontend, &self.settings.project, run_uuid(source, run)))
+    }
+
     /// Looks whether the server answers, and takes the token for the project.
     ///
     /// # Errors

@@ -26,6 +26,11 @@ pub trait Names: Send + Sync {
     fn last_lines(&self, _run: &towpath_domain::RunId, _step: &str, _count: usize) -> Vec<String> {
         Vec::new()
     }
+
+    /// Where the results of a run's tests are shown outside of Towpath, where it left any.
+    fn results(&self, _run: &towpath_domain::RunId) -> Option<String> {
+        None
+    }
 }
 
 /// Knows no names: ids are shown.

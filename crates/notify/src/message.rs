@@ -227,9 +227,12 @@ impl Writer<'_> {
     }
 
     fn links(&self, run: &Run, kind: Kind) -> Vec<Link> {
-        let Some(page) = self.run_link(run) else { return Vec::new() };
         let link = |text: &str, url: String| Link { text: text.to_owned(), url };
+        // What has not begun has no results.
+        let results = run.outcome.as_ref().and_then(|_| self.names.results(&run.spec.id)).map(|url| link("Test results", url));
+        let Some(page) = self.run_link(run) else { return results.into_iter().collect() };
         let mut links = vec![link("Run", page.clone()), link("Logs", format!("{page}/logs"))];
+        links.extend(results);
         if kind.weight() == Weight::Failure {
             links.push(link("Retry", format!("{page}/retry")));
             if matches!(&run.spec.work, Work::Deploy(work) if !work.only_jobs) {

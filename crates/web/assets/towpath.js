@@ -24,6 +24,7 @@
     // What somebody is filling in stays.
     if (next.innerHTML === was.get(part.id) || part.querySelector("details[open] :is(input:not([type=hidden]), button):focus")) return;
     if ([...part.querySelectorAll("input[type=text], textarea")].some((field) => field.value !== field.defaultValue)) return;
+    if ([...part.querySelectorAll("details option")].some((option) => option.selected !== option.defaultSelected)) return;
     const before = known.get(part.id);
     note(part.id, next);
     const open = new Map([...part.querySelectorAll("details[id]")].map((details) => [details.id, details.open]));

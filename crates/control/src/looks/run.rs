@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use towpath_engine::{Outcome, Work};
+use towpath_domain::{ClusterName, NamespaceName};
+use towpath_engine::pool::ReservationState;
+use towpath_engine::{Outcome, Work, reservation_of_person, reservation_of_run};
 use towpath_ledger::{Run, RunFilter};
 
 use super::{actions, reports};
@@ -91,12 +93,37 @@ impl Control {
         Some(CauseView { text: message.clone(), last_lines: last })
     }
 
-    /// How the objects are that a deploy applied, as far as its cluster says so in time.
+    /// Where the objects are that a run applied. What a check applied is nowhere once its namespace was given back.
+    fn place_of(&self, run: &Run) -> Option<(ClusterName, NamespaceName)> {
+        let work = match &run.spec.work {
+            Work::Deploy(work) => {
+                let catalog = &self.world.current().catalog;
+                return catalog.targets.get(&work.target).map(|target| (target.cluster.clone(), target.namespace.clone()));
+            }
+            Work::Check(work) => work,
+            Work::Build { .. } | Work::Delete { .. } | Work::Change(_) => return None,
+        };
+        let facts = self.world.ledger.facts();
+        let namespace = match (&work.overrides.namespace, &work.overrides.keep) {
+            (Some(held), _) => held.clone(),
+            (None, keep) => {
+                let id = match keep {
+                    Some(keep) => reservation_of_person(&work.overrides.by, &keep.pool, run.spec.id.as_str()),
+                    None => reservation_of_run(&run.spec.id),
+                };
+                let ReservationState::Active { namespace, .. } = &facts.reservations.get(&id)?.state else { return None };
+                namespace.clone()
+            }
+        };
+        let known = facts.namespaces.get(&namespace)?;
+        Some((known.cluster.clone(), namespace))
+    }
+
+    /// How the objects are that a run applied, as far as its cluster says so in time.
     async fn objects_of(&self, run: &Run) -> Vec<ObjectView> {
-        let Work::Deploy(work) = &run.spec.work else { return Vec::new() };
-        let Some(target) = self.world.current().catalog.targets.get(&work.target).cloned() else { return Vec::new() };
-        let cluster = self.world.clusters.get(&target.cluster);
-        let listed = tokio::time::timeout(CLUSTER_PATIENCE, cluster.list(Some(&target.namespace))).await;
+        let Some((cluster, namespace)) = self.place_of(run) else { return Vec::new() };
+        let cluster = self.world.clusters.get(&cluster);
+        let listed = tokio::time::timeout(CLUSTER_PATIENCE, cluster.list(Some(&namespace))).await;
         // What a cluster does not say is left out: the page is about the run.
         let Ok(Ok(objects)) = listed else { return Vec::new() };
         let own = objects.into_iter().filter(|object| object.owner.run == run.spec.id);
@@ -110,7 +137,10 @@ impl Control {
                     restarts => format!("{} restarts. {}", restarts, pod.message),
                 },
             });
-            let whole = ObjectView { object: object.key.to_string(), state: state.to_owned(), text: object.message.clone() };
+            let reached = object.addresses.iter().map(|(port, address)| format!("{port} at {address}"));
+            let said = Some(object.message.clone()).filter(|message| !message.is_empty());
+            let text = reached.chain(said).collect::<Vec<_>>().join(", ");
+            let whole = ObjectView { object: object.key.to_string(), state: state.to_owned(), text };
             std::iter::once(whole).chain(pods).collect::<Vec<_>>()
         })
         .collect()

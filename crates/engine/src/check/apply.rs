@@ -1,6 +1,6 @@
 //! What an event of a pull request makes of the facts. Total, as all of the projection: an event that does not fit what is known changes nothing.
 
-use towpath_domain::{CheckId, RunId, SourceName, Timestamp};
+use towpath_domain::{CheckId, CommitId, FailureClass, RunId, SourceName, Timestamp};
 
 use super::event::{Ask, Asked, CheckEvent, PullRequest};
 use super::facts::{CheckFact, CheckFailure, CheckedTree, LastCheck, Wanted};
@@ -119,15 +119,18 @@ impl Facts {
         if fact.pull.head != work.head {
             return touched;
         }
-        let before = fact.last.as_ref().filter(|last| last.tests == work.tests && last.failure.is_some()).map_or(0, |last| last.attempts);
-        let last = |failure, reused| LastCheck {
+        // What somebody asked for counts from the beginning.
+        let before = fact.last.as_ref().filter(|last| !work.anew && last.tests == work.tests && last.failure.is_some());
+        let (attempts, flaky) = before.map_or((0, 0), |last| (last.attempts, last.flaky));
+        let last = |failure: Option<CheckFailure>, reused| LastCheck {
             run: run.clone(),
             head: work.head,
             tests: work.tests.clone(),
             at,
+            flaky: flaky + u32::from(failure.as_ref().is_some_and(|failure| failure.class == FailureClass::Flaky)),
             failure,
             reused,
-            attempts: before + 1,
+            attempts: attempts + 1,
         };
         match outcome {
             Outcome::Checked { reused, .. } => fact.last = Some(last(None, reused.clone())),
@@ -149,6 +152,13 @@ impl Facts {
             }
         }
         touched
+    }
+
+    /// How often this commit's check was tried before, and failed of nothing but tests known to be flaky.
+    #[must_use]
+    pub fn flaky_checks(&self, check: &CheckId, head: CommitId) -> u32 {
+        let last = self.checks.get(check).and_then(|fact| fact.last.as_ref());
+        last.filter(|last| last.head == head && last.failure.is_some()).map_or(0, |last| last.flaky)
     }
 
     fn remember_tree(&mut self, source: &SourceName, tree: CheckedTree) {

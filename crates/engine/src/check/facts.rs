@@ -72,6 +72,9 @@ pub struct LastCheck {
     /// Attempts at this so far.
     #[serde(default)]
     pub attempts: u32,
+    /// How many of them failed of nothing but tests known to be flaky.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub flaky: u32,
 }
 
 /// Why a check failed.
@@ -97,4 +100,9 @@ pub struct CheckedTree {
     pub run: RunId,
     /// When.
     pub at: Timestamp,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }

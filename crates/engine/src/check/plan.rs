@@ -193,7 +193,12 @@ impl Queue<'_> {
         let Some(failure) = &last.failure else {
             return Err(CheckStanding::Passed { run: last.run.clone(), at: last.at, reused: last.reused.clone() });
         };
-        let is_tried_again = failure.class == FailureClass::Environment && last.attempts <= self.check.retries;
+        let is_tried_again = match failure.class {
+            FailureClass::Environment => last.attempts - last.flaky.min(last.attempts) <= self.check.retries,
+            // How often, the judge of the tests has said: after that they are broken like any other.
+            FailureClass::Flaky => true,
+            FailureClass::Own | FailureClass::Unknown => false,
+        };
         if !is_tried_again {
             return Err(CheckStanding::Failed {
                 run: last.run.clone(),
@@ -224,7 +229,7 @@ impl Queue<'_> {
         let head = ids::short(pull.head);
         let why = match (by, one.after) {
             (Some(by), _) => format!("{by} asked for a check of {} at {head}", one.id),
-            (None, Some(last)) => format!("{} at {head} failed by the environment's fault in {}", one.id, last.run),
+            (None, Some(last)) => format!("{} at {head} failed in {}, and not by a fault of its own", one.id, last.run),
             (None, None) => format!("{} is at {head}, which was not checked yet", one.id),
         };
         let work = Work::Check(Box::new(CheckWork {

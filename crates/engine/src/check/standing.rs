@@ -44,7 +44,7 @@ pub enum CheckStanding {
         /// A worker has taken it up.
         started: bool,
     },
-    /// It failed by the environment's fault, and is tried again.
+    /// It failed by the environment's fault or by flaky tests, and is tried again.
     Backoff {
         /// The run.
         run: RunId,
@@ -120,7 +120,7 @@ impl CheckStanding {
             Self::Running { run, started: true } => format!("{run} is under way"),
             Self::Running { run, started: false } => format!("{run} is queued"),
             Self::Backoff { until, attempts, message, .. } => {
-                format!("failed by the environment's fault (attempt {attempts}), next attempt at {until}: {message}")
+                format!("failed by no fault of its own (attempt {attempts}), next attempt at {until}: {message}")
             }
             Self::Passed { reused: Some(of), .. } => format!("passed: the same tree passed in {of} by the same instructions"),
             Self::Passed { .. } => "passed".to_owned(),

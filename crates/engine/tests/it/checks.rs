@@ -276,6 +276,27 @@ fn only_the_environments_faults_are_tried_again_and_within_a_bound() {
 }
 
 #[test]
+fn flaky_tests_are_tried_again_and_a_pass_after_that_is_told_as_one() {
+    let mut desk = Desk::new(1);
+    desk.push(1, 1);
+    let run = desk.settle().remove(0);
+    desk.end(&run.id, failed(FailureClass::Flaky));
+    assert_eq!((desk.word(1), desk.facts.flaky_checks(&id(1), commit(1))), ("backoff", 1));
+    desk.now = desk.plan().valid_until.unwrap();
+    let again = desk.settle().remove(0);
+    assert!(again.is_retried());
+    desk.end(&again.id, failed(FailureClass::Environment));
+    // That was no fault of the tests, and has a bound of its own.
+    desk.now = desk.plan().valid_until.unwrap();
+    let third = desk.settle().remove(0);
+    assert_eq!((third.attempt, desk.facts.flaky_checks(&id(1), commit(1))), (3, 1));
+    desk.end(&third.id, failed(FailureClass::Own));
+    assert_eq!(desk.word(1), "failed");
+    desk.push(1, 2);
+    assert_eq!(desk.facts.flaky_checks(&id(1), commit(2)), 0);
+}
+
+#[test]
 fn a_comment_is_heard_once() {
     let mut desk = Desk::new(1);
     desk.push(1, 1);

@@ -291,7 +291,9 @@ impl World {
     /// # Panics
     /// When there is no such change, or no such branch any more.
     pub fn fork_pushes(&mut self, number: u64, fork: &Path) {
-        let index = self.index(number).expect("there is such a change");
+        let index = self.index(number);
+        assert!(index.is_some(), "there is no change {number}");
+        let index = index.unwrap_or_default();
         let head = self.repository.take_in(fork, &self.pulls[index].branch, &self.pull_ref(number));
         self.head_moves(index, &head);
     }

@@ -68,6 +68,12 @@ impl Logs {
         Ok(Kept::As(hash))
     }
 
+    /// Whether reports of a run are kept.
+    #[must_use]
+    pub fn has_reports(&self, run: &RunId) -> bool {
+        std::fs::read_dir(self.reports_of(run)).is_ok_and(|mut files| files.next().is_some())
+    }
+
     /// A report of a run, byte for byte; none when it is not there, or no longer.
     ///
     /// # Errors

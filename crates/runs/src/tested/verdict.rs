@@ -86,10 +86,14 @@ impl Judged {
         }
     }
 
-    /// As [`remark`](Self::remark), of a part of a check: that is not tried again by itself.
-    pub(crate) fn remark_of_check(&self) -> String {
+    /// As [`remark`](Self::remark), of a part of a check: other parts may say otherwise.
+    pub(crate) fn remark_of_check(&self, retried: u32) -> String {
+        let only_flaky = self.judgement.count(Mark::KnownFlaky) > 0 && self.judgement.count(Mark::Counts) == 0;
         match self.class() {
             Some(FailureClass::Flaky) => "; nothing failed but tests known to be flaky".to_owned(),
+            Some(_) if only_flaky && retried > 0 => {
+                format!("; these are known to be flaky, but failed again after it was tried again {retried} times")
+            }
             _ => String::new(),
         }
     }

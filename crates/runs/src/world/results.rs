@@ -12,6 +12,9 @@ use crate::tested::REPORTS_STEP;
 pub trait Results: Send + Sync {
     /// Where a run's results are or will be found; none while nobody knows.
     fn link<'a>(&'a self, run: &'a RunId) -> Pin<Box<dyn Future<Output = Option<String>> + Send + 'a>>;
+
+    /// The same without asking anybody: as far as it is known by now.
+    fn known(&self, run: &RunId) -> Option<String>;
 }
 
 impl World {

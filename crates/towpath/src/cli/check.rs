@@ -21,10 +21,10 @@ use crate::output::{Format, checks};
 #[command(after_help = "\
 Examples:
   towpath check list
-  towpath check show 'web#17'
-  towpath check retest 'web#17' --reason 'the registry is back'
-  towpath check ok-to-test 'web#17' --commit 1c2d3e4 --reason 'looked at it'
-  towpath check wait 'web#17'")]
+  towpath check show web#17
+  towpath check retest web#17 --reason 'the registry is back'
+  towpath check ok-to-test web#17 --commit 1c2d3e4 --reason 'looked at it'
+  towpath check wait web#17")]
 pub(crate) enum Command {
     List(List),
     Show(Show),
@@ -56,10 +56,10 @@ pub(crate) struct List {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  towpath check show 'web#17'
-  towpath check show 'web#17' --output json")]
+  towpath check show web#17
+  towpath check show web#17 --output json")]
 pub(crate) struct Show {
-    /// The pull request: SOURCE#NUMBER, quoted where the shell takes # for a comment.
+    /// The pull request: SOURCE#NUMBER.
     #[arg(value_name = "PULL")]
     what: String,
     #[command(flatten)]
@@ -70,8 +70,8 @@ pub(crate) struct Show {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  towpath check retest 'web#17' --reason 'the registry is back'
-  towpath check retest 'web#17' --test smoke --test login --reason 'flaky?'")]
+  towpath check retest web#17 --reason 'the registry is back'
+  towpath check retest web#17 --test smoke --test login --reason 'flaky?'")]
 pub(crate) struct Retest {
     /// The pull request: SOURCE#NUMBER.
     #[arg(value_name = "PULL")]
@@ -87,7 +87,7 @@ pub(crate) struct Retest {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  towpath check cancel 'web#17' --reason 'a mistake is known already'")]
+  towpath check cancel web#17 --reason 'a mistake is known already'")]
 pub(crate) struct Cancel {
     /// The pull request: SOURCE#NUMBER.
     #[arg(value_name = "PULL")]
@@ -102,7 +102,7 @@ pub(crate) struct Cancel {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  towpath check ok-to-test 'web#17' --commit 1c2d3e4 --reason 'looked at it'")]
+  towpath check ok-to-test web#17 --commit 1c2d3e4 --reason 'looked at it'")]
 pub(crate) struct OkToTest {
     /// The pull request: SOURCE#NUMBER.
     #[arg(value_name = "PULL")]
@@ -118,8 +118,8 @@ pub(crate) struct OkToTest {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  towpath check wait 'web#17'
-  towpath check wait 'web#17' --commit \"$(git rev-parse HEAD)\" --timeout 2h")]
+  towpath check wait web#17
+  towpath check wait web#17 --commit \"$(git rev-parse HEAD)\" --timeout 2h")]
 pub(crate) struct Wait {
     /// The pull request: SOURCE#NUMBER.
     #[arg(value_name = "PULL")]
@@ -211,7 +211,7 @@ async fn wait(context: &Context, client: &Client, args: &Wait) -> Result<PullDet
             "passed" | "failed" => return Ok(detail),
             "held" | "needs-ok" | "cancelled" => {
                 return Err(Failure::new(Exit::Held, format!("{} is not checked: {}", pull.id, pull.text))
-                    .help(format!("`towpath check show '{}'` says more", pull.id)));
+                    .help(format!("`towpath check show {}` says more", pull.id)));
             }
             _ if !detail.waits.is_empty() => format!("{}: {}", pull.id, detail.waits),
             _ => format!("{}: {}", pull.id, pull.text),

@@ -192,6 +192,7 @@ fn going_on(dir: &Path) -> String {
     format!(
         "\nEverything is left running. Look around:\n  export TOWPATH_CONFIG={config}\n  towpath status\n  towpath explain production\n  \
          towpath rollback production --reason \"to see it\"\n  git -C {web} log --oneline        the service; commit and push to see it travel\n  \
+         git -C {web} push origin HEAD:refs/heads/pull/1   after a commit: a pull request, which is checked; see `towpath check list`\n  \
          towpath doctor\nTo end it: stop the server with `kill $(grep -o '\"pid\": *[0-9]*' {state}/server.json | grep -o '[0-9]*$')`,\n\
          then the services with `towpath stop-services`, and remove the folder.\n",
         web = dir.join("web").display(),

@@ -152,6 +152,6 @@ mod tests {
     #[test]
     fn a_verb_that_nobody_knows_is_answered_with_those_there_are() {
         assert_eq!(verb("promote"), Ok(Verb::Promote));
-        assert!(verb("deploy").unwrap_err().contains("look, retry, hold, promote, rollback, approve, reserve, administer"));
+        assert!(verb("deploy").unwrap_err().contains("look, retry, hold, promote, rollback, approve, reserve, check, administer"));
     }
 }

@@ -29,8 +29,10 @@ use crate::output::{Format, words};
 Examples:
   towpath try web --reason 'does it still start?'
   towpath try web --ref my-branch --reserve 4h --reason 'to look at the new queue'
-  towpath try web --set-template-ref api=main --set-image-tag quay.io/acme/api=1c2d3e4 --reason 'with the next api'
-  towpath try web --set-parameter web/LOG_LEVEL=debug --test smoke --namespace smoke-3f9a0c11d2 --reason 'once more'")]
+  towpath try web --set-template-ref api=main --reason 'with the next api'
+  towpath try web --set-image-tag quay.io/acme/api=1c2d3e4 --reason 'with an image of mine'
+  towpath try web --set-parameter web/LOG_LEVEL=debug --test smoke --reason 'what does it say?'
+  towpath try web --namespace smoke-3f9a0c11d2 --reason 'once more'")]
 pub(crate) struct Args {
     /// The source.
     #[arg(value_name = "SOURCE")]

@@ -5,8 +5,10 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use towpath_domain::BranchName;
-use towpath_forge::fake::{FakeForge, gitlab as fake_gitlab};
+use towpath_forge::fake::github::FakeApp;
+use towpath_forge::fake::{FakeForge, forgejo as fake_forgejo, github as fake_github, gitlab as fake_gitlab};
 use towpath_git::{Git, Identity, Mirror, Settings as GitSettings};
+use towpath_testbed::{missing_program, skipped};
 
 use super::*;
 
@@ -31,6 +33,22 @@ async fn plain(folder: &Path, at: &str) -> PlainGit {
     let name: String = at.chars().filter(char::is_ascii_alphanumeric).collect();
     let mirror = Mirror::open(&git, folder.join("mirrors").join(name), &url(at)).await.unwrap();
     PlainGit::new(mirror, BranchName::new("main").unwrap())
+}
+
+/// A bare repository with one commit on `main`.
+fn repository(folder: &Path, name: &str) -> std::path::PathBuf {
+    let at = folder.join(name);
+    let git = |args: &[&str]| {
+        let run = std::process::Command::new("git").arg("--git-dir").arg(&at).args(args).output().unwrap();
+        assert!(run.status.success(), "{args:?}: {}", String::from_utf8_lossy(&run.stderr));
+        String::from_utf8(run.stdout).unwrap().trim().to_owned()
+    };
+    git(&["init", "--quiet", "--bare", "--initial-branch=main"]);
+    let tree = git(&["hash-object", "-t", "tree", "-w", "/dev/null"]);
+    let who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.com"];
+    let commit = git(&[&who[..], &["commit-tree", &tree, "-m", name]].concat());
+    git(&["update-ref", "refs/heads/main", &commit]);
+    at
 }
 
 /// The forge that a source is on; none for plain Git.
@@ -103,10 +121,7 @@ async fn a_forge_whose_host_is_known_by_its_api_alone_has_the_sources_there() {
 #[tokio::test]
 async fn the_repository_is_the_sources_own_and_never_the_config_repositorys() {
     let folder = tempfile::tempdir().unwrap();
-    let bare = folder.path().join("web.git");
-    let made = std::process::Command::new("git").args(["init", "--quiet", "--bare"]).arg(&bare).status().unwrap();
-    assert!(made.success());
-    let fake: FakeForge = fake_gitlab::start(&bare).await.unwrap();
+    let fake: FakeForge = fake_gitlab::start(&repository(folder.path(), "web.git")).await.unwrap();
     let text = format!(
         "config.url = \"config\"\n[forge]\nkind = \"gitlab\"\ntoken_file = \"own\"\nrepository = \"org/another\"\nbase_url = \"{}/api/v4\"\n",
         fake.url()
@@ -160,4 +175,88 @@ async fn git_is_given_the_token_of_the_forge_that_a_source_is_on() {
     }
     let said = heard.lock().unwrap().clone();
     assert_eq!(said, ["oauth2:token-own", "x-access-token:token-team", "towpath:token-web"].map(|said| STANDARD.encode(said)));
+}
+
+#[tokio::test]
+async fn repositories_on_this_machine_each_have_the_forge_that_their_table_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let (web, api) = (repository(folder.path(), "web.git"), repository(folder.path(), "api.git"));
+    let fakes = [fake_forgejo::start_as(&web, "org/web").await.unwrap(), fake_github::start_as(&api, "team/api").await.unwrap()];
+    for (fake, author) in fakes.iter().zip(["ann", "ben"]) {
+        let mut world = fake.world();
+        world.token = format!("token-{}", if author == "ann" { "web" } else { "team" });
+        let head = world.repository.head("main").unwrap();
+        world.open_from_fork(author, "theirs", &head);
+        // It holds nothing of its own, which would be taken for merged.
+        world.rules.sees_merges = false;
+    }
+    let table = |kind: &str, fake: &FakeForge, api: &str, at: &str, name: &str, token: &str| {
+        format!(
+            "[[forges]]\nkind = \"{kind}\"\nfor = [\"{at}\"]\nbase_url = \"{}{api}\"\nrepository = \"{name}\"\ntoken_file = \"{token}\"\n",
+            fake.url()
+        )
+    };
+    let text = "config.url = \"config\"\n".to_owned()
+        + &table("gitea", &fakes[0], "/api/v1", "web.git", "org/web", "web")
+        + &table("github", &fakes[1], "/api/v3", "api", "team/api", "team");
+    let forges = forges(folder.path(), &text).await.unwrap();
+    for (at, author) in [(&web, "ann"), (&api, "ben")] {
+        let forge = Hosts::forge(&forges, &plain(folder.path(), at.to_str().unwrap()).await).unwrap().unwrap();
+        let pulls = forge.open_pulls().await.unwrap();
+        assert_eq!(pulls.iter().map(|pull| (pull.author.as_str(), pull.from_fork)).collect::<Vec<_>>(), [(author, true)]);
+    }
+}
+
+#[tokio::test]
+async fn as_an_app_git_is_given_a_token_for_each_repository_of_its_own() {
+    if let Some(program) = missing_program(&["openssl"]) {
+        return skipped(&format!("{program} is missing, which makes keys")).unwrap_or_default();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let openssl = |args: &[&str]| {
+        let run = std::process::Command::new("openssl").args(args).current_dir(&folder).output().unwrap();
+        assert!(run.status.success(), "{args:?}: {}", String::from_utf8_lossy(&run.stderr));
+        run.stdout
+    };
+    openssl(&["genrsa", "-out", "key.pem", "2048"]);
+    let public_key = openssl(&["rsa", "-in", "key.pem", "-RSAPublicKey_out", "-outform", "DER"]);
+    let (address, heard) = git_server();
+    let mut text = "config.url = \"config\"\n".to_owned();
+    let mut fakes = Vec::new();
+    for name in ["team/api", "team/web"] {
+        let fake = fake_github::start_as(&repository(folder.path(), &name.replace('/', "-")), name).await.unwrap();
+        let mut world = fake.world();
+        // Tokens differ by how much has happened before.
+        if name == "team/web" {
+            world.next_id();
+        }
+        let (slug, page) = ("towpath".to_owned(), "https://towpath.example.com".to_owned());
+        let (id, tokens) = (7, Vec::new());
+        world.github.app = Some(FakeApp { id, slug, page, public_key: public_key.clone(), installed: true, token_lasts: 3600, tokens });
+        drop(world);
+        text += &format!(
+            "[[forges]]\nkind = \"github\"\nfor = [\"{address}/{name}\"]\nbase_url = \"{}/api/v3\"\napp_id = 7\nprivate_key_file = \"key.pem\"\n",
+            fake.url()
+        );
+        fakes.push(fake);
+    }
+    let forges = forges(folder.path(), &text).await.unwrap();
+    let git = Git::new(GitSettings { credentials: forges.git(), ..GitSettings::new(Identity::new("T", "t@example.com").unwrap()) });
+    let main = BranchName::new("main").unwrap();
+    for name in ["team/api", "team/web"] {
+        let source = plain(folder.path(), &format!("{address}/{name}.git")).await;
+        let forge = Hosts::forge(&forges, &source).unwrap().unwrap();
+        forge.open_pulls().await.unwrap();
+        // Another branch of the repository has the same App.
+        let live = PlainGit::new(source.mirror().clone(), BranchName::new("live").unwrap());
+        Hosts::forge(&forges, &live).unwrap().unwrap().open_pulls().await.unwrap();
+    }
+    for name in ["team/api", "team/web"] {
+        let _not_there = git.ls_remote(&url(&format!("{address}/{name}.git")), &main).await.unwrap_err();
+    }
+    let tokens: Vec<Vec<(String, i64)>> = fakes.iter().map(|fake| fake.world().github.app.as_ref().unwrap().tokens.clone()).collect();
+    assert_eq!(tokens.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1], "one for each repository, whoever asks");
+    assert_ne!(tokens[0][0].0, tokens[1][0].0);
+    let said: Vec<String> = tokens.iter().map(|tokens| STANDARD.encode(format!("x-access-token:{}", tokens[0].0))).collect();
+    assert_eq!(*heard.lock().unwrap(), said);
 }

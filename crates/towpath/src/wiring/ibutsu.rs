@@ -89,6 +89,10 @@ pub struct Links {
 }
 
 impl Results for Links {
+    fn known(&self, run: &RunId) -> Option<String> {
+        self.ibutsu.known_link(&self.source, run)
+    }
+
     fn link<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Option<String>> {
         Box::pin(async move {
             match self.ibutsu.link(&self.source, run).await {

@@ -125,6 +125,10 @@ impl Names for CatalogNames {
         }
     }
 
+    fn results(&self, run: &RunId) -> Option<String> {
+        self.0.results.as_ref().filter(|_| self.0.logs.has_reports(run))?.known(run)
+    }
+
     fn last_lines(&self, run: &RunId, step: &str, count: usize) -> Vec<String> {
         let lines = self.0.logs.tail(run, step, count.saturating_mul(4)).unwrap_or_default();
         let said: Vec<String> = lines.into_iter().filter(|line| line.stream != Stream::Towpath).map(|line| line.text).collect();

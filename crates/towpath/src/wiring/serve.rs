@@ -89,6 +89,15 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
         Arc::new(move || clock.now())
     };
     let ibutsu = config.ibutsu.as_ref().map(|said| ibutsu::reach(said, &outside, &clock)).transpose()?;
+    // Asked for once, so that messages can tell it without waiting.
+    if let Some((ibutsu, said)) = ibutsu.clone().zip(config.ibutsu.as_ref()) {
+        let source = said.source.clone();
+        tokio::spawn(async move {
+            if let Ok(run) = towpath_domain::RunId::new("run") {
+                let _unknown_until_then = ibutsu.link(&source, &run).await;
+            }
+        });
+    }
     let world = Arc::new(World {
         current: Current::default(),
         ledger: ledger.clone(),

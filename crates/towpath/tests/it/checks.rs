@@ -123,7 +123,7 @@ fn checks(it: &Installation, head: &str) -> Vec<(String, Option<Value>)> {
 
 /// Waits until the last check of this commit has ended; answers with its run and how it ended.
 #[track_caller]
-fn ended(it: &mut Installation, head: &str) -> (String, Value) {
+pub fn ended(it: &mut Installation, head: &str) -> (String, Value) {
     it.until("the check to end", |it| {
         let (run, outcome) = checks(it, head).pop()?;
         Some((run, outcome?))
@@ -131,7 +131,7 @@ fn ended(it: &mut Installation, head: &str) -> (String, Value) {
 }
 
 /// Steps of a run in the order in which they began.
-fn steps(it: &Installation, run: &str) -> Vec<String> {
+pub fn steps(it: &Installation, run: &str) -> Vec<String> {
     let (status, body) = get(&address(it).unwrap(), &format!("/api/v1/runs/{run}")).unwrap();
     assert_eq!(status, 200, "{body}");
     let run: Value = serde_json::from_str(&body).unwrap();
@@ -151,7 +151,7 @@ fn until_given_back(it: &mut Installation) {
     });
 }
 
-fn text<'a>(outcome: &'a Value, field: &str) -> &'a str {
+pub fn text<'a>(outcome: &'a Value, field: &str) -> &'a str {
     outcome[field].as_str().unwrap_or_default()
 }
 

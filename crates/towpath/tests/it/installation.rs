@@ -158,13 +158,19 @@ impl Installation {
 
     /// Starts the server; it ends itself by `kill -9` once `crash_after` events are recorded.
     pub fn start(&mut self, crash_after: Option<i64>) {
+        match crash_after {
+            Some(events) => self.start_with(&[("TOWPATH_CRASH_AFTER_EVENT", &events.to_string())]),
+            None => self.start_with(&[]),
+        }
+    }
+
+    /// Starts the server with more in its environment.
+    pub fn start_with(&mut self, more: &[(&str, &str)]) {
         assert!(self.server.is_none(), "one server at a time");
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path("server.log")).unwrap();
         let mut command = self.towpath();
         command.args(["serve", "--color", "never"]).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        if let Some(events) = crash_after {
-            command.env("TOWPATH_CRASH_AFTER_EVENT", events.to_string());
-        }
+        command.envs(more.iter().copied());
         self.server = Some(command.spawn().unwrap());
     }
 

@@ -1,30 +1,24 @@
 //! Pull requests of sources on nothing but Git: built, deployed into a namespace of their own, tested, and told whose fault it is; superseded,
 //! cancelled, and come to one verdict each, however often the server is killed.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
-
 use serde_json::Value;
 
 use crate::installation::Installation;
-
-const POOL: &str = "$schema: /towpath/pool-1.yml\nname: checks\ncluster: {$ref: /clusters/laptop.yml}\n";
-const CHECK: &str = "check:\n  pool: {$ref: /pool.yml}\n  environment: {$ref: /environments/stage.yml}\n  tests: [{name: smoke, saas_file: {$ref: /web/test.yml}, resource_template: smoke}]\n";
+use crate::storm::{self, Kills, Size, force, nothing_is_held};
 
 /// An installation whose source's pull requests are checked in a pool like this.
 fn checked(pool: &str, check: &str) -> Installation {
     let it = Installation::new();
-    // Slow ones tell when they have begun, and end with their process.
-    it.replace_in(
-        "web/deploy/smoke.yaml",
-        "cat verdict; grep -q good verdict",
-        "cat verdict; if grep -q slow verdict; then sleep 600; fi; grep -q good verdict",
-    );
-    it.write("config/data/pool.yml", &format!("{POOL}{pool}"));
-    let source = it.read("config/data/web/source.yml");
-    it.write("config/data/web/source.yml", &format!("{source}{CHECK}{check}"));
-    it.commit("config", "Pull requests are checked");
+    storm::have_checked(&it, "checks", pool, check);
     it.release("first", true);
+    it
+}
+
+/// Three sources, each with its repository, in one pool.
+fn three() -> Installation {
+    let mut it = checked("size: 3\nlimit: 5\n", "  concurrency: 3\n");
+    storm::have_two_more_sources(&it, "localhost/web");
+    it.start(None);
     it
 }
 
@@ -36,14 +30,6 @@ fn push(it: &Installation, number: u32, verdict: &str, text: &str) -> String {
     force(it, "web", &format!("Change {number}: {text}"))
 }
 
-/// Commits all in a clone, and makes the branch of its repository that.
-fn force(it: &Installation, clone: &str, subject: &str) -> String {
-    it.git(clone, &["add", "--all"]);
-    it.git(clone, &["commit", "--quiet", "--message", subject]);
-    it.git(clone, &["push", "--quiet", "--force", "origin", "HEAD"]);
-    it.git(clone, &["rev-parse", "HEAD"])
-}
-
 fn show(it: &Installation, check: &str) -> Option<Value> {
     it.ask(&["check", "show", check])
 }
@@ -52,13 +38,6 @@ fn show(it: &Installation, check: &str) -> Option<Value> {
 #[track_caller]
 fn until_stands(it: &mut Installation, check: &str, head: &str, standing: &str) -> Value {
     it.until(&format!("{check} {standing}"), |it| show(it, check).filter(|view| view["head"] == head && view["standing"] == standing))
-}
-
-fn nothing_is_held(it: &mut Installation) {
-    it.until("all namespaces to be given back", |it| {
-        let pool = &it.ask(&["namespace", "pools"])?[0];
-        (pool["waiting"] == 0 && pool["reserved"] == 0 && pool["ending"] == 0).then_some(())
-    });
 }
 
 #[test]
@@ -158,196 +137,14 @@ fn a_newer_push_and_a_cancellation_end_what_goes_on_and_give_back_what_it_holds(
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
 }
 
-/// Three sources, each with its repository, in one pool.
-fn three() -> Installation {
-    let mut it = checked("size: 3\nlimit: 5\n", "  concurrency: 3\n");
-    for name in ["shop", "mail"] {
-        let git = format!("{name}.git");
-        it.git(".", &["clone", "--quiet", "--bare", "web.git", &git]);
-        it.git(".", &["clone", "--quiet", &git, name]);
-        let (web, own) = (it.path("web.git").display().to_string(), it.path(&git).display().to_string());
-        for file in ["source.yml", "deploy.yml", "test.yml"] {
-            let text = it.read(&format!("config/data/web/{file}")).replace(&web, &own);
-            let text = text.replace("name: web", &format!("name: {name}")).replace("localhost/web", &format!("localhost/{name}"));
-            let text = text.replace("/web/test.yml", &format!("/{name}/test.yml")).replace("[deployed]", &format!("[{name}-deployed]"));
-            it.write(&format!("config/data/{name}/{file}"), &text.replace("[tested]", &format!("[{name}-tested]")));
-        }
-        for file in ["stage.yml", "production.yml"] {
-            let text = it.read(&format!("config/data/web/{file}")).replace("name: web-", &format!("name: {name}-"));
-            it.write(&format!("config/data/{name}/{file}"), &text);
-        }
-        for file in ["deploy.yml", "test.yml"] {
-            let path = format!("config/data/{name}/{file}");
-            let text = it.read(&path).replace("$ref: /web/stage.yml", &format!("$ref: /{name}/stage.yml"));
-            it.write(&path, &text.replace("$ref: /web/production.yml", &format!("$ref: /{name}/production.yml")));
-        }
-    }
-    it.commit("config", "Three sources");
-    let problems = it.run(&["validate", "config"]);
-    assert!(problems.status.success(), "{}{}", String::from_utf8_lossy(&problems.stdout), String::from_utf8_lossy(&problems.stderr));
-    it.start(None);
-    it
-}
-
-/// What the ledger says of checks and namespaces.
-#[derive(Default)]
-struct Told {
-    /// By check: the heads that it was seen at, with when, in order.
-    seen: BTreeMap<String, Vec<(String, i64)>>,
-    /// By run: of what, at which commit.
-    queued: Vec<(String, String, String)>,
-    /// By run: how it ended, and when.
-    ended: BTreeMap<String, Vec<(String, i64)>>,
-    /// Who had each namespace, from which event to which.
-    held: BTreeMap<String, Vec<(usize, Option<usize>)>>,
-    wanted: BTreeSet<String>,
-    gone: BTreeSet<String>,
-}
-
-fn told(it: &Installation) -> Told {
-    let mut told = Told::default();
-    let mut of_reservation: BTreeMap<String, String> = BTreeMap::new();
-    for (number, line) in it.events().into_iter().enumerate() {
-        let (event, at) = (&line["event"], line["at"].as_i64().unwrap_or_default());
-        let text = |path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
-        match event["event"].as_str().unwrap_or_default() {
-            "run-queued" if event["work"]["work"] == "check" => {
-                told.queued.push((text("/id"), text("/work/id"), text("/work/head")));
-            }
-            "run-finished" => told.ended.entry(text("/run")).or_default().push((text("/outcome/outcome"), at)),
-            "check" if event["check_event"] == "seen" => {
-                let id = format!("{}#{}", text("/pull/source"), event["pull"]["number"]);
-                let heads = told.seen.entry(id).or_default();
-                if heads.last().is_none_or(|(head, _)| *head != text("/pull/head")) {
-                    heads.push((text("/pull/head"), at));
-                }
-            }
-            "pool" => match event["pool_event"].as_str().unwrap_or_default() {
-                "wanted" => drop(told.wanted.insert(text("/namespace"))),
-                "gone" => drop(told.gone.insert(text("/namespace"))),
-                "granted" => {
-                    of_reservation.insert(text("/reservation"), text("/namespace"));
-                    told.held.entry(text("/namespace")).or_default().push((number, None));
-                }
-                "ended" => {
-                    if let Some(namespace) = of_reservation.get(&text("/reservation")) {
-                        told.held.get_mut(namespace).unwrap().last_mut().unwrap().1 = Some(number);
-                    }
-                }
-                _ => {}
-            },
-            _ => {}
-        }
-    }
-    told
-}
-
-/// 50 pull requests, 200 pushes, three sources, a pool of five.
-fn storm(killed: bool) {
-    let mut it = three();
-    it.until("the pool", |it| it.ask(&["namespace", "pools"])?[0]["ready"].as_u64().filter(|ready| *ready > 0));
-    let sources = ["web", "shop", "mail"];
-    let pulls: Vec<(&str, u32)> = (0..50).map(|number| (sources[number % 3], number as u32 / 3 + 1)).collect();
-    let mut last: BTreeMap<String, (String, bool)> = BTreeMap::new();
-    let mut kills = 0;
-    for round in 0..4_u32 {
-        for (at, (source, number)) in pulls.iter().enumerate() {
-            let good = !(at as u32 + round).is_multiple_of(4);
-            it.git(source, &["checkout", "--quiet", "-B", &format!("pull/{number}"), "origin/main"]);
-            it.write(&format!("{source}/verdict"), if good { "good\n" } else { "bad\n" });
-            it.write(&format!("{source}/changes/{number}"), &format!("{round}\n"));
-            let head = force(&it, source, &format!("Change {number} of {source}, {round}"));
-            last.insert(format!("{source}#{number}"), (head, good));
-            if killed && it.has_ended() {
-                kills += 1;
-                it.start(Some(60 + (kills * 37) % 150));
-            }
-        }
-        if killed && round == 0 {
-            it.kill();
-        }
-    }
-    let begun = Instant::now();
-    while killed && begun.elapsed() < Duration::from_secs(15) {
-        if it.has_ended() {
-            kills += 1;
-            it.start(Some(60 + (kills * 37) % 150));
-        }
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
-    if killed {
-        it.kill();
-        it.start(None);
-        assert!(kills > 4, "{kills} kills");
-    }
-    let mut over = 0;
-    it.until_progress(
-        "a verdict on every last push",
-        |it| {
-            let all = it.ask(&["check", "list"])?;
-            let stands = |one: &Value| {
-                let (head, good) = &last[one["id"].as_str().unwrap()];
-                one["head"] == head.as_str() && one["standing"] == if *good { "passed" } else { "failed" }
-            };
-            over = all.as_array()?.iter().filter(|one| stands(one)).count();
-            (over == last.len()).then_some(())
-        },
-        |it| it.events().len(),
-    );
-    nothing_is_held(&mut it);
-    let told = told(&it);
-    it.stop();
-    let verified = it.run(&["ledger", "verify"]);
-    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
-
-    // Each last push has its one verdict, and no run ended twice.
-    assert!(told.ended.values().all(|ends| ends.len() == 1));
-    let mut worst = 0;
-    for (check, (head, _)) in &last {
-        let of_head = told.queued.iter().filter(|(_, of, at)| of == check && at == head);
-        let verdicts = of_head.filter(|(run, ..)| matches!(told.ended[run][0].0.as_str(), "checked" | "failed")).count();
-        assert_eq!(verdicts, 1, "{check} at {head}");
-    }
-    // What a newer push took the place of ended at once.
-    for (run, check, head) in &told.queued {
-        let heads = &told.seen[check];
-        let next = heads.iter().position(|(seen, _)| seen == head).and_then(|at| heads.get(at + 1));
-        let (outcome, ended) = &told.ended[run][0];
-        if let Some((_, seen)) = next.filter(|(_, seen)| seen < ended) {
-            // One that was at its very end when the newer push was seen may still say how it ended.
-            assert!(outcome == "superseded" || ended - seen < 1_000, "{run} {outcome} {} ms after a newer push was seen", ended - seen);
-            worst = worst.max(ended - seen);
-        }
-    }
-    // With a server that is killed, it is the time that the server was not there, too.
-    println!("a superseded run went on for {worst} ms at most");
-    assert!(killed || worst <= 5_000, "{worst} ms");
-    // Those that came first were checked first.
-    for source in sources {
-        let mut firsts: Vec<&str> = Vec::new();
-        for (_, check, _) in told.queued.iter().filter(|(_, check, _)| check.starts_with(source)) {
-            if !firsts.contains(&check.as_str()) {
-                firsts.push(check);
-            }
-        }
-        let mut by_age: Vec<&str> = firsts.clone();
-        by_age.sort_by_key(|check| told.seen[*check][0].1);
-        let ages = |order: &[&str]| order.iter().map(|check| told.seen[*check][0].1).collect::<Vec<_>>();
-        assert_eq!(ages(&firsts), ages(&by_age), "{source}");
-    }
-    // No namespace was shared or leaked.
-    assert!(told.held.values().all(|holders| holders.len() == 1 && holders[0].1.is_some()), "{:?}", told.held);
-    assert!(told.held.len() >= last.len(), "one each");
-    let left = told.wanted.difference(&told.gone).count();
-    assert!(left <= 5, "{left} are left");
-}
-
 #[test]
-fn fifty_pull_requests_with_two_hundred_pushes_come_to_one_verdict_each() {
-    storm(false);
+fn pull_requests_with_four_pushes_each_come_to_one_verdict_each() {
+    let mut it = three();
+    storm::rage(&mut it, Size::asked(), None);
 }
 
 #[test]
 fn and_so_they_do_while_the_server_is_killed_again_and_again() {
-    storm(true);
+    let mut it = three();
+    storm::rage(&mut it, Size::FULL, Some(Kills { after: 60, spread: 150, wanted: 25 }));
 }

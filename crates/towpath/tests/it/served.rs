@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
-use towpath_control::view::{Accepted, Finding, Problem, RunView};
-use towpath_domain::{RunId, Timestamp};
+use towpath_control::view::{
+    Accepted, CauseView, Finding, ObjectView, Problem, PullDetail, PullView, ReservationView, RunDetail, RunView, StepView,
+};
+use towpath_domain::{CheckId, RunId, Timestamp};
 use towpath_web::fake::{FakeBrain, Shown};
 use towpath_web::{Listener, serve};
 
@@ -208,4 +210,260 @@ fn a_server_that_was_killed_is_told_with_its_process() {
     place.write("state/server.json", &format!(r#"{{"address":"{address}","pid":4711,"version":"0"}}"#));
     let said = place.towpath(&["status"]).exits(4);
     assert!(said.refusal().1.contains("4711"), "{said:?}");
+}
+
+/// A pull request of web as its check goes on.
+fn pull(standing: &str, text: &str) -> PullView {
+    PullView {
+        id: CheckId::new("web#17").unwrap(),
+        source: "web".into(),
+        app: None,
+        number: 17,
+        url: String::new(),
+        title: "Queue \u{1b}[31mfaster".into(),
+        author: "eve".into(),
+        branch: "faster".into(),
+        from_fork: false,
+        urgent: false,
+        head: "1c2d3e4f".repeat(5).parse().unwrap(),
+        head_since: Timestamp::from_millis(0),
+        opened_at: Timestamp::from_millis(0),
+        standing: standing.into(),
+        text: text.into(),
+        position: if standing == "waiting" { 2 } else { 0 },
+        of: if standing == "waiting" { 3 } else { 0 },
+        run: (standing != "waiting").then(|| RunId::new("check-1").unwrap()),
+        since: None,
+        blame: None,
+        results: None,
+    }
+}
+
+fn detail(check: PullView, steps: &[(&str, bool)]) -> PullDetail {
+    PullDetail { check, steps: steps_of(steps), tests: vec!["smoke".into()], namespace: None, waits: String::new(), runs: Vec::new() }
+}
+
+fn steps_of(steps: &[(&str, bool)]) -> Vec<StepView> {
+    let at = Timestamp::from_millis;
+    let of = |(name, done): &(&str, bool)| StepView { name: (*name).into(), started_at: at(0), finished_at: done.then(|| at(2000)) };
+    steps.iter().map(of).collect()
+}
+
+fn shows(check: PullView, steps: &[(&str, bool)]) -> Shown {
+    Shown { pulls: vec![check.clone()], pull: Some(detail(check, steps)), ..Shown::default() }
+}
+
+#[test]
+fn pull_requests_are_listed_and_shown() {
+    let server = served(shows(pull("waiting", "2 of 3 in the queue"), &[]));
+    let said = server.towpath(&["check", "list", "--source", "web", "--standing", "waiting"]).ok();
+    let lines: Vec<Vec<&str>> = said.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["PULL", "STANDING", "POSITION", "HEAD", "AUTHOR", "SINCE", "WHAT"]);
+    assert_eq!(lines[1][..5], ["web#17", "waiting", "2/3", "1c2d3e4", "eve"]);
+    assert!(said.stdout.ends_with("2 of 3 in the queue\n"), "{said:?}");
+    assert!(server.asked_last().starts_with("pulls PullFilter { source: Some(\"web\"), standing: Some(\"waiting\") }"));
+    let said = server.towpath(&["check", "show", "web#17"]).ok();
+    assert!(said.stdout.contains("Queue \u{fffd}[31mfaster") && said.stdout.contains("tests         smoke"), "{said:?}");
+    assert_eq!(server.towpath(&["check", "list", "--output", "json"]).ok().json()[0]["id"], "web#17");
+    assert_eq!(server.towpath(&["check", "show", "web#17", "--output", "json"]).ok().json()["standing"], "waiting");
+    server.towpath(&["check", "show", "web#18"]).exits(3).refusal();
+    server.towpath(&["check", "list", "--standing", "well"]).exits(2).stdout.clear();
+}
+
+#[test]
+fn what_is_asked_of_pull_requests_reaches_the_server() {
+    let server = served(Shown { accepted: accepted(None), ..Shown::default() });
+    for (args, asked) in [
+        (
+            &["retest", "web#17", "--test", "smoke", "--test", "login"][..],
+            "check again CheckRequest { check: \"web#17\", tests: [\"smoke\", \"login\"], commit: None, asked: Asked { by: \"Ada\", why: \"x\" } }",
+        ),
+        (
+            &["cancel", "web#17"],
+            "check cancel CheckRequest { check: \"web#17\", tests: [], commit: None, asked: Asked { by: \"Ada\", why: \"x\" } }",
+        ),
+        (
+            &["ok-to-test", "web#17", "--commit", "1c2d3e4"],
+            "check ok CheckRequest { check: \"web#17\", tests: [], commit: Some(\"1c2d3e4\"), asked: Asked { by: \"Ada\", why: \"x\" } }",
+        ),
+    ] {
+        let said = server.towpath(&[&["check"], args, &["--reason", "x", "--by", "Ada"]].concat()).ok();
+        assert_eq!((said.stdout.as_str(), server.asked_last().as_str()), ("The build of web is tried again.\n", asked));
+    }
+    let _no_commit = server.towpath(&["check", "ok-to-test", "web#17", "--reason", "x"]).exits(2);
+}
+
+#[test]
+fn who_waits_for_a_check_hears_its_steps_and_how_it_ended() {
+    let server = served(shows(pull("running", "check-1 is under way"), &[("build", true), ("deploy", false)]));
+    let brain = Arc::clone(&server.brain);
+    let ends = std::thread::spawn(move || {
+        // Who asks a second time has the first answer.
+        while brain.asked().iter().filter(|asked| asked.starts_with("pull ")).count() < 2 {
+            std::thread::yield_now();
+        }
+        brain.show(|shown| *shown = shows(pull("passed", "passed"), &[("build", true), ("deploy", true)]));
+    });
+    let said = server.towpath(&["check", "wait", "web#17"]).ok();
+    ends.join().unwrap();
+    assert_eq!(said.stdout, "web#17 passed\n");
+    assert_eq!(said.stderr, "build done (2.0 s)\ndeploy …\n");
+    server.brain.show(|shown| *shown = shows(pull("failed", "failed at test smoke"), &[]));
+    let said = server.towpath(&["check", "wait", "web#17", "--output", "json"]).exits(1);
+    assert_eq!((said.json()["text"].as_str(), said.stderr.as_str()), (Some("failed at test smoke"), ""));
+    // What came of an older commit is no answer.
+    let said = server.towpath(&["check", "wait", "web#17", "--commit", "aaaaaaa", "--timeout", "100ms"]).exits(1);
+    assert_eq!(said.refusal().0, "not done within 100ms: web#17 is at 1c2d3e4f1c2d as yet");
+    for standing in ["held", "needs-ok", "cancelled"] {
+        server.brain.show(|shown| *shown = shows(pull(standing, "so it is"), &[]));
+        let said = server.towpath(&["check", "wait", "web#17"]).exits(3);
+        assert_eq!(said.refusal().0, "web#17 is not checked: so it is");
+    }
+    server.towpath(&["check", "wait", "web#18"]).exits(3).refusal();
+}
+
+/// The run of a try, which goes into a namespace that stays Ada's.
+fn tried(state: &str, steps: &[(&str, bool)]) -> RunDetail {
+    let at = Timestamp::from_millis;
+    let over = state != "running";
+    let run = RunView {
+        id: RunId::new("check-1").unwrap(),
+        kind: "check".into(),
+        subject: "pull request web@ada-1".into(),
+        started_at: Some(at(0)),
+        finished_at: over.then(|| at(65_000)),
+        message: over.then(|| if state == "failed" { "smoke failed".into() } else { "passed".into() }),
+        steps: steps_of(steps),
+        ..run(state)
+    };
+    let object = ObjectView { object: "Service/web".into(), state: "ready".into(), text: "http://127.0.0.1:7001".into() };
+    RunDetail {
+        run,
+        subject: ("check".into(), "web@ada-1".into()),
+        app: None,
+        environment: None,
+        cause: (state == "failed")
+            .then(|| CauseView { text: "smoke failed".into(), last_lines: vec!["expected 200, \u{1b}[31mgot 500".into()] }),
+        objects: vec![object],
+        reports: Vec::new(),
+        artifacts: Vec::new(),
+        attempts: Vec::new(),
+        actions: Vec::new(),
+    }
+}
+
+/// The lease that the try's run makes for Ada.
+fn kept(position: usize) -> ReservationView {
+    let run = RunId::new("check-1").unwrap();
+    let has = position == 0;
+    ReservationView {
+        id: towpath_engine::reservation_of_person("Ada", &towpath_domain::PoolName::new("checks").unwrap(), run.as_str()),
+        pool: "checks".into(),
+        app: None,
+        environment: None,
+        state: if has { "active".into() } else { "waiting".into() },
+        requester: "Ada".into(),
+        run: None,
+        purpose: "try of web".into(),
+        urgent: false,
+        requested_at: Timestamp::from_millis(0),
+        namespace: has.then(|| "checks-1".into()),
+        position,
+        of: position,
+        waits: if has { String::new() } else { "web has the last one".into() },
+        since: None,
+        until: has.then(|| Timestamp::from_millis(4_000_000)),
+        ended: None,
+    }
+}
+
+#[test]
+fn a_try_asks_for_what_was_set_and_tells_what_is_where() {
+    let waiting = Shown {
+        accepted: accepted(Some("check-1")),
+        run_detail: Some(tried("running", &[("build", true), ("reserve", false)])),
+        reservations: vec![kept(2)],
+        ..Shown::default()
+    };
+    let server = served(waiting.clone());
+    let args = [
+        "try",
+        "web",
+        "--ref",
+        "faster",
+        "--set-template-ref",
+        "api=main",
+        "--set-image-tag",
+        "quay.io/acme/api=1c2d3e4",
+        "--set-parameter",
+        "web/URL=http://x/?a=b",
+        "--test",
+        "smoke",
+        "--reserve",
+        "2h",
+        "--reason",
+        "x",
+        "--by",
+        "Ada",
+    ];
+    let brain = Arc::clone(&server.brain);
+    let ends = std::thread::spawn(move || {
+        while brain.asked().iter().filter(|asked| asked.starts_with("reservations")).count() < 2 {
+            std::thread::yield_now();
+        }
+        brain.show(|shown| {
+            shown.run_detail = Some(tried("succeeded", &[("build", true), ("reserve", true), ("deploy web", true)]));
+            shown.reservations = vec![kept(0)];
+        });
+    });
+    let said = server.towpath(&args).ok();
+    ends.join().unwrap();
+    let asked = server.brain.asked().into_iter().find(|asked| asked.starts_with("TryRequest")).unwrap();
+    assert_eq!(
+        asked,
+        "TryRequest { source: \"web\", git_ref: Some(\"faster\"), template_refs: {\"api\": \"main\"}, image_tags: {\"quay.io/acme/api\": \"1c2d3e4\"}, \
+         parameters: {\"web\": {\"URL\": \"http://x/?a=b\"}}, tests: [\"smoke\"], namespace: None, reserve: Some(\"2h\"), asked: Asked { by: \"Ada\", why: \"x\" } }"
+    );
+    let lines: Vec<&str> = said.stderr.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "The build of web is tried again.",
+            "build done (2.0 s)",
+            "reserve …",
+            "2 of 2 who wait for checks: web has the last one",
+            "reserve done (2.0 s)",
+            "deploy web done (2.0 s)",
+        ]
+    );
+    assert!(said.stdout.starts_with("pull request web@ada-1 succeeded after 1 min 5 s: passed\n"), "{said:?}");
+    assert!(said.stdout.contains("Deployed in checks-1:\n") && said.stdout.contains("http://127.0.0.1:7001"), "{said:?}");
+    assert!(said.stdout.contains("checks-1 is yours until 1970-01-01T01:06:40.000Z"), "{said:?}");
+    assert!(said.stdout.contains("  towpath namespace release checks-1\n"), "{said:?}");
+
+    server.brain.show(|shown| shown.run_detail = Some(tried("failed", &[("test smoke", false)])));
+    let said = server.towpath(&["try", "web", "--reason", "x", "--by", "Ada"]).exits(1);
+    assert!(said.stderr.contains("test smoke did not end well\n  | expected 200, \u{fffd}[31mgot 500\n"), "{said:?}");
+    let said = server.towpath(&["try", "web", "--reason", "x", "--by", "Ada", "--output", "json"]).exits(1);
+    assert_eq!((said.json()["run"]["state"].as_str(), said.json()["lease"]["namespace"].as_str()), (Some("failed"), Some("checks-1")));
+    assert_eq!(said.stderr, "");
+    let said = server.towpath(&["try", "web", "--reason", "x", "--by", "Ada", "--no-wait"]).ok();
+    assert_eq!(said.stderr, "Follow it with: towpath logs check-1 --follow\n");
+}
+
+#[test]
+fn a_try_that_makes_no_sense_is_refused_before_anybody_is_asked() {
+    let server = served(Shown::default());
+    for args in [
+        &["--namespace", "checks-1", "--reserve"][..],
+        &["--set-template-ref", "api"],
+        &["--set-parameter", "URL=x"],
+        &["--set-image-tag", "a=1", "--set-image-tag", "a=2"],
+        &["--reserve", "soon"],
+        &["--local"],
+    ] {
+        let said = server.towpath(&[&["try", "web", "--reason", "x", "--by", "Ada"], args].concat()).exits(2);
+        assert!(!said.stderr.is_empty(), "{args:?}");
+    }
+    assert!(server.brain.asked().is_empty());
 }

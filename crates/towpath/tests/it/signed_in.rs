@@ -233,6 +233,61 @@ fn what_was_followed_ends_with_the_session_and_a_restart_ends_no_session() {
     assert_eq!((gone.status, gone.to.starts_with("/auth/login")), (303, true));
 }
 
+/// A token of who signs in as this, for all that they may do.
+fn token_of(house: &House, subject: &str, may: &[&str]) -> String {
+    let mut browser = house.browser();
+    browser.sign_in(house, subject, "/runs");
+    let shown = browser.open("/runs");
+    let wanted = json!({ "name": subject, "expiresInDays": 7, "may": may, "apps": ["web"] });
+    let made = browser.program("/api/v1/tokens", shown.csrf(), &wanted);
+    assert_eq!(made.status, 201, "{}", made.text);
+    serde_json::from_str::<Value>(&made.text).unwrap()["token"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn nobody_gets_into_gives_back_or_extends_a_namespace_of_somebody_else_or_of_a_run() {
+    let mut house = House::new();
+    house.it.write("held", "");
+    let command = format!("while [ -e {} ]; do sleep 0.05; done", house.it.path("held").display());
+    let commit = house.it.configure("Namespaces", |it| {
+        let may = ["look", "reserve", "check"];
+        it.replace("people/hold.yml", "[hold, retry]", &format!("[{}]", may.join(", ")));
+        it.write("config/data/people/bob.yml", "$schema: /access/user-1.yml\norg_username: bob\nroles: [{$ref: /people/holders.yml}]\n");
+        let pool = "$schema: /towpath/pool-1.yml\nname: smoke\ncluster: {$ref: /clusters/laptop.yml}\napp: {$ref: /web/app.yml}\nlimit: 2\n";
+        it.write("config/data/pool.yml", pool);
+        let source = it.read("config/data/web/source.yml");
+        it.write("config/data/web/source.yml", &format!("{source}check: {{pool: {{$ref: /pool.yml}}, command: '{command}'}}\n"));
+    });
+    house.it.until_read(&commit);
+    let [ann, bob] = ["ann", "bob"].map(|who| token_of(&house, who, &["look", "reserve", "check"]));
+    let anns = house.elsewhere(&ann, &["namespace", "reserve", "smoke", "--reason", "mine", "--timeout", "80s"]).ok().stdout.trim().to_owned();
+    house.it.git("web", &["checkout", "--quiet", "-B", "pull/1"]);
+    house.it.write("web/more", "");
+    house.it.commit("web", "More");
+    let active = |it: &Installation, name: &str| it.ask(&["namespace", "describe", name]).is_some_and(|lease| lease["state"] == "active");
+    let runs = house.it.until("the run to have a namespace", |it| {
+        let all = it.ask(&["namespace", "list"])?;
+        let of_run = all.as_array()?.iter().find(|one| one["state"] == "reserved" && one["name"] != anns.as_str())?["name"].as_str()?.to_owned();
+        active(it, &of_run).then_some(of_run)
+    });
+    for (who, token, what) in [("bob", &bob, &anns), ("bob", &bob, &runs), ("ann", &ann, &runs)] {
+        let into = house.elsewhere(token, &["try", "web", "--namespace", what, "--reason", "mine now"]).exits(1);
+        assert!(into.refusal().0.contains(&format!("is not reserved for {who}")), "{into:?}");
+        for arguments in [vec!["namespace", "release", what], vec!["namespace", "extend", what, "--lease", "2h"]] {
+            let refused = house.elsewhere(token, &arguments).exits(1);
+            assert!(refused.refusal().0.contains("is reserved by"), "{refused:?}");
+        }
+        // Nor in somebody else's name.
+        let named = house.elsewhere(token, &["namespace", "release", what, "--by", "web"]).exits(1);
+        assert!(named.refusal().0.contains("is reserved by") || named.refusal().0.contains("names somebody else"), "{named:?}");
+    }
+    assert!(active(&house.it, &anns) && active(&house.it, &runs), "both are whose they were");
+    let tried = house.it.events().iter().any(|line| line["event"]["work"]["work"] == "check" && line["event"]["work"]["number"].is_null());
+    assert!(!tried, "nothing was tried");
+    let _given_back = house.elsewhere(&ann, &["namespace", "release", &anns]).ok();
+    std::fs::remove_file(house.it.path("held")).unwrap();
+}
+
 #[test]
 fn where_nobody_signs_in_nobody_else_is_served() {
     let place = Place::new();

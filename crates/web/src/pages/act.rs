@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use towpath_control::request::{
-    Asked, ExtendRequest, FreeRequest, HoldRequest, PromoteRequest, ReserveRequest, RetryRequest, RollbackRequest,
+    Asked, CheckRequest, ExtendRequest, FreeRequest, HoldRequest, PromoteRequest, ReserveRequest, RetryRequest, RollbackRequest,
 };
 use towpath_control::view::{Accepted, Problem};
 
@@ -20,7 +20,7 @@ use crate::caller::Caller;
 use crate::problem::Refusal;
 
 /// What is done by forms: the verb, and its words.
-const VERBS: [(&str, &str); 10] = [
+const VERBS: [(&str, &str); 13] = [
     ("retry", "Try again"),
     ("ack", "See to it"),
     ("cancel", "Stop"),
@@ -31,6 +31,9 @@ const VERBS: [(&str, &str); 10] = [
     ("reserve", "Reserve one of"),
     ("extend", "Extend"),
     ("give-back", "Give back"),
+    ("retest", "Check again"),
+    ("cancel-check", "Do not check"),
+    ("ok-to-test", "Allow the check of"),
 ];
 
 /// A filled-in form.
@@ -76,9 +79,17 @@ impl ActPage<'_> {
                 "A commit in the config repository takes it back, and blocks the commit that it leaves until somebody lifts that."
             }
             "extend" => "It ends so long from now, whenever that is; its pool says how long one may have it at most.",
+            "ok-to-test" => {
+                "What this commit does is what a stranger wrote: it is built, deployed and tested, without any secret. Have you looked at it? A further commit needs it again."
+            }
             "give-back" => "It is deleted with all that is in it, and who waits for one gets another.",
             _ => "",
         }
+    }
+
+    /// What stands before that to which it goes.
+    fn before(&self) -> &'static str {
+        if self.verb == "ok-to-test" { "at" } else { "to" }
     }
 
     /// What else is asked for, with what it is called.
@@ -129,6 +140,12 @@ async fn done(shared: &Shared, caller: &Caller, verb: &str, form: &Filled) -> ac
         "hold" => act::hold(brain, caller, HoldRequest { what, asked }).await,
         "reserve" => act::reserve(brain, caller, ReserveRequest { pool: what, lease: to, asked }).await,
         "extend" => act::extend(brain, caller, ExtendRequest { what, lease: to.unwrap_or_default(), asked }).await,
+        "retest" => {
+            let tests = to.into_iter().collect();
+            act::check_again(brain, caller, CheckRequest { check: what, tests, commit: None, asked }).await
+        }
+        "cancel-check" => act::check_cancel(brain, caller, CheckRequest { check: what, tests: Vec::new(), commit: None, asked }).await,
+        "ok-to-test" => act::check_ok(brain, caller, CheckRequest { check: what, tests: Vec::new(), commit: to, asked }).await,
         "give-back" => act::free(brain, caller, FreeRequest { what, asked }).await,
         _ => act::release(brain, caller, HoldRequest { what, asked }).await,
     }

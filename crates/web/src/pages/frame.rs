@@ -19,6 +19,7 @@ pub(crate) enum Nav {
     Runs,
     Tests,
     Changes,
+    Checks,
     Incidents,
     Images,
     Namespaces,
@@ -31,12 +32,13 @@ pub(crate) enum Nav {
 }
 
 /// The navigation, in its order.
-const NAVIGATION: [(Nav, &str, &str); 12] = [
+const NAVIGATION: [(Nav, &str, &str); 13] = [
     (Nav::Board, "/", "Board"),
     (Nav::Graph, "/graph", "Graph"),
     (Nav::Runs, "/runs", "Runs"),
     (Nav::Tests, "/tests", "Tests"),
     (Nav::Changes, "/changes", "Changes"),
+    (Nav::Checks, "/checks", "Pull requests"),
     (Nav::Incidents, "/incidents", "Incidents"),
     (Nav::Images, "/images", "Images"),
     (Nav::Namespaces, "/namespaces", "Namespaces"),

@@ -11,6 +11,7 @@ mod ask;
 mod assets;
 mod board;
 mod changes;
+mod checks;
 mod compare;
 mod frame;
 mod graph;
@@ -76,6 +77,8 @@ pub(crate) fn list() -> Vec<Route> {
         (Method::GET, "/insight", get(insight::page)),
         (Method::GET, "/images", get(images::page)),
         (Method::GET, "/namespaces", get(namespaces::page)),
+        (Method::GET, "/checks", get(checks::page)),
+        (Method::GET, "/checks/{id}", get(checks::one)),
         (Method::GET, "/health", get(health::page)),
         (Method::GET, "/tokens", get(tokens::page)),
         (Method::POST, "/tokens", post(tokens::make)),

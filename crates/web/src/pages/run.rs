@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
-use towpath_control::view::{CaseView, ObjectView, ReportView, RunDetail};
+use towpath_control::view::{CaseView, ObjectView, PullView, ReportView, RunDetail};
 
 use super::ask::{Path, Query, filled};
 use super::log::{self, Part};
@@ -34,6 +34,8 @@ struct RunPage<'a> {
     frame: &'a Frame,
     id: &'a str,
     detail: &'a RunDetail,
+    /// The pull request that it checks, while that is open.
+    pull: Option<&'a PullView>,
     part: Part,
     find: &'a str,
 }
@@ -48,6 +50,11 @@ impl RunPage<'_> {
     fn share(&self, ms: &u64) -> u64 {
         let longest = self.detail.run.steps.iter().filter_map(|step| Some(step.finished_at?.since(step.started_at).as_millis())).max();
         ms * 100 / longest.unwrap_or(1).max(1)
+    }
+
+    /// It checks a pull request, or tries something.
+    fn is_check(&self) -> bool {
+        self.detail.subject.0 == "check"
     }
 
     fn line(&self, text: &str) -> words::Markup {
@@ -120,7 +127,12 @@ pub(crate) async fn page(
         Ok(part) => part,
         Err(problem) => return Err(Failed::new(frame, problem)),
     };
+    let pull = match detail.subject.0.as_str() {
+        // One that is closed by now, or was none but a try, has no more than its run says.
+        "check" => shared.brain.pull(caller.sight(), detail.subject.1.clone()).await.ok().map(|detail| detail.check),
+        _ => None,
+    };
     let frame = frame.on(Nav::Runs, words::run_name(&detail.run));
     let find = asked.find.as_deref().unwrap_or_default();
-    Ok(show(&RunPage { frame: &frame, id, detail: &detail, part, find }))
+    Ok(show(&RunPage { frame: &frame, id, detail: &detail, pull: pull.as_ref(), part, find }))
 }

@@ -51,7 +51,7 @@ pub(crate) struct Search {
     what: String,
 }
 
-/// `/why?what=`: to the page of what is named: a target, source, change, commit, run or channel.
+/// `/why?what=`: to the page of what is named: a target, source, change, commit, run, channel or pull request.
 pub(crate) async fn find(
     State(shared): State<Shared>,
     caller: Caller,
@@ -86,6 +86,7 @@ async fn place(shared: &Shared, caller: &Caller, what: &str) -> Result<String, P
     }
     match brain.explain(caller.sight(), what.to_owned()).await {
         Ok(told) if told.kind == "channel" => Ok(format!("/graph?around={}", words::segment(&told.title))),
+        Ok(told) if told.kind == "check" => Ok(words::subject_page("check", &told.title)),
         Ok(_) => Err(refused),
         Err(problem) => Err(problem),
     }

@@ -91,11 +91,15 @@ pub(crate) fn commit_line(view: &CommitView) -> Markup {
     Markup(format!("{}{subject}", commit(&view.id)))
 }
 
-/// The page of a target, source or change.
+/// The page of a target, source, change or pull request. What was tried by hand has none: the pull requests of its source are near it.
 pub(crate) fn subject_page(kind: &str, id: &str) -> String {
+    if let ("check", Some((source, _))) = (kind, id.rsplit_once('@').filter(|_| !id.contains('#'))) {
+        return with_query("/checks", &[("source", source)]);
+    }
     let folder = match kind {
         "source" => "sources",
         "change" => "changes",
+        "check" => "checks",
         _ => "targets",
     };
     format!("/{folder}/{}", segment(id))
@@ -111,7 +115,8 @@ pub(crate) fn counted(count: impl Borrow<u64>, one: &str) -> String {
 
 /// What a run is called: its kind and what it is about, whose own kind is not said twice.
 pub(crate) fn run_name(run: &RunView) -> String {
-    let subject = ["source ", "change ", "target "].iter().find_map(|kind| run.subject.strip_prefix(kind)).unwrap_or(&run.subject);
+    let subject =
+        ["source ", "change ", "target ", "pull request "].iter().find_map(|kind| run.subject.strip_prefix(kind)).unwrap_or(&run.subject);
     format!("{} {subject}", run.kind)
 }
 
@@ -127,7 +132,7 @@ pub(crate) fn run_took(run: &RunView) -> String {
 
 /// Whether doing it is asked about once more: it moves what people use.
 pub(crate) fn is_confirmed(verb: &str) -> bool {
-    matches!(verb, "promote" | "rollback" | "extend" | "give-back")
+    matches!(verb, "promote" | "rollback" | "extend" | "give-back" | "ok-to-test")
 }
 
 /// Whether doing it takes something away.
@@ -143,6 +148,21 @@ pub(crate) fn with_query(path: &str, values: &[(&str, &str)]) -> String {
         address.push_str(&format!("{name}={}", segment(value)));
     }
     address
+}
+
+/// The page of the pull request that a purpose names, such as `web#17`.
+pub(crate) fn page_of_purpose(purpose: &str) -> Option<String> {
+    let (source, number) = purpose.rsplit_once('#')?;
+    let is_one = !source.is_empty() && number.parse::<u64>().is_ok() && !purpose.contains(char::is_whitespace);
+    is_one.then(|| subject_page("check", purpose))
+}
+
+/// The first characters of a text, with a sign that there are more.
+pub(crate) fn cut(text: &str, max: usize) -> String {
+    match text.char_indices().nth(max) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
+    }
 }
 
 /// A name within a page for what is done to something.
@@ -196,6 +216,22 @@ mod tests {
         assert_eq!(run_name(&run("build", "source web")), "build web");
         assert_eq!(run_name(&run("change", "change promote-web-65bb500")), "change promote-web-65bb500");
         assert_eq!(run_name(&run("deploy", "web/stage")), "deploy web/stage");
+    }
+
+    #[test]
+    fn a_pull_request_is_led_to_by_what_names_it() {
+        assert_eq!(subject_page("check", "web#17"), "/checks/web%2317");
+        assert_eq!(subject_page("check", "we@b#17"), "/checks/we%40b%2317");
+        assert_eq!(subject_page("check", "web@ada-1f2e"), "/checks?source=web");
+        assert_eq!(page_of_purpose("web#17").as_deref(), Some("/checks/web%2317"));
+        for other in ["", "#17", "web#", "web#x", "see web#17", "web"] {
+            assert_eq!(page_of_purpose(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_long_is_cut_between_characters() {
+        assert_eq!((cut("äöü", 3).as_str(), cut("äöüß", 3).as_str(), cut("", 0).as_str()), ("äöü", "äöü…", ""));
     }
 
     #[test]

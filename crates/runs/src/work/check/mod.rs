@@ -84,6 +84,11 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// How often this was tried before, and failed of nothing but tests known to be flaky.
+    fn retried(&self) -> u32 {
+        if self.work.anew { 0 } else { self.world.ledger.facts().flaky_checks(&self.work.id, self.work.head) }
+    }
+
     /// The home of commands that strangers wrote.
     fn home(&self) -> PathBuf {
         self.dir.join(HOME)

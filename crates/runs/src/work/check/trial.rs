@@ -126,7 +126,7 @@ async fn run(
         until: prepared.began.plus(said.timeout),
         by: Rules {
             rules: &rules(test_rules(catalog, &first.target)),
-            retried: 0,
+            retried: check.retried(),
             what: What { commit: Some(merged.commit), tree: inputs.tested.clone() },
             of_check: true,
         },
@@ -136,7 +136,7 @@ async fn run(
     verdict(check, heard).map_err(|stop| blame::on(&Blame::Source, stop))
 }
 
-/// A check that failed of nothing but flaky tests says so; whether it is tried again is not its own to say.
+/// A check that failed of nothing but flaky tests is tried again once, where no policy says more.
 pub(super) fn rules(rules: TestRules) -> TestRules {
     TestRules { flaky_retries: rules.flaky_retries.max(1), ..rules }
 }

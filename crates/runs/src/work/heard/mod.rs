@@ -109,7 +109,7 @@ pub(crate) async fn judge(
     let kept = keep(world, journal, &by.what, found, earlier).await?;
     let judged = judged(&kept, by.rules, by.retried, world.clock.now());
     note(journal, &kept, &judged).await?;
-    let remark = if by.of_check { judged.remark_of_check() } else { judged.remark(by.rules, by.retried) };
+    let remark = if by.of_check { judged.remark_of_check(by.retried) } else { judged.remark(by.rules, by.retried) };
     let reports = Reports::of(&kept.read(), looking, &Judging { judged: &judged, remark });
     for line in kept.notes.iter().chain(reports.iter().flat_map(|reports| &reports.lines)) {
         journal.note(line);

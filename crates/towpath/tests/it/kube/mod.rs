@@ -2,6 +2,7 @@
 
 mod bits;
 mod builds;
+mod checks;
 mod cloudigrade;
 mod clowder;
 mod diff;

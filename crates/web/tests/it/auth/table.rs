@@ -168,6 +168,9 @@ fn all() -> Vec<Asked> {
                 ("reserve", Verb::Reserve),
                 ("extend", Verb::Reserve),
                 ("give-back", Verb::Reserve),
+                ("retest", Verb::Check),
+                ("cancel-check", Verb::Check),
+                ("ok-to-test", Verb::Check),
             ];
             for (name, verb) in verbs {
                 let path = format!("/act/{name}");

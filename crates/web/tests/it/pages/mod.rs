@@ -1,6 +1,7 @@
 //! The pages: what they say, what they let through, how large they are, and what their forms do.
 
 mod acts;
+mod checks;
 mod logs;
 pub mod sample;
 mod shown;

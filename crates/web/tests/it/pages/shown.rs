@@ -5,7 +5,7 @@ use std::io::Write as _;
 use towpath_control::view::{BoardView, Problem};
 use towpath_web::fake::Shown;
 
-use super::sample;
+use super::{checks, sample};
 use crate::harness::server;
 
 const ANY: &str = "127.0.0.1:0";
@@ -56,7 +56,7 @@ async fn where_there_is_nothing_a_page_says_what_to_do() {
         let said = server.page(path).await;
         assert!(said.status == 200 && said.words().contains(says), "{path}: {}", said.words());
     }
-    for path in ["/commits/abc", "/targets/abc", "/sources/abc", "/runs/abc", "/tests/abc", "/why?what=abc"] {
+    for path in ["/commits/abc", "/targets/abc", "/sources/abc", "/runs/abc", "/tests/abc", "/checks/abc", "/why?what=abc"] {
         let said = server.page(path).await;
         assert_eq!(said.status, 404, "{path}");
         assert!(said.words().contains("What to do: look on the board") && said.body.contains("<nav"), "{path}: {}", said.words());
@@ -96,6 +96,7 @@ fn poisoned() -> Shown {
     let mut text = serde_json::json!({
         "board": sample::board(), "release": sample::release(), "why": sample::why(), "run": sample::failed_run(),
         "tests": { "items": [sample::test("x", true)], "next": null }, "test": sample::test_detail(),
+        "pull": checks::detail(checks::pull("web", 17, "failed", 1)),
     });
     fn poison(value: &mut serde_json::Value, key: &str, bad: &str) {
         match value {
@@ -137,6 +138,12 @@ fn poisoned() -> Shown {
                     "verb",
                     "what",
                     "to",
+                    "branch",
+                    "blame",
+                    "waits",
+                    "namespace",
+                    "standing",
+                    "tests",
                 ];
                 if free.contains(&key) && !text.contains("://") {
                     *text = bad.to_owned();
@@ -148,6 +155,9 @@ fn poisoned() -> Shown {
     poison(&mut text, "", bad);
     let part = |name: &str| text[name].clone();
     let why: towpath_control::view::WhyView = serde_json::from_value(part("why")).unwrap();
+    let mut pull: towpath_control::view::PullDetail = serde_json::from_value(part("pull")).unwrap();
+    pull.check.url = "javascript:alert(4)".into();
+    pull.check.results = Some("javascript:alert(5)".into());
     let mut log = sample::log(5);
     log.iter_mut().for_each(|line| {
         line.text = format!("\x1b[31m{bad}\x1b]8;;javascript:alert(3)\x07x\x1b[0m");
@@ -161,6 +171,8 @@ fn poisoned() -> Shown {
         run_detail: Some(serde_json::from_value(part("run")).unwrap()),
         tests: serde_json::from_value(part("tests")).unwrap(),
         test: Some(serde_json::from_value(part("test")).unwrap()),
+        pulls: vec![pull.check.clone()],
+        pull: Some(pull),
         log,
         log_done: true,
         ..Shown::default()
@@ -184,6 +196,9 @@ async fn nothing_that_somebody_wrote_becomes_markup_or_a_link_that_acts() {
         "/tests".to_owned(),
         format!("/tests?find={evil}&app={evil}"),
         "/tests/a".to_owned(),
+        "/checks".to_owned(),
+        format!("/checks?source={evil}&standing={evil}"),
+        "/checks/web%2317".to_owned(),
         format!("/nothing/{evil}"),
     ] {
         let said = server.page(&path).await;
