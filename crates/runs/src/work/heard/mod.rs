@@ -6,7 +6,6 @@ mod listen;
 pub(crate) mod reports;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use towpath_catalog::Target;
 use towpath_cluster::{Cluster, ObjectKey, Ready, Reason, WaitFailure};
