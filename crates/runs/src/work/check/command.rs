@@ -69,8 +69,14 @@ async fn carry_out(check: &Check<'_>, about: &About<'_>, command: &[String], dir
     let what = What { commit: Some(about.merged.commit), tree: about.inputs.tested.clone() };
     let looking = Looking { trouble: found.trouble, ..Looking::default() };
     let rules = rules(check, about.inputs);
-    let judged =
-        heard::judge(world, journal, found.reports, looking, &heard::Rules { rules: &rules, retried: check.retried(), what, of_check: true }).await?;
+    let judged = heard::judge(
+        world,
+        journal,
+        found.reports,
+        looking,
+        &heard::Rules { rules: &rules, retried: check.retried(), what, of_check: true },
+    )
+    .await?;
     let named = judged.reports.as_ref().and_then(|reports| reports.named_failures()).map(str::to_owned);
     let passed = judged.reports.as_ref().map(|reports| reports.passed);
     match ended {

@@ -6,7 +6,6 @@ mod listen;
 pub(crate) mod reports;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use towpath_catalog::Target;
 use towpath_cluster::{Cluster, ObjectKey, Ready, Reason, WaitFailure};
@@ -127,7 +126,7 @@ async fn until_ended(
 ) -> (Result<Ready, Box<WaitFailure>>, Option<Box<WaitFailure>>) {
     let namespace = &waiting.target.namespace;
     let cluster: Arc<dyn Cluster> = world.clusters.get(&waiting.target.cluster);
-    let left = || Duration::from_millis(u64::try_from(waiting.until.since(world.clock.now()).as_millis()).unwrap_or(0));
+    let left = || waiting.until.since(world.clock.now()).to_std();
     let waited = cluster.wait(namespace, waiting.keys, journal.run(), left(), listener).await;
     let now = world.clock.now();
     let is_lenient = waiting.only_jobs && waiting.by.rules.quarantine.iter().any(|quarantine| now < quarantine.until);
