@@ -131,7 +131,7 @@ pub fn ended(it: &mut Installation, head: &str) -> (String, Value) {
 }
 
 /// Steps of a run in the order in which they began.
-pub fn steps(it: &Installation, run: &str) -> Vec<String> {
+fn steps(it: &Installation, run: &str) -> Vec<String> {
     let (status, body) = get(&address(it).unwrap(), &format!("/api/v1/runs/{run}")).unwrap();
     assert_eq!(status, 200, "{body}");
     let run: Value = serde_json::from_str(&body).unwrap();

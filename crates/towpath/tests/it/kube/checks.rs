@@ -6,8 +6,9 @@ use serde_json::Value;
 use towpath_testbed::Kube;
 
 use super::given::OnKube;
-use crate::checks::{ended, steps, text};
+use crate::checks::{ended, text};
 use crate::installation::Installation;
+use crate::operate::{address, get};
 use crate::storm::{self, Kills, SOURCES, Size, force, nothing_is_held};
 
 /// A service that the source depends on, of another repository. Its image is the source's first release.
@@ -171,7 +172,8 @@ fn a_pull_request_is_checked_beside_what_it_depends_on_in_a_namespace_that_is_go
     assert!(summary.contains("; 2 components well; 1 test, 2 passed"), "{summary}");
     let digest = own[0].rsplit_once('@').unwrap().1;
     assert!(outcome["digests"].to_string().contains(digest), "what ran is what is told: {outcome}");
-    assert!(steps(&checked.on.it, &run).iter().any(|step| step == "reports"));
+    let (_, reports) = get(&address(&checked.on.it).unwrap(), &format!("/api/v1/runs/{run}/reports")).unwrap();
+    assert!(reports.contains("front page") && reports.contains("checkout"), "{reports}");
     assert!(log.matches("begun").count() == 1 && log.contains("good"), "each line once: {log}");
 
     let kept = namespace.to_owned();
