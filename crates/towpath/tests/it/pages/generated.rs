@@ -37,6 +37,7 @@ fn every_page_of_300_apps_and_100_000_runs_is_whole() {
         ("run-long", format!("/runs/{}", made.known().long_log)),
         ("changes", "/changes".to_owned()),
         ("change", format!("/changes/{change}")),
+        ("checks", "/checks".to_owned()),
         ("incidents", "/incidents".to_owned()),
         ("history", "/history".to_owned()),
         ("compare", format!("/compare?target={of_rest}&to={}", made.known().arrived)),

@@ -63,6 +63,7 @@ pub fn pages(server: &Server) -> Vec<Page> {
         page("run-built", &format!("/runs/{built}"), "build"),
         page("changes", "/changes", "Promote"),
         page("change", &format!("/changes/{change}"), "Promote"),
+        page("checks", "/checks", "Pull requests"),
         page("incidents", "/incidents", ""),
         page("history", "/history", "web"),
         page("compare", &format!("/compare?target={target}&from={}&to={}", commits[0], commits[2]), "lower case"),
