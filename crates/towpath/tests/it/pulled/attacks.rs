@@ -62,7 +62,7 @@ fn poisoned_on(speaks: Speaks) {
     let own = on.open("own", "bea", &[("verdict", "good\n"), ("build.sh", SPY), ("ci/check.sh", SPY)]);
     on.until_said(&own.head, "towpath/check", "success", "passed");
     let log = on.it.ok(&["logs", &on.runs(1)[0].id]);
-    for given in ["given", "CI_TOKEN", "cnffjbeq"] {
+    for given in ["given", "cnffjbeq"] {
         assert!(log.contains(&format!("{given} {MOVED}")) || log.contains(&format!("{given}={MOVED}")), "{given}: {log}");
     }
     assert!(log.contains("snxr-gbxra"), "its home is the server's: {log}");
