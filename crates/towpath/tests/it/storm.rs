@@ -17,7 +17,7 @@ pub const LIMIT: usize = 5;
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
     /// Pull requests, over all sources.
-    pulls: usize,
+    pub pulls: usize,
     /// Pushes to each of them.
     rounds: u32,
 }
@@ -34,7 +34,7 @@ impl Size {
 }
 
 /// How a server is killed (`kill -9`): each one after so many events, at least `after` and less than `after + spread` of them, so that each does
-/// something however slow the machine is; until there were `wanted` kills or all is over.
+/// something however slow the machine is. Until there were `wanted` kills, or all is over.
 #[derive(Clone, Copy, Debug)]
 pub struct Kills {
     pub after: i64,
@@ -123,6 +123,7 @@ impl Told {
     fn by(it: &Installation) -> Self {
         let mut told = Self::default();
         let mut of_reservation: BTreeMap<String, String> = BTreeMap::new();
+        let mut over: BTreeSet<String> = BTreeSet::new();
         for (number, line) in it.events().into_iter().enumerate() {
             let (event, at) = (&line["event"], line["at"].as_i64().unwrap_or_default());
             let text = |path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -143,9 +144,12 @@ impl Told {
                     "gone" => drop(told.gone.insert(text("/namespace"))),
                     "granted" => {
                         of_reservation.insert(text("/reservation"), text("/namespace"));
-                        told.held.entry(text("/namespace")).or_default().push((number, None));
+                        // Whoever gave it away may have been about to while the reservation ended: that one had it, and for no time.
+                        let end = over.contains(&text("/reservation")).then_some(number);
+                        told.held.entry(text("/namespace")).or_default().push((number, end));
                     }
                     "ended" => {
+                        over.insert(text("/reservation"));
                         if let Some(namespace) = of_reservation.get(&text("/reservation")) {
                             told.held.get_mut(namespace).unwrap().last_mut().unwrap().1 = Some(number);
                         }

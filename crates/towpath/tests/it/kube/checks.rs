@@ -242,7 +242,7 @@ fn a_failure_is_blamed_on_whose_it_is_with_the_last_lines() {
 }
 
 /// Three sources on a real cluster, and a storm of pull requests on them.
-fn storm(kills: Option<Kills>) {
+fn storm(size: Size, kills: Option<Kills>) {
     let check = "  concurrency: 3\n";
     let Some((mut checked, _)) = Checked::new(&format!("size: 3\nlimit: {}\n", storm::LIMIT), check) else { return };
     let on = &mut checked.on;
@@ -253,7 +253,7 @@ fn storm(kills: Option<Kills>) {
     }
     storm::have_two_more_sources(&on.it, &image(on));
     on.it.start(None);
-    let told = storm::rage(&mut on.it, Size::asked(), kills);
+    let told = storm::rage(&mut on.it, size, kills);
 
     // The cluster has what the ledger has, and nobody was given any of it.
     let there = checked.namespaces();
@@ -265,10 +265,12 @@ fn storm(kills: Option<Kills>) {
 
 #[test]
 fn pull_requests_with_four_pushes_each_come_to_one_verdict_each() {
-    storm(None);
+    storm(Size::asked(), None);
 }
 
 #[test]
 fn and_so_they_do_while_the_server_is_killed_again_and_again() {
-    storm(Some(Kills { after: 15, spread: 40, wanted: 12 }));
+    // A few seconds each; for as long as most checks go on.
+    let size = Size::asked();
+    storm(size, Some(Kills { after: 15, spread: 40, wanted: size.pulls as i64 * 4 / 3 }));
 }
