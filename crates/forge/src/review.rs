@@ -16,7 +16,7 @@ impl Number {
     }
 }
 
-/// What a forge can do beside proposing, merging and closing. What it cannot is answered with [`ForgeError::Unable`](crate::ForgeError::Unable).
+/// What a forge can do beside proposing, merging and closing. What it cannot is answered with [`ForgeError::Unable`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is an ability of its own, and they combine freely")]
 pub struct Abilities {

@@ -120,12 +120,12 @@ fn gets_nothing(on: &Hosted, log: &str) {
     assert!(log.contains("ci is taken from the branch that it is for"), "{log}");
     assert_eq!(on.ran().lines().filter(|line| line.starts_with('2')).collect::<Vec<_>>(), ["2 the branch's own"]);
     let names = on.it.events();
-    let granted = names
+    let mut granted = names
         .iter()
         .map(|line| &line["event"])
         .filter(|event| event["pool_event"] == "granted")
         .map(|event| event["namespace"].as_str().unwrap());
-    assert!(granted.last().unwrap().starts_with("forks-"), "{log}");
+    assert!(granted.next_back().unwrap().starts_with("forks-"), "{log}");
 }
 
 #[test]
