@@ -24,7 +24,8 @@ pub(crate) fn subject_title(catalog: &Catalog, subject: &Subject) -> String {
         Subject::Source(name) => format!("source {name}"),
         Subject::Target(id) => target_title(catalog, id),
         Subject::Change(id) => format!("change {id}"),
-        Subject::Check(id) => format!("pull request {id}"),
+        Subject::Check(id) if id.as_str().contains('#') => format!("pull request {id}"),
+        Subject::Check(id) => format!("try {id}"),
     }
 }
 

@@ -135,7 +135,8 @@ impl Control {
 pub(super) fn place_of(world: &World, facts: &Facts, run: &towpath_domain::RunId) -> (Option<String>, String) {
     let id = reservation_of_run(run);
     let Some(fact) = facts.reservations.get(&id) else { return (None, String::new()) };
-    let namespace = fact.state.namespace().map(ToString::to_string);
+    // One that was given back is somebody else's, or gone.
+    let namespace = fact.state.namespace().filter(|_| !fact.state.is_ended()).map(ToString::to_string);
     let catalog = Arc::clone(&world.current().catalog);
     let waits = match plan_pools(&catalog, facts, world.clock.now()).standings.get(&id) {
         Some(Standing::Waiting { position, of, wait }) => {

@@ -138,7 +138,7 @@ impl Control {
                 },
             });
             let reached = object.addresses.iter().map(|(port, address)| format!("{port} at {address}"));
-            let said = Some(object.message.clone()).filter(|message| !message.is_empty());
+            let said = Some(object.message.clone()).filter(|message| !message.is_empty() && message != state);
             let text = reached.chain(said).collect::<Vec<_>>().join(", ");
             let whole = ObjectView { object: object.key.to_string(), state: state.to_owned(), text };
             std::iter::once(whole).chain(pods).collect::<Vec<_>>()
