@@ -15,7 +15,11 @@ const CHECK: &str = "check:\n  pool: {$ref: /pool.yml}\n  environment: {$ref: /e
 fn checked(pool: &str, check: &str) -> Installation {
     let it = Installation::new();
     // Slow ones tell when they have begun, and end with their process.
-    it.replace_in("web/deploy/smoke.yaml", "cat verdict; grep -q good verdict", "cat verdict; if grep -q slow verdict; then sleep 600; fi; grep -q good verdict");
+    it.replace_in(
+        "web/deploy/smoke.yaml",
+        "cat verdict; grep -q good verdict",
+        "cat verdict; if grep -q slow verdict; then sleep 600; fi; grep -q good verdict",
+    );
     it.write("config/data/pool.yml", &format!("{POOL}{pool}"));
     let source = it.read("config/data/web/source.yml");
     it.write("config/data/web/source.yml", &format!("{source}{CHECK}{check}"));
@@ -85,7 +89,9 @@ fn a_pull_request_is_built_deployed_and_tested_in_a_namespace_of_its_own() {
     assert!(view["text"].as_str().unwrap().contains(run), "{view}");
     // But who asks for it has it tested.
     it.ok(&["check", "retest", "web#3", "--by", "ann", "--reason", "to be sure"]);
-    let view = it.until("another run", |it| show(it, "web#3").filter(|view| view["standing"] == "passed" && view["runs"].as_array().is_some_and(|runs| runs.len() == 2)));
+    let view = it.until("another run", |it| {
+        show(it, "web#3").filter(|view| view["standing"] == "passed" && view["runs"].as_array().is_some_and(|runs| runs.len() == 2))
+    });
     assert!(!view["text"].as_str().unwrap().contains("same tree"), "{view}");
 
     // What does not merge is told with its files.
@@ -275,15 +281,19 @@ fn storm(killed: bool) {
         assert!(kills > 4, "{kills} kills");
     }
     let mut over = 0;
-    it.until_progress("a verdict on every last push", |it| {
-        let all = it.ask(&["check", "list"])?;
-        let stands = |one: &Value| {
-            let (head, good) = &last[one["id"].as_str().unwrap()];
-            one["head"] == head.as_str() && one["standing"] == if *good { "passed" } else { "failed" }
-        };
-        over = all.as_array()?.iter().filter(|one| stands(one)).count();
-        (over == last.len()).then_some(())
-    }, |it| it.ask(&["history", "--limit", "1"]).map(|newest| newest.to_string()));
+    it.until_progress(
+        "a verdict on every last push",
+        |it| {
+            let all = it.ask(&["check", "list"])?;
+            let stands = |one: &Value| {
+                let (head, good) = &last[one["id"].as_str().unwrap()];
+                one["head"] == head.as_str() && one["standing"] == if *good { "passed" } else { "failed" }
+            };
+            over = all.as_array()?.iter().filter(|one| stands(one)).count();
+            (over == last.len()).then_some(())
+        },
+        |it| it.ask(&["history", "--limit", "1"]).map(|newest| newest.to_string()),
+    );
     nothing_is_held(&mut it);
     let told = told(&it);
     it.stop();

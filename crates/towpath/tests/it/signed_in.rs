@@ -253,21 +253,24 @@ fn nobody_gets_into_gives_back_or_extends_a_namespace_of_somebody_else_or_of_a_r
         let may = ["look", "reserve", "check"];
         it.replace("people/hold.yml", "[hold, retry]", &format!("[{}]", may.join(", ")));
         it.write("config/data/people/bob.yml", "$schema: /access/user-1.yml\norg_username: bob\nroles: [{$ref: /people/holders.yml}]\n");
-        let pool = "$schema: /towpath/pool-1.yml\nname: smoke\ncluster: {$ref: /clusters/laptop.yml}\napp: {$ref: /web/app.yml}\nlimit: 2\n";
+        let pool =
+            "$schema: /towpath/pool-1.yml\nname: smoke\ncluster: {$ref: /clusters/laptop.yml}\napp: {$ref: /web/app.yml}\nlimit: 2\n";
         it.write("config/data/pool.yml", pool);
         let source = it.read("config/data/web/source.yml");
         it.write("config/data/web/source.yml", &format!("{source}check: {{pool: {{$ref: /pool.yml}}, command: '{command}'}}\n"));
     });
     house.it.until_read(&commit);
     let [ann, bob] = ["ann", "bob"].map(|who| token_of(&house, who, &["look", "reserve", "check"]));
-    let anns = house.elsewhere(&ann, &["namespace", "reserve", "smoke", "--reason", "mine", "--timeout", "80s"]).ok().stdout.trim().to_owned();
+    let anns =
+        house.elsewhere(&ann, &["namespace", "reserve", "smoke", "--reason", "mine", "--timeout", "80s"]).ok().stdout.trim().to_owned();
     house.it.git("web", &["checkout", "--quiet", "-B", "pull/1"]);
     house.it.write("web/more", "");
     house.it.commit("web", "More");
     let active = |it: &Installation, name: &str| it.ask(&["namespace", "describe", name]).is_some_and(|lease| lease["state"] == "active");
     let runs = house.it.until("the run to have a namespace", |it| {
         let all = it.ask(&["namespace", "list"])?;
-        let of_run = all.as_array()?.iter().find(|one| one["state"] == "reserved" && one["name"] != anns.as_str())?["name"].as_str()?.to_owned();
+        let of_run =
+            all.as_array()?.iter().find(|one| one["state"] == "reserved" && one["name"] != anns.as_str())?["name"].as_str()?.to_owned();
         active(it, &of_run).then_some(of_run)
     });
     for (who, token, what) in [("bob", &bob, &anns), ("bob", &bob, &runs), ("ann", &ann, &runs)] {

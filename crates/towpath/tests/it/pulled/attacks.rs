@@ -26,9 +26,14 @@ fn with_a_secret(speaks: Speaks) -> Option<Hosted> {
     let it = &on.it;
     it.replace_in("web/deploy/smoke.yaml", "cat verdict; grep -q good verdict", TELLTALE);
     it.replace_in("web/deploy/smoke.yaml", "parameters:\n", "parameters:\n  - {name: TOKEN, value: none}\n");
-    it.replace_in("web/deploy/smoke.yaml", "              image:", "              env: [{name: TOKEN, value: '${TOKEN}'}]\n              image:");
+    it.replace_in(
+        "web/deploy/smoke.yaml",
+        "              image:",
+        "              env: [{name: TOKEN, value: '${TOKEN}'}]\n              image:",
+    );
     it.release("second", true);
-    let secret = "parameters: {IMAGE: localhost/web}\n    secretParameters:\n      - {name: TOKEN, secret: {path: web/token, field: token}}";
+    let secret =
+        "parameters: {IMAGE: localhost/web}\n    secretParameters:\n      - {name: TOKEN, secret: {path: web/token, field: token}}";
     it.replace("web/test.yml", "parameters: {IMAGE: localhost/web}", secret);
     it.replace("web/test.yml", "resourceTemplates:", "allowedSecretParameterPaths: [web]\nresourceTemplates:");
     it.commit("config", "A secret");
@@ -63,7 +68,8 @@ fn poisoned_on(speaks: Speaks) {
     assert!(log.contains("snxr-gbxra"), "its home is the server's: {log}");
     assert_eq!(on.ran(), "1 the fork's\n", "a branch of the source's own says how it is checked");
 
-    let theirs = on.open_from_fork("theirs", "mallory", &[("verdict", "good\n"), ("build.sh", SPY), ("ci/check.sh", SPY), ("ci/more.sh", SPY)]);
+    let theirs =
+        on.open_from_fork("theirs", "mallory", &[("verdict", "good\n"), ("build.sh", SPY), ("ci/check.sh", SPY), ("ci/more.sh", SPY)]);
     on.until_said(&theirs.head, "towpath/check", "pending", "comes from a fork");
     on.until_written(2, &format!("`/ok-to-test {}`", &theirs.head[..12]));
     let short = &theirs.head[..12];
@@ -81,7 +87,8 @@ fn poisoned_on(speaks: Speaks) {
     on.say(2, "mallory", "/retest");
     on.until_looked();
     assert_eq!((on.runs(2).len(), on.said(&theirs.head, "towpath/check").unwrap().state), (0, "pending"));
-    let leases = on.it.events().iter().filter(|line| line.to_string().contains("\"forks\"") && line["event"]["pool_event"] == "requested").count();
+    let leases =
+        on.it.events().iter().filter(|line| line.to_string().contains("\"forks\"") && line["event"]["pool_event"] == "requested").count();
     assert_eq!(leases, 0);
 
     on.say(2, "ada", &format!("/ok-to-test {short}"));
@@ -113,7 +120,11 @@ fn gets_nothing(on: &Hosted, log: &str) {
     assert!(log.contains("ci is taken from the branch that it is for"), "{log}");
     assert_eq!(on.ran().lines().filter(|line| line.starts_with('2')).collect::<Vec<_>>(), ["2 the branch's own"]);
     let names = on.it.events();
-    let granted = names.iter().map(|line| &line["event"]).filter(|event| event["pool_event"] == "granted").map(|event| event["namespace"].as_str().unwrap());
+    let granted = names
+        .iter()
+        .map(|line| &line["event"])
+        .filter(|event| event["pool_event"] == "granted")
+        .map(|event| event["namespace"].as_str().unwrap());
     assert!(granted.last().unwrap().starts_with("forks-"), "{log}");
 }
 
@@ -140,7 +151,9 @@ fn b6_who_may_and_how_it_is_checked_is_said_by_the_config_branch_and_by_no_pull_
     let number = config.world().open("mine", "main", "Mine", "").unwrap().number;
     let index = config.world().index(number).unwrap();
     config.world().pulls[index].author = "stan".to_owned();
-    let answered = |words: &str| config.world().pulls[index].comments.iter().any(|comment| comment.author == "towpath" && comment.body.contains(words));
+    let answered = |words: &str| {
+        config.world().pulls[index].comments.iter().any(|comment| comment.author == "towpath" && comment.body.contains(words))
+    };
     on.until("the change to be looked at", |_| answered("What this change does").then_some(()));
     config.world().epoch = i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()).unwrap();
     config.world().comment(index, "bea", "/lgtm");
@@ -151,7 +164,10 @@ fn b6_who_may_and_how_it_is_checked_is_said_by_the_config_branch_and_by_no_pull_
         ("verdict", "good\n"),
         ("broken", ""),
         ("data/web/source.yml", "$schema: /towpath/source-1.yml\nname: web\ncheck: {command: echo well}\n"),
-        ("data/people/bea.yml", "$schema: /access/user-1.yml\norg_username: bea\nforgejo_username: bea\nroles: [{$ref: /people/checkers.yml}]\n"),
+        (
+            "data/people/bea.yml",
+            "$schema: /access/user-1.yml\norg_username: bea\nforgejo_username: bea\nroles: [{$ref: /people/checkers.yml}]\n",
+        ),
         ("towpath.toml", "[config]\nurl = \".\"\n"),
     ];
     let one = on.open("one", "cyd", &files);
@@ -181,7 +197,8 @@ fn i5_a_namespace_in_which_a_check_left_things_is_never_handed_out_again() {
     let stays = format!("echo $$ > {}; trap '' TERM; while :; do sleep 0.1; done", on.out("left").display());
     on.it.start(None);
     let web = on.it.read("web/deploy/web.yaml").replace("trap exit TERM; echo up; while :; do sleep 0.1; done", &stays.replace('\'', "''"));
-    let more = "  - apiVersion: v1\n    kind: ConfigMap\n    metadata: {name: left-over, finalizers: [example.com/never]}\n    data: {a: b}\n";
+    let more =
+        "  - apiVersion: v1\n    kind: ConfigMap\n    metadata: {name: left-over, finalizers: [example.com/never]}\n    data: {a: b}\n";
     on.open("one", "bea", &[("verdict", "good\n"), ("deploy/web.yaml", &(web + more))]);
     let first = on.until_ran(1, 1);
     assert_eq!(first.ended(), "checked", "{}", on.it.ok(&["logs", &first.id]));
@@ -189,7 +206,12 @@ fn i5_a_namespace_in_which_a_check_left_things_is_never_handed_out_again() {
     on.open("two", "bea", &[("verdict", "good\n"), ("changes/2", "")]);
     assert_eq!(on.until_ran(2, 1).ended(), "checked");
     let events = on.it.events();
-    let granted: Vec<&str> = events.iter().map(|line| &line["event"]).filter(|event| event["pool_event"] == "granted").map(|event| event["namespace"].as_str().unwrap()).collect();
+    let granted: Vec<&str> = events
+        .iter()
+        .map(|line| &line["event"])
+        .filter(|event| event["pool_event"] == "granted")
+        .map(|event| event["namespace"].as_str().unwrap())
+        .collect();
     assert!(granted.len() == 2 && granted[0] != granted[1], "{granted:?}");
     let gone = |name: &str| events.iter().any(|line| line["event"]["pool_event"] == "gone" && line["event"]["namespace"] == name);
     assert!(gone(granted[0]), "it was gone before there was another");

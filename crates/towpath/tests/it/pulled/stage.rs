@@ -28,8 +28,14 @@ const APP: u64 = 123_456;
 
 /// Ada may have pull requests of the app checked; Bea and everybody else may do nothing.
 const PEOPLE: [(&str, &str); 4] = [
-    ("people/ada.yml", "$schema: /access/user-1.yml\nname: Ada\norg_username: ada\nforgejo_username: ada\ngithub_username: ada\ngitlab_username: ada\nroles: [{$ref: /people/checkers.yml}]\n"),
-    ("people/bea.yml", "$schema: /access/user-1.yml\nname: Bea\norg_username: bea\nforgejo_username: bea\ngithub_username: bea\ngitlab_username: bea\nroles: []\n"),
+    (
+        "people/ada.yml",
+        "$schema: /access/user-1.yml\nname: Ada\norg_username: ada\nforgejo_username: ada\ngithub_username: ada\ngitlab_username: ada\nroles: [{$ref: /people/checkers.yml}]\n",
+    ),
+    (
+        "people/bea.yml",
+        "$schema: /access/user-1.yml\nname: Bea\norg_username: bea\nforgejo_username: bea\ngithub_username: bea\ngitlab_username: bea\nroles: []\n",
+    ),
     ("people/checkers.yml", "$schema: /access/role-1.yml\nname: checkers\npermissions: [{$ref: /people/check.yml}]\n"),
     ("people/check.yml", "$schema: /towpath/permission-1.yml\nname: check\nmay: [check]\napps: [{$ref: /web/app.yml}]\n"),
 ];
