@@ -115,8 +115,10 @@ pub(crate) fn counted(count: impl Borrow<u64>, one: &str) -> String {
 
 /// What a run is called: its kind and what it is about, whose own kind is not said twice.
 pub(crate) fn run_name(run: &RunView) -> String {
-    let subject =
-        ["source ", "change ", "target ", "pull request ", "try "].iter().find_map(|kind| run.subject.strip_prefix(kind)).unwrap_or(&run.subject);
+    let subject = ["source ", "change ", "target ", "pull request ", "try "]
+        .iter()
+        .find_map(|kind| run.subject.strip_prefix(kind))
+        .unwrap_or(&run.subject);
     format!("{} {subject}", run.kind)
 }
 
