@@ -76,7 +76,7 @@ pub fn may_ask(command: &Command, asker: Asker, fact: &CheckFact, tests: &[Strin
             if !fact.pull.from_fork {
                 return no("it does not come from a fork, and needs no /ok-to-test".to_owned());
             }
-            // An author's own word for their own code is none.
+            // An author's own word for their own code is none, unless they are somebody who may.
             if !asker.may || asker.edited {
                 let why = if asker.may { "the comment was changed after it was written: write a new one" } else { allowed };
                 return no(format!("/ok-to-test was not heard: {why}"));

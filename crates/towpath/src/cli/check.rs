@@ -119,7 +119,7 @@ pub(crate) struct OkToTest {
 #[command(after_help = "\
 Examples:
   towpath check wait web#17
-  towpath check wait web#17 --commit \"$(git rev-parse HEAD)\" --timeout 2h")]
+  towpath check wait web#17 --commit 5f8f0e1 --timeout 2h")]
 pub(crate) struct Wait {
     /// The pull request: SOURCE#NUMBER.
     #[arg(value_name = "PULL")]
