@@ -152,6 +152,28 @@ impl Control {
         }
     }
 
+    /// Serves what people try by hand, and nothing else, until `shutdown` turns true: the config repository is read once, and nothing is built,
+    /// deployed or moved because of it.
+    pub async fn keep_trying(self: Arc<Self>, mut shutdown: watch::Receiver<bool>) {
+        let deciding = tokio::spawn(crate::pools::keep_deciding(Arc::clone(&self.world), shutdown.clone()));
+        let config = &self.world.config;
+        while self.world.current().commit.is_none() && !*shutdown.borrow() {
+            let looked_at = self.world.clock.now();
+            match self.world.mirrors.head(&config.url, &config.branch).await {
+                Ok(Some(head)) => self.load(head, looked_at).await,
+                Ok(None) => tracing::error!(url = %config.url, branch = %config.branch, "the config repository has no such branch"),
+                Err(error) => tracing::error!(url = %config.url, %error, "the config repository cannot be reached; trying again"),
+            }
+            if self.world.current().commit.is_none() {
+                let _again = tokio::time::timeout(Duration::from_secs(1), shutdown.changed()).await;
+            }
+        }
+        drop(shutdown.wait_for(|shutdown| *shutdown).await);
+        if deciding.await.is_err() {
+            tracing::error!("the task that looks after pools ended badly");
+        }
+    }
+
     async fn observe(self: Arc<Self>, mut shutdown: watch::Receiver<bool>) {
         let mut observer = Observer::new(Arc::clone(&self.world), self.pace);
         while !*shutdown.borrow() {

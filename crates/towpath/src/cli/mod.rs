@@ -22,6 +22,7 @@ mod status;
 mod stop_services;
 mod token;
 mod try_it;
+mod try_local;
 mod validate;
 mod wait;
 

@@ -80,6 +80,7 @@ pub(super) fn run(context: &Context, _args: &Args) -> Result<Exit, Failure> {
         host_env: context.environment.host.clone(),
         shim: vec![shim.display().to_string(), "shim".to_owned()],
         listening: Arc::default(),
+        only_tries: false,
         crash_after: context.environment.crash_after,
     };
     runtime.block_on(serve_on(context, config, around))?;

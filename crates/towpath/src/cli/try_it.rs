@@ -12,6 +12,7 @@ use super::Shown;
 use super::ask::asked_by;
 use super::context::{Context, block_on};
 use super::follow::{PAUSE, Steps};
+use super::try_local;
 use crate::client::{Client, ClientError};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -32,7 +33,8 @@ Examples:
   towpath try web --set-template-ref api=main --reason 'with the next api'
   towpath try web --set-image-tag quay.io/acme/api=1c2d3e4 --reason 'with an image of mine'
   towpath try web --set-parameter web/LOG_LEVEL=debug --test smoke --reason 'what does it say?'
-  towpath try web --namespace smoke-3f9a0c11d2 --reason 'once more'")]
+  towpath try web --namespace smoke-3f9a0c11d2 --reason 'once more'
+  towpath try web --ref my-branch --local --reserve --reason 'on my machine'")]
 pub(crate) struct Args {
     /// The source.
     #[arg(value_name = "SOURCE")]
@@ -58,8 +60,9 @@ pub(crate) struct Args {
     /// Reserves a namespace for you that stays yours afterwards: for as long, or for what the pool gives to all.
     #[arg(long, value_name = "SPAN", num_args = 0..=1, default_missing_value = "", value_parser = lease)]
     reserve: Option<String>,
-    /// On the embedded runtime, without a server.
-    #[arg(long, hide = true)]
+    /// On an embedded runtime of its own, on this machine, without a server: the config repository is that of towpath.toml. What --reserve keeps
+    /// lasts until Ctrl-C.
+    #[arg(long, conflicts_with_all = ["namespace", "no_wait"])]
     local: bool,
     /// Asks for it, and does not wait for what comes of it.
     #[arg(long)]
@@ -141,51 +144,56 @@ fn request(context: &Context, args: &Args) -> Result<TryRequest, Failure> {
 }
 
 pub(super) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
-    if args.local {
-        return Err(Failure::new(Exit::Usage, "`towpath try` asks a server: it does not start an embedded runtime of its own")
-            .help("leave --local out; `towpath serve` beside a config repository is a server with the embedded runtime on this machine"));
-    }
     let request = request(context, &args)?;
+    if args.local {
+        return try_local::run(context, args.reserve.is_some(), async |client| ask(context, &args, &request, client).await);
+    }
     let client = context.client()?;
-    block_on(async {
-        let accepted = client.try_it(&request).await?;
-        let Some(run) = &accepted.run else {
-            return Err(Failure::new(Exit::Failed, "the server named no run").help("its version may be older than this program's"));
-        };
-        if args.no_wait {
-            context.out.show(args.shown.output, &accepted, |accepted, _| accepted.text.clone())?;
-            if args.shown.output == Format::Human {
-                context.out.note(&format!("Follow it with: towpath logs {run} --follow"));
-            }
-            return Ok(Exit::Ok);
+    block_on(async { ask(context, &args, &request, &client).await })
+}
+
+async fn ask(context: &Context, args: &Args, request: &TryRequest, client: &Client) -> Result<Exit, Failure> {
+    let accepted = client.try_it(request).await?;
+    let Some(run) = &accepted.run else {
+        return Err(Failure::new(Exit::Failed, "the server named no run").help("its version may be older than this program's"));
+    };
+    if args.no_wait {
+        context.out.show(args.shown.output, &accepted, |accepted, _| accepted.text.clone())?;
+        if args.shown.output == Format::Human {
+            context.out.note(&format!("Follow it with: towpath logs {run} --follow"));
         }
-        let said = |text: &str| {
-            if args.shown.output == Format::Human {
-                context.out.note(text)
-            }
-        };
-        said(&accepted.text);
-        let detail = tokio::select! {
-            detail = follow(context, &client, run, &args) => detail?,
-            _ = tokio::signal::ctrl_c() => {
-                return Err(Failure::new(Exit::Failed, "stopped looking; it goes on without you")
-                    .help(format!("`towpath cancel {run} --reason …` stops it, `towpath logs {run} --follow` shows how it goes on")));
-            }
-        };
-        if let Some(cause) = &detail.cause {
-            for line in &cause.last_lines {
-                said(&format!("  | {}", words::line(line)));
-            }
+        return Ok(Exit::Ok);
+    }
+    let said = |text: &str| {
+        if args.shown.output == Format::Human {
+            context.out.note(text)
         }
-        let lease = match lease_of(&client, run, args.namespace.as_deref()).await? {
-            // A namespace that is the run's own is gone with it.
-            Some(lease) if lease.run.is_none() => Some(lease),
-            _ => None,
-        };
-        let is_good = detail.run.state == "succeeded";
-        context.out.show(args.shown.output, &Tried { run: detail, lease }, checks::tried)?;
-        Ok(if is_good { Exit::Ok } else { Exit::Failed })
-    })
+    };
+    said(&accepted.text);
+    let detail = tokio::select! {
+        detail = follow(context, client, run, args) => detail?,
+        _ = tokio::signal::ctrl_c() => {
+            let failure = |text: &str| Failure::new(Exit::Failed, text);
+            return Err(match args.local {
+                true => failure("stopped; all that was started for it is ended"),
+                false => failure("stopped looking; it goes on without you")
+                    .help(format!("`towpath cancel {run} --reason …` stops it, `towpath logs {run} --follow` shows how it goes on")),
+            });
+        }
+    };
+    if let Some(cause) = &detail.cause {
+        for line in &cause.last_lines {
+            said(&format!("  | {}", words::line(line)));
+        }
+    }
+    let lease = match lease_of(client, run, args.namespace.as_deref()).await? {
+        // A namespace that is the run's own is gone with it.
+        Some(lease) if lease.run.is_none() => Some(lease),
+        _ => None,
+    };
+    let is_good = detail.run.state == "succeeded";
+    context.out.show(args.shown.output, &Tried { run: detail, lease }, checks::tried)?;
+    Ok(if is_good { Exit::Ok } else { Exit::Failed })
 }
 
 /// Waits for the end of the run, and tells how far it is.

@@ -45,6 +45,8 @@ pub struct Surroundings {
     pub shim: Vec<String>,
     /// Turns true once the server listens.
     pub listening: Arc<AtomicBool>,
+    /// Serves what people try by hand, and nothing else: nothing is watched, promoted or told.
+    pub only_tries: bool,
     /// Ends this process with `kill -9` right after it has recorded this many events: how the tests kill it everywhere.
     pub crash_after: Option<i64>,
 }
@@ -178,7 +180,10 @@ async fn keep_going(config: &Config, around: Surroundings, shutdown: watch::Rece
     let parts = [
         climbing,
         uploading,
-        tokio::spawn(Arc::clone(&control).keep_going(shutdown.clone())),
+        match around.only_tries {
+            true => tokio::spawn(Arc::clone(&control).keep_trying(shutdown.clone())),
+            false => tokio::spawn(Arc::clone(&control).keep_going(shutdown.clone())),
+        },
         tokio::spawn(Workers::new(Arc::clone(&world), format!("worker-{}", std::process::id())).run(shutdown.clone())),
         tokio::spawn(towpath_pool::Keeper::new(Arc::clone(&world)).run(shutdown.clone())),
         tokio::spawn(towpath_notify::run(ledger.clone(), listeners, tell, shutdown.clone())),

@@ -148,3 +148,25 @@ fn and_so_they_do_while_the_server_is_killed_again_and_again() {
     let mut it = three();
     storm::rage(&mut it, Size::FULL, Some(Kills { after: 60, spread: 150, wanted: 25 }));
 }
+
+#[test]
+fn a_try_on_this_machine_needs_no_server_moves_nothing_and_leaves_nothing_behind() {
+    let it = checked("size: 1\nlimit: 2\n", "");
+    let config = it.git("config.git", &["rev-parse", "main"]);
+    it.git("web", &["checkout", "--quiet", "-B", "mine", "origin/main"]);
+    it.write("web/changes/mine", "mine");
+    let mine = it.commit("web", "Mine");
+    let tried = it.ok(&["try", "web", "--ref", "mine", "--local", "--by", "ann", "--reason", "on my machine", "--timeout", "80s"]);
+    assert!(tried.contains("succeeded") && tried.contains(&mine[..7]), "{tried}");
+    let refused = it.refused(&["try", "web", "--ref", "nowhere", "--local", "--by", "ann", "--reason", "a slip", "--timeout", "80s"]);
+    assert!(refused.contains("no branch nowhere"), "{refused}");
+    // A failing test fails it.
+    it.write("web/verdict", "bad\n");
+    it.commit("web", "Bad");
+    let failed = it.run(&["try", "web", "--ref", "mine", "--local", "--by", "ann", "--reason", "on my machine", "--timeout", "80s"]);
+    assert_eq!(failed.status.code(), Some(1), "{}", String::from_utf8_lossy(&failed.stderr));
+    // The config repository is as it was, and no state was made beside towpath.toml.
+    assert_eq!(it.git("config.git", &["rev-parse", "main"]), config);
+    assert_eq!(it.git("config.git", &["branch", "--list", "--format=%(refname:short)"]), "main");
+    assert!(!it.path(".towpath").exists());
+}
