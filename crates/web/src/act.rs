@@ -327,6 +327,7 @@ mod tests {
         CheckRequest { check: "web#17".into(), tests: Vec::new(), commit: Some("0123456".into()), asked }
     }
 
+    #[allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
     fn trial(namespace: Option<&str>, reserve: Option<&str>) -> TryRequest {
         serde_json::from_value(serde_json::json!({ "source": "web", "namespace": namespace, "reserve": reserve, "why": "x" })).unwrap()
     }
