@@ -16,6 +16,7 @@ mod incidents;
 mod looking;
 mod looks;
 mod messages;
+mod news;
 mod observe;
 mod permit;
 mod places;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, stream};
 use tokio::sync::{Notify, watch};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use towpath_catalog::Source;
 use towpath_domain::{CheckId, SourceName};
@@ -18,8 +18,8 @@ use super::heard;
 use crate::observe::{Pace, may_be_called};
 use crate::steer::Control;
 
-/// How many sources are looked at at the same time.
-const AT_ONCE: usize = 8;
+/// How many sources are looked at at the same time: more than one forge that does not answer has, as a rule.
+const AT_ONCE: usize = 32;
 
 /// The shortest pause between two looks, however much happens.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -69,12 +69,23 @@ impl Announced {
     }
 }
 
+/// What came of a look.
+type Looked = Result<(), LookError>;
+
 /// When a source's turn is.
 struct Turn {
     next: Instant,
+    /// The look that goes on.
+    looking: Option<Id>,
     /// What a repository on this machine looked like when it was last looked at.
     signature: Option<u64>,
     troubled: bool,
+}
+
+impl Turn {
+    fn new() -> Self {
+        Self { next: Instant::now(), looking: None, signature: None, troubled: false }
+    }
 }
 
 /// Why a look at a source did not come to an end. Nothing is lost: the next one goes over everything again.
@@ -88,45 +99,30 @@ pub(super) enum LookError {
     Ledger(#[from] towpath_ledger::Error),
 }
 
-/// Looks at the pull requests of all sources that check theirs, until `shutdown` turns true.
+/// Looks at the pull requests of all sources that check theirs, until `shutdown` turns true. A forge that does not answer keeps only its own
+/// sources waiting.
 pub(crate) async fn keep_looking(control: Arc<Control>, pace: Pace, mut shutdown: watch::Receiver<bool>) {
     let world = Arc::clone(&control.world);
     let mut catalogs = world.watch_current();
     let mut turns: BTreeMap<SourceName, Turn> = BTreeMap::new();
+    let mut looks: JoinSet<Looked> = JoinSet::new();
     while !*shutdown.borrow() {
         let sources = checked(&world);
-        turns.retain(|name, _| sources.iter().any(|source| source.name == *name));
+        turns.retain(|name, turn| turn.looking.is_some() || sources.iter().any(|source| source.name == *name));
         for source in &sources {
-            turns.entry(source.name.clone()).or_insert(Turn { next: Instant::now(), signature: None, troubled: false });
+            turns.entry(source.name.clone()).or_insert_with(Turn::new);
         }
         let is_local = hurry_changed(&world, &sources, &mut turns).await;
-        let now = Instant::now();
-        let mut due = Vec::new();
-        for source in &sources {
-            if let Some(turn) = turns.get_mut(&source.name).filter(|turn| turn.next <= now) {
-                turn.next = now + pace.remote.to_std();
-                due.push(look(&world, source));
-            }
-        }
-        for (name, looked) in stream::iter(due).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
-            let Some(turn) = turns.get_mut(&name) else { continue };
-            match looked {
-                Ok(()) if turn.troubled => tracing::info!(source = %name, "its pull requests can be looked at again"),
-                Ok(()) => {}
-                Err(ref error) if !turn.troubled => {
-                    tracing::warn!(source = %name, %error, "its pull requests cannot be looked at; they are looked at again");
-                }
-                Err(_) => {}
-            }
-            turn.troubled = looked.is_err();
-        }
+        begin(&world, &sources, &mut turns, &mut looks, pace);
         tokio::time::sleep(PAUSE).await;
-        let mut until = turns.values().map(|turn| turn.next).min().unwrap_or_else(|| Instant::now() + pace.remote.to_std());
+        let idle = turns.values().filter(|turn| turn.looking.is_none()).map(|turn| turn.next).min();
+        let mut until = idle.unwrap_or_else(|| Instant::now() + pace.remote.to_std());
         if is_local {
             until = until.min(Instant::now() + LOCAL.max(pace.local.to_std()));
         }
         tokio::select! {
-            () = tokio::time::sleep_until(until) => {}
+            () = tokio::time::sleep_until(until), if looks.len() < AT_ONCE => {}
+            Some(ended) = looks.join_next_with_id() => over(ended, &mut turns),
             () = control.pulled.notify.notified() => {
                 let said = control.pulled.take();
                 for source in &sources {
@@ -140,6 +136,39 @@ pub(crate) async fn keep_looking(control: Arc<Control>, pace: Pace, mut shutdown
             _ = shutdown.changed() => {}
         }
     }
+}
+
+/// Begins the looks that are due: one at a time for each source.
+fn begin(world: &Arc<World>, sources: &[Arc<Source>], turns: &mut BTreeMap<SourceName, Turn>, looks: &mut JoinSet<Looked>, pace: Pace) {
+    let now = Instant::now();
+    for source in sources {
+        if looks.len() >= AT_ONCE {
+            return;
+        }
+        if let Some(turn) = turns.get_mut(&source.name).filter(|turn| turn.looking.is_none() && turn.next <= now) {
+            turn.next = now + pace.remote.to_std();
+            let (world, source) = (Arc::clone(world), Arc::clone(source));
+            turn.looking = Some(looks.spawn(async move { look_at(&world, &source).await }).id());
+        }
+    }
+}
+
+/// A look has come to its end.
+fn over(ended: Result<(Id, Looked), JoinError>, turns: &mut BTreeMap<SourceName, Turn>) {
+    let (id, looked) = match ended {
+        Ok((id, looked)) => (id, looked.map_err(|error| error.to_string())),
+        Err(error) => (error.id(), Err(format!("the look ended badly: {error}"))),
+    };
+    let Some((name, turn)) = turns.iter_mut().find(|(_, turn)| turn.looking == Some(id)) else { return };
+    turn.looking = None;
+    match &looked {
+        Ok(()) if turn.troubled => tracing::info!(source = %name, "its pull requests can be looked at again"),
+        Err(error) if !turn.troubled => {
+            tracing::warn!(source = %name, error, "its pull requests cannot be looked at; they are looked at again");
+        }
+        _ => {}
+    }
+    turn.troubled = looked.is_err();
 }
 
 /// Has those on this machine looked at that changed. Whether there are any on this machine.
@@ -164,11 +193,7 @@ fn checked(world: &World) -> Vec<Arc<Source>> {
     world.current().catalog.sources.values().filter(|source| source.check.is_some()).cloned().collect()
 }
 
-async fn look(world: &Arc<World>, source: &Arc<Source>) -> (SourceName, Result<(), LookError>) {
-    (source.name.clone(), look_at(world, source).await)
-}
-
-async fn look_at(world: &Arc<World>, source: &Arc<Source>) -> Result<(), LookError> {
+async fn look_at(world: &Arc<World>, source: &Arc<Source>) -> Looked {
     let forge = world.forges.of(&source.url, &source.branch).await?;
     let pulls = forge.open_pulls().await?;
     let first_seen = note(world, source, &pulls).await?;

@@ -13,8 +13,10 @@ use tokio::sync::watch;
 use towpath_domain::Timestamp;
 use towpath_engine::check::{ChecksPlan, plan_checks};
 use towpath_engine::{Event, FactKey};
-use towpath_ledger::{Error as LedgerError, EventId};
+use towpath_ledger::Error as LedgerError;
 use towpath_runs::World;
+
+use crate::news::News;
 
 pub(crate) use look::{Announced, keep_looking};
 pub(crate) use told::keep_telling;
@@ -29,11 +31,15 @@ const ROUNDS: usize = 100;
 pub(crate) async fn keep_deciding(world: Arc<World>, mut shutdown: watch::Receiver<bool>) {
     let mut news = world.ledger.subscribe();
     let mut catalogs = world.watch_current();
-    let mut seen = Seen::default();
+    let mut seen = News::of(is_ours);
     let mut until = None;
+    // Nothing is decided by the empty catalog of a start.
+    tokio::select! {
+        () = world.config_read() => {}
+        _ = shutdown.wait_for(|is_over| *is_over) => return,
+    }
     while !*shutdown.borrow() {
-        // Nothing is decided by the empty catalog of a start.
-        if world.current().commit.is_some() && seen.is_new(&world) {
+        if seen.is_new(&world) {
             until = decide(&world).await;
         }
         let now = world.clock.now();
@@ -47,31 +53,8 @@ pub(crate) async fn keep_deciding(world: Arc<World>, mut shutdown: watch::Receiv
     }
 }
 
-/// What was looked at last, so that an event of something else costs nothing.
-#[derive(Default)]
-pub(super) struct Seen {
-    at: Option<EventId>,
-    /// Which catalog, told by where it lies; it is held, so that no other lies there.
-    catalog: Option<Arc<towpath_catalog::Catalog>>,
-}
-
-impl Seen {
-    /// Whether something of pull requests may be otherwise than at the last call.
-    pub(super) fn is_new(&mut self, world: &World) -> bool {
-        let current = Arc::clone(&world.current().catalog);
-        let same_catalog = self.catalog.as_ref().is_some_and(|known| Arc::ptr_eq(known, &current));
-        let touched = self.at.and_then(|at| world.ledger.touched_since(at));
-        let latest = touched.as_ref().map_or_else(|| world.ledger.latest(), |(latest, _)| *latest);
-        let ours = |key: &FactKey| matches!(key, FactKey::Check(_) | FactKey::OpenRun(_));
-        let is_new = !same_catalog || touched.is_none_or(|(_, keys)| keys.iter().any(ours));
-        (self.at, self.catalog) = (Some(latest), Some(current));
-        is_new
-    }
-
-    /// Time alone may have changed something.
-    pub(super) fn forget(&mut self) {
-        self.at = None;
-    }
+fn is_ours(key: &FactKey) -> bool {
+    matches!(key, FactKey::Check(_) | FactKey::OpenRun(_))
 }
 
 /// Queues until nothing follows. Answers with when time alone may change that.

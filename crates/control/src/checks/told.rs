@@ -6,16 +6,19 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::watch;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
 use towpath_catalog::PullCheck;
-use towpath_domain::{CheckId, CommitId, FailureClass, Pages, RunId};
+use towpath_domain::{CheckId, CommitId, FailureClass, Pages, RunId, SourceName};
 use towpath_engine::Work;
-use towpath_engine::check::{Blame, CheckFact, CheckStanding, part_of, parts};
+use towpath_engine::check::{Blame, CheckFact, CheckStanding, part_of, parts, source_of};
 use towpath_forge::{ForgeError, Number, Status, StatusState, escape};
 use towpath_ledger::{Step, StepState};
 use towpath_runs::World;
 
+use super::planned;
 use super::shown::place_of;
-use super::{Seen, planned};
+use crate::news::News;
 
 /// The name of the status that tells how the check stands; its parts are below it.
 const CHECK: &str = "towpath/check";
@@ -47,14 +50,24 @@ struct Told {
     head: Option<CommitId>,
     statuses: BTreeMap<String, Status>,
     comment: Option<String>,
+    /// Its forge did not take the last of it.
+    failed: bool,
 }
 
-/// Says on forges how pull requests stand, whenever that changes, until `shutdown` turns true. On plain Git there is no place for it.
+/// What came of saying something.
+type Said = (Telling, Result<(), ForgeError>);
+
+/// Says on forges how pull requests stand, whenever that changes, until `shutdown` turns true. On plain Git there is no place for it. A forge that
+/// does not answer keeps only its own sources waiting.
 pub(crate) async fn keep_telling(world: Arc<World>, mut shutdown: watch::Receiver<bool>) {
     let mut news = world.ledger.subscribe();
     let mut told: BTreeMap<CheckId, Told> = BTreeMap::new();
-    let mut seen = Seen::default();
-    let mut is_left = false;
+    let mut seen = News::of(super::is_ours);
+    // One at a time for each source, so that what is newer is said last.
+    let mut saying: JoinSet<Vec<Said>> = JoinSet::new();
+    let mut busy: BTreeMap<Id, SourceName> = BTreeMap::new();
+    // Something is still to be said, and since when it is not tried again yet.
+    let (mut is_left, mut failed_at) = (false, None::<Instant>);
     while !*shutdown.borrow() {
         if world.current().commit.is_some() {
             let is_new = seen.is_new(&world);
@@ -64,15 +77,94 @@ pub(crate) async fn keep_telling(world: Arc<World>, mut shutdown: watch::Receive
                 let open: BTreeSet<CheckId> = world.ledger.facts().checks.keys().cloned().collect();
                 told.retain(|check, _| open.contains(check));
             }
-            is_left = !tell(&world, tellings, &mut told).await;
+            is_left = begin(&world, tellings, &mut told, &mut saying, &mut busy, failed_at);
         }
         let pause = if is_left { AGAIN } else { Duration::from_secs(60) };
         tokio::select! {
             _ = news.changed() => tokio::time::sleep(TOGETHER).await,
+            Some(ended) = saying.join_next_with_id() => {
+                failed_at = over(ended, &mut told, &mut busy).then(Instant::now).or(failed_at);
+                is_left = true;
+            }
             () = tokio::time::sleep(pause) => seen.forget(),
             _ = shutdown.changed() => {}
         }
     }
+}
+
+/// Begins to say what was not said yet. Whether something is left for later.
+fn begin(
+    world: &Arc<World>,
+    tellings: Vec<Telling>,
+    told: &mut BTreeMap<CheckId, Told>,
+    saying: &mut JoinSet<Vec<Said>>,
+    busy: &mut BTreeMap<Id, SourceName>,
+    failed_at: Option<Instant>,
+) -> bool {
+    let mut by_source: BTreeMap<SourceName, Vec<Telling>> = BTreeMap::new();
+    for telling in tellings {
+        let Some(source) = source_of(&telling.check) else { continue };
+        by_source.entry(source).or_default().extend(unsaid(telling, told));
+    }
+    let mut is_left = false;
+    for (source, jobs) in by_source {
+        let rests = failed_at.is_some_and(|at| at.elapsed() < AGAIN)
+            && jobs.iter().any(|job| told.get(&job.check).is_some_and(|known| known.failed));
+        if jobs.is_empty() {
+            continue;
+        }
+        if rests || busy.values().any(|other| *other == source) {
+            is_left = true;
+            continue;
+        }
+        let world = Arc::clone(world);
+        let task = saying.spawn(async move {
+            let jobs = jobs.into_iter().map(|job| say(&world, job));
+            stream::iter(jobs).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await
+        });
+        busy.insert(task.id(), source);
+    }
+    is_left
+}
+
+/// What of it was not said yet; nothing when all was.
+fn unsaid(mut telling: Telling, told: &mut BTreeMap<CheckId, Told>) -> Option<Telling> {
+    let known = told.entry(telling.check.clone()).or_default();
+    if known.head != Some(telling.head) {
+        *known = Told { head: Some(telling.head), comment: known.comment.take(), ..Told::default() };
+    }
+    telling.statuses.retain(|status| known.statuses.get(&status.context) != Some(status));
+    telling.comment.take_if(|comment| known.comment.as_ref() == Some(comment));
+    (!telling.statuses.is_empty() || telling.comment.is_some()).then_some(telling)
+}
+
+/// Notes what was said of a source. Whether some of it was not.
+fn over(ended: Result<(Id, Vec<Said>), JoinError>, told: &mut BTreeMap<CheckId, Told>, busy: &mut BTreeMap<Id, SourceName>) -> bool {
+    let (id, said) = match ended {
+        Ok(ended) => ended,
+        Err(error) => {
+            tracing::error!(%error, "saying how checks stand ended badly; it is tried again");
+            (error.id(), Vec::new())
+        }
+    };
+    busy.remove(&id);
+    let mut has_failed = false;
+    for (telling, said) in said {
+        // A newer push may have come meanwhile.
+        let Some(known) = told.get_mut(&telling.check).filter(|known| known.head == Some(telling.head)) else { continue };
+        known.failed = said.is_err();
+        match said {
+            Ok(()) => {
+                known.statuses.extend(telling.statuses.into_iter().map(|status| (status.context.clone(), status)));
+                known.comment = telling.comment.or(known.comment.take());
+            }
+            Err(error) => {
+                tracing::warn!(check = %telling.check, %error, "how a check stands could not be said on its forge; it is tried again");
+                has_failed = true;
+            }
+        }
+    }
+    has_failed
 }
 
 /// What is to be said of all pull requests, or of those alone whose run goes on.
@@ -151,39 +243,7 @@ fn tests_of(world: &World, fact: &CheckFact, run: &RunId) -> Vec<String> {
     }
 }
 
-/// Says what was not said yet. Whether all of it was.
-async fn tell(world: &World, tellings: Vec<Telling>, told: &mut BTreeMap<CheckId, Told>) -> bool {
-    let mut jobs = Vec::new();
-    for mut telling in tellings {
-        let known = told.entry(telling.check.clone()).or_default();
-        if known.head != Some(telling.head) {
-            *known = Told { head: Some(telling.head), comment: known.comment.take(), ..Told::default() };
-        }
-        telling.statuses.retain(|status| known.statuses.get(&status.context) != Some(status));
-        telling.comment.take_if(|comment| known.comment.as_ref() == Some(comment));
-        if !telling.statuses.is_empty() || telling.comment.is_some() {
-            jobs.push(telling);
-        }
-    }
-    let mut is_all = true;
-    let said = stream::iter(jobs.into_iter().map(|job| say(world, job))).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
-    for (telling, said) in said {
-        let Some(known) = told.get_mut(&telling.check) else { continue };
-        match said {
-            Ok(()) => {
-                known.statuses.extend(telling.statuses.into_iter().map(|status| (status.context.clone(), status)));
-                known.comment = telling.comment.or(known.comment.take());
-            }
-            Err(error) => {
-                tracing::warn!(check = %telling.check, %error, "how a check stands could not be said on its forge; it is tried again");
-                is_all = false;
-            }
-        }
-    }
-    is_all
-}
-
-async fn say(world: &World, telling: Telling) -> (Telling, Result<(), ForgeError>) {
+async fn say(world: &World, telling: Telling) -> Said {
     let said = say_it(world, &telling).await;
     (telling, said)
 }
@@ -191,8 +251,7 @@ async fn say(world: &World, telling: Telling) -> (Telling, Result<(), ForgeError
 async fn say_it(world: &World, telling: &Telling) -> Result<(), ForgeError> {
     let place = {
         let catalog = Arc::clone(&world.current().catalog);
-        towpath_engine::check::source_of(&telling.check)
-            .and_then(|name| catalog.sources.get(&name).map(|source| (source.url.clone(), source.branch.clone())))
+        source_of(&telling.check).and_then(|name| catalog.sources.get(&name).map(|source| (source.url.clone(), source.branch.clone())))
     };
     let Some((url, branch)) = place else { return Ok(()) };
     let forge = world.forges.of(&url, &branch).await?;

@@ -14,8 +14,9 @@ use tokio::sync::watch;
 use towpath_domain::Timestamp;
 use towpath_engine::pool::{PoolEvent, PoolPlan, plan_pools};
 use towpath_engine::{Event, FactKey};
-use towpath_ledger::EventId;
 use towpath_runs::World;
+
+use crate::news::News;
 
 /// The longest pause: clocks jump.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -28,48 +29,29 @@ const ROUNDS: usize = 100;
 pub(crate) async fn keep_deciding(world: Arc<World>, mut shutdown: watch::Receiver<bool>) {
     let mut news = world.ledger.subscribe();
     let mut catalogs = world.watch_current();
-    let mut seen = Seen::default();
+    let mut seen = News::of(is_ours);
+    let mut until = None;
     tokio::select! {
         () = world.config_read() => {}
         _ = shutdown.wait_for(|is_over| *is_over) => return,
     }
     while !*shutdown.borrow() {
-        let until = if seen.is_new(&world) { decide(&world).await } else { seen.until };
-        seen.until = until;
+        if seen.is_new(&world) {
+            until = decide(&world).await;
+        }
         let now = world.clock.now();
-        let pause = until.map_or(PAUSE, |at| at.since(now).to_std().clamp(Duration::from_millis(5), PAUSE));
+        let pause = until.map_or(PAUSE, |at: Timestamp| at.since(now).to_std().clamp(Duration::from_millis(5), PAUSE));
         tokio::select! {
             _ = news.changed() => {}
             _ = catalogs.changed() => {}
-            () = tokio::time::sleep(pause) => seen.at = None,
+            () = tokio::time::sleep(pause) => seen.forget(),
             _ = shutdown.changed() => {}
         }
     }
 }
 
-/// What was decided on last, so that an event of something else costs nothing.
-#[derive(Default)]
-struct Seen {
-    at: Option<EventId>,
-    until: Option<Timestamp>,
-    /// Which catalog, told by where it lies; it is held, so that no other lies there.
-    catalog: Option<Arc<towpath_catalog::Catalog>>,
-}
-
-impl Seen {
-    /// Whether something of pools may be otherwise than at the last call.
-    fn is_new(&mut self, world: &World) -> bool {
-        let current = Arc::clone(&world.current().catalog);
-        let same_catalog = self.catalog.as_ref().is_some_and(|known| Arc::ptr_eq(known, &current));
-        let touched = self.at.and_then(|at| world.ledger.touched_since(at));
-        let latest = touched.as_ref().map_or_else(|| world.ledger.latest(), |(latest, _)| *latest);
-        let ours = |key: &FactKey| {
-            matches!(key, FactKey::Pool(_) | FactKey::Namespace(_) | FactKey::Reservation(_) | FactKey::Installation | FactKey::OpenRun(_))
-        };
-        let is_new = !same_catalog || touched.is_none_or(|(_, keys)| keys.iter().any(ours));
-        (self.at, self.catalog) = (Some(latest), Some(current));
-        is_new
-    }
+fn is_ours(key: &FactKey) -> bool {
+    matches!(key, FactKey::Pool(_) | FactKey::Namespace(_) | FactKey::Reservation(_) | FactKey::Installation | FactKey::OpenRun(_))
 }
 
 /// Decides until nothing follows. Answers with when time alone may change that.

@@ -170,3 +170,31 @@ fn a_try_on_this_machine_needs_no_server_moves_nothing_and_leaves_nothing_behind
     assert_eq!(it.git("config.git", &["branch", "--list", "--format=%(refname:short)"]), "main");
     assert!(!it.path(".towpath").exists());
 }
+
+#[test]
+fn a_forge_that_never_answers_keeps_nobody_elses_pull_requests_waiting() {
+    let mut it = checked("size: 1\nlimit: 2\n", "");
+    // It takes the connection, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    it.git(".", &["clone", "--quiet", "--bare", "web.git", "shop.git"]);
+    let shop = it.path("shop.git").display().to_string();
+    let source = "$schema: /towpath/source-1.yml\nname: shop\napp: {$ref: /web/app.yml}\nimage: localhost/shop\nbuild: {pack: {files: [{from: verdict, to: /verdict}]}}\n";
+    it.write("config/data/web/shop.yml", &format!("{source}url: '{shop}'\ncheck: {{command: 'true'}}\n"));
+    it.commit("config", "Another source, whose forge is silent");
+    let (config, address) = (it.read("towpath.toml"), silent.local_addr().unwrap());
+    it.write("token", "fake-token\n");
+    it.write(
+        "towpath.toml",
+        &format!(
+            "{config}[[forges]]\nfor = [{shop:?}]\nkind = \"forgejo\"\nbase_url = \"http://{address}/api/v1\"\nrepository = \"org/shop\"\ntoken_file = \"token\"\npatience = \"10m\"\n"
+        ),
+    );
+    it.start(None);
+    let first = push(&it, 1, "good", "one");
+    until_stands(&mut it, "web#1", &first, "passed");
+    // It is waited for by now, and later looks are not held up by that either.
+    silent.set_nonblocking(true).unwrap();
+    it.until("the silent forge to be asked", |_| silent.accept().ok().map(std::mem::forget));
+    let second = push(&it, 1, "bad", "two");
+    until_stands(&mut it, "web#1", &second, "failed");
+}
