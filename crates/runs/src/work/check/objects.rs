@@ -42,6 +42,12 @@ pub(super) fn derived(target: &Target, settings: &Settings<'_>) -> (Target, BTre
         left_out.remove(name);
         derived.parameters.insert(name.to_owned(), Value::String(value));
     };
+    // What the reference environment says of itself is not so here: a ClowdApp that named its environment would be run by that one.
+    for (name, value) in [("NAMESPACE", place.namespace.to_string()), ("ENV_NAME", format!("env-{}", place.namespace))] {
+        if declared.is_some_and(|declared| declared.contains(name)) {
+            put(name, value);
+        }
+    }
     for (name, value) in &said.parameters {
         put(name, filled(value, &place.namespace));
     }
@@ -51,12 +57,6 @@ pub(super) fn derived(target: &Target, settings: &Settings<'_>) -> (Target, BTre
     }
     for (name, value) in set.iter().flat_map(|set| set.iter()) {
         put(name, value.clone());
-    }
-    for (name, value) in [("NAMESPACE", place.namespace.to_string()), ("ENV_NAME", format!("env-{}", place.namespace))] {
-        let is_set = derived.parameters.contains_key(name) || derived.secret_parameters.contains_key(name);
-        if declared.is_some_and(|declared| declared.contains(name)) && !is_set {
-            derived.parameters.insert(name.to_owned(), Value::String(value));
-        }
     }
     (derived, left_out)
 }
@@ -194,12 +194,15 @@ mod tests {
         let (usual, _) = taken_in(Some("pr-1-fff"), &[], &["NAMESPACE", "ENV_NAME"], false);
         assert_eq!(value(&usual, "HOST"), Some("web.smoke-1.example.com"));
         assert_eq!(value(&usual, "IMAGE_TAG"), Some("pr-1-fff"));
-        assert_eq!((value(&usual, "NAMESPACE"), value(&usual, "ENV_NAME")), (Some("smoke-1"), Some("stage")), "what is set stays");
+        // The environment says `stage` of itself.
+        assert_eq!((value(&usual, "NAMESPACE"), value(&usual, "ENV_NAME")), (Some("smoke-1"), Some("env-smoke-1")));
         // What the check sets is no secret any more.
         assert_eq!(
             (value(&usual, "TOKEN"), usual.secret_parameters.keys().map(String::as_str).collect::<Vec<_>>()),
             (Some("none"), vec!["KEY"])
         );
+        let (named, _) = taken_in(Some("pr-1-fff"), &[("ENV_NAME", "mine")], &["NAMESPACE", "ENV_NAME"], false);
+        assert_eq!(value(&named, "ENV_NAME"), Some("mine"));
         let (set, _) = taken_in(Some("pr-1-fff"), &[("HOST", "mine"), ("IMAGE_TAG", "x"), ("KEY", "k")], &[], false);
         assert_eq!((value(&set, "HOST"), value(&set, "IMAGE_TAG"), value(&set, "KEY")), (Some("mine"), Some("x"), Some("k")));
         assert_eq!((set.secret_parameters.len(), value(&set, "NAMESPACE")), (0, None), "what the template does not declare is not set");
