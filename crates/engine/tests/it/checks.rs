@@ -200,7 +200,8 @@ fn a_newer_push_ends_the_older_run_and_takes_its_turn() {
     let old = desk.settle().remove(0);
     assert_eq!(is_wanted(&desk.catalog, &desk.facts, work(&old)), Ok(()));
     desk.push(1, 2);
-    assert!(matches!(is_wanted(&desk.catalog, &desk.facts, work(&old)), Err(Unwanted::Superseded(_))));
+    let by = "a newer push, 0000000".to_owned();
+    assert_eq!(is_wanted(&desk.catalog, &desk.facts, work(&old)), Err(Unwanted::Superseded(by)), "which is what people are told");
     assert!(desk.settle().is_empty(), "while the old one gives back what it holds");
     desk.end(&old.id, Outcome::Superseded { by: "a newer push".into() });
     let new = desk.settle().remove(0);
