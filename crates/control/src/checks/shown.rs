@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use towpath_catalog::Catalog;
-use towpath_domain::{CheckId, SourceName};
+use towpath_domain::{CheckId, RunId, SourceName};
 use towpath_engine::check::{CheckFact, CheckStanding, source_of};
-use towpath_engine::pool::{Standing, plan_pools};
+use towpath_engine::pool::{PoolPlan, Standing, plan_pools};
 use towpath_engine::{Facts, Subject, reservation_of_run};
 use towpath_ledger::RunFilter;
-use towpath_runs::World;
 
 use super::planned;
 use crate::commits::Commits;
@@ -102,7 +101,8 @@ impl Control {
         let commits = Commits::new(&facts);
         let source = snapshot.catalog.sources.get(check.source.as_str());
         let tests = source.and_then(|source| source.check.as_ref()).map(|check| check.tests.iter().map(|test| test.name.clone()).collect());
-        let (namespace, waits) = check.run.as_ref().map(|run| place_of(&self.world, &facts, run)).unwrap_or_default();
+        let pools = plan_pools(&snapshot.catalog, &facts, self.world.clock.now());
+        let (namespace, waits) = check.run.as_ref().map(|run| place_of(&facts, &pools, run)).unwrap_or_default();
         Ok(PullDetail {
             steps: steps
                 .into_iter()
@@ -132,13 +132,12 @@ impl Control {
 }
 
 /// The namespace that a run works in, and what it waits for where it has none yet.
-pub(super) fn place_of(world: &World, facts: &Facts, run: &towpath_domain::RunId) -> (Option<String>, String) {
+pub(super) fn place_of(facts: &Facts, pools: &PoolPlan, run: &RunId) -> (Option<String>, String) {
     let id = reservation_of_run(run);
     let Some(fact) = facts.reservations.get(&id) else { return (None, String::new()) };
     // One that was given back is somebody else's, or gone.
     let namespace = fact.state.namespace().filter(|_| !fact.state.is_ended()).map(ToString::to_string);
-    let catalog = Arc::clone(&world.current().catalog);
-    let waits = match plan_pools(&catalog, facts, world.clock.now()).standings.get(&id) {
+    let waits = match pools.standings.get(&id) {
         Some(Standing::Waiting { position, of, wait }) => {
             format!("{position} of {of} in the queue of the pool {}: {}", fact.spec.pool, wait.text())
         }

@@ -12,6 +12,7 @@ use towpath_catalog::PullCheck;
 use towpath_domain::{CheckId, CommitId, FailureClass, Pages, RunId, SourceName};
 use towpath_engine::Work;
 use towpath_engine::check::{Blame, CheckFact, CheckStanding, part_of, parts, source_of};
+use towpath_engine::pool::plan_pools;
 use towpath_forge::{ForgeError, Number, Status, StatusState, escape};
 use towpath_ledger::{Step, StepState};
 use towpath_runs::World;
@@ -35,9 +36,19 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// How many pull requests are told of at the same time.
 const AT_ONCE: usize = 8;
 
+/// How a pull request stands: when nothing of it is otherwise, there is nothing to say.
+#[derive(Debug, Clone, PartialEq)]
+struct Known {
+    fact: CheckFact,
+    standing: CheckStanding,
+    said: Option<Arc<PullCheck>>,
+}
+
 /// What is to be said of one pull request.
 struct Telling {
     check: CheckId,
+    /// What is said once this is, all of it; none while there may be more to say of the very same.
+    settles: Option<Known>,
     number: Number,
     head: CommitId,
     statuses: Vec<Status>,
@@ -52,6 +63,8 @@ struct Told {
     comment: Option<String>,
     /// Its forge did not take the last of it.
     failed: bool,
+    /// All was said of this.
+    settled: Option<Known>,
 }
 
 /// What came of saying something.
@@ -72,7 +85,7 @@ pub(crate) async fn keep_telling(world: Arc<World>, mut shutdown: watch::Receive
         if world.current().commit.is_some() {
             let is_new = seen.is_new(&world);
             // Steps touch no fact: of runs that go on, they are looked at each time.
-            let tellings = tellings(&world, is_new || is_left).await;
+            let tellings = tellings(&world, is_new || is_left, &told).await;
             if is_new {
                 let open: BTreeSet<CheckId> = world.ledger.facts().checks.keys().cloned().collect();
                 told.retain(|check, _| open.contains(check));
@@ -135,7 +148,11 @@ fn unsaid(mut telling: Telling, told: &mut BTreeMap<CheckId, Told>) -> Option<Te
     }
     telling.statuses.retain(|status| known.statuses.get(&status.context) != Some(status));
     telling.comment.take_if(|comment| known.comment.as_ref() == Some(comment));
-    (!telling.statuses.is_empty() || telling.comment.is_some()).then_some(telling)
+    if telling.statuses.is_empty() && telling.comment.is_none() {
+        known.settled = telling.settles;
+        return None;
+    }
+    Some(telling)
 }
 
 /// Notes what was said of a source. Whether some of it was not.
@@ -157,6 +174,7 @@ fn over(ended: Result<(Id, Vec<Said>), JoinError>, told: &mut BTreeMap<CheckId, 
             Ok(()) => {
                 known.statuses.extend(telling.statuses.into_iter().map(|status| (status.context.clone(), status)));
                 known.comment = telling.comment.or(known.comment.take());
+                known.settled = telling.settles;
             }
             Err(error) => {
                 tracing::warn!(check = %telling.check, %error, "how a check stands could not be said on its forge; it is tried again");
@@ -168,22 +186,28 @@ fn over(ended: Result<(Id, Vec<Said>), JoinError>, told: &mut BTreeMap<CheckId, 
 }
 
 /// What is to be said of all pull requests, or of those alone whose run goes on.
-async fn tellings(world: &World, all: bool) -> Vec<Telling> {
-    let plan = planned(world, world.clock.now());
-    let known: Vec<(CheckId, CheckFact, CheckStanding, Option<Arc<PullCheck>>)> = {
+async fn tellings(world: &World, all: bool, told: &BTreeMap<CheckId, Told>) -> Vec<Telling> {
+    let now = world.clock.now();
+    let plan = planned(world, now);
+    let (known, pools) = {
         let catalog = Arc::clone(&world.current().catalog);
         let facts = world.ledger.facts();
         let standing = plan.standings.iter().filter(|(_, standing)| all || matches!(standing, CheckStanding::Running { .. }));
         let one = |(id, standing): (&CheckId, &CheckStanding)| {
             let fact = facts.checks.get(id)?.clone();
-            let check = catalog.sources.get(&fact.pull.source).and_then(|source| source.check.clone());
-            Some((id.clone(), fact, standing.clone(), check))
+            let source = catalog.sources.get(&fact.pull.source)?;
+            // Plain Git has no place for it.
+            world.forges.kind(&source.url)?;
+            let known = Known { fact, standing: standing.clone(), said: source.check.clone() };
+            let is_settled = told.get(id).is_some_and(|told| told.settled.as_ref() == Some(&known));
+            (!is_settled).then(|| (id.clone(), known))
         };
-        standing.filter_map(one).collect()
+        (standing.filter_map(one).collect::<Vec<_>>(), plan_pools(&catalog, &facts, now))
     };
     let mut tellings = Vec::with_capacity(known.len());
-    for (id, fact, standing, check) in known {
-        let run = match &standing {
+    for (id, known) in known {
+        let Known { fact, standing, said: check } = &known;
+        let run = match standing {
             CheckStanding::Running { run, .. }
             | CheckStanding::Passed { run, .. }
             | CheckStanding::Failed { run, .. }
@@ -200,27 +224,31 @@ async fn tellings(world: &World, all: bool) -> Vec<Telling> {
             },
             None => Vec::new(),
         };
-        let waits = run.as_ref().map(|run| place_of(world, &world.ledger.facts(), run).1).unwrap_or_default();
-        let results = match run.as_ref().filter(|_| !matches!(standing, CheckStanding::Running { .. })) {
+        let is_running = matches!(standing, CheckStanding::Running { .. });
+        let waits = run.as_ref().filter(|_| is_running).map(|run| place_of(&world.ledger.facts(), &pools, run).1).unwrap_or_default();
+        let results = match run.as_ref().filter(|_| !is_running) {
             Some(run) => world.results_of(run).await,
             None => None,
         };
-        let tests = run.as_ref().map(|run| tests_of(world, &fact, run)).unwrap_or_default();
-        let words = Words { id: &id, fact: &fact, standing: &standing, pages: world.pages.as_ref(), results: results.as_deref() };
+        let tests = run.as_ref().map(|run| tests_of(world, fact, run)).unwrap_or_default();
+        let words = Words { id: &id, fact, standing, pages: world.pages.as_ref(), results: results.as_deref() };
         let (mut statuses, comment) = (vec![words.whole(&waits)], words.comment());
-        if let Some(check) = &check {
-            let alone = passed_alone(&fact, &standing);
+        if let Some(check) = check {
+            let alone = passed_alone(fact, standing);
             let (words, steps, tests) = match &alone {
                 Some((standing, run)) => {
                     let Ok(steps) = world.ledger.steps(run).await else { continue };
-                    (Words { standing, ..words }, steps, tests_of(world, &fact, run))
+                    (Words { standing, ..words }, steps, tests_of(world, fact, run))
                 }
                 None => (words, steps, tests),
             };
             let listed = parts(check, fact.pull.from_fork, &tests);
             statuses.extend(listed.iter().filter_map(|part| words.part(part, &listed, &steps, &waits)));
         }
-        tellings.push(Telling { check: id.clone(), number: Number(fact.pull.number), head: fact.pull.head, statuses, comment });
+        let (number, head) = (Number(fact.pull.number), fact.pull.head);
+        // Steps are no part of it; and where results are, a server may tell only later.
+        let is_all = !is_running && (run.is_none() || results.is_some() || world.results.is_none());
+        tellings.push(Telling { check: id, number, head, statuses, comment, settles: is_all.then_some(known) });
     }
     tellings
 }
