@@ -161,8 +161,8 @@ impl Control {
             let looked_at = self.world.clock.now();
             match self.world.mirrors.head(&config.url, &config.branch).await {
                 Ok(Some(head)) => self.load(head, looked_at).await,
-                Ok(None) => tracing::error!(url = %config.url, branch = %config.branch, "the config repository has no such branch"),
-                Err(error) => tracing::error!(url = %config.url, %error, "the config repository cannot be reached; trying again"),
+                Ok(None) => _ = observe::missing(&self.world, &config.url, &config.branch).await,
+                Err(error) => _ = observe::unreachable(&self.world, &config.url, &config.branch, &error.to_string()).await,
             }
             if self.world.current().commit.is_none() {
                 let _again = tokio::time::timeout(Duration::from_secs(1), shutdown.changed()).await;

@@ -76,15 +76,20 @@ async fn see(world: &World, mirror: &Mirror, begun: Timestamp, url: &RepoUrl, br
     if is_known(world, url, branch, head) {
         return Ok(true);
     }
-    let Some(head) = head else { return Ok(unreachable(world, url, branch, &no_branch(branch)).await) };
+    let Some(head) = head else { return Ok(missing(world, url, branch).await) };
     let commits = mirror.first_parent(head, DEPTH).await?;
     let commits =
         commits.into_iter().map(|c| CommitInfo { id: c.id, subject: c.subject, author: c.author_name, at: c.committed_at }).collect();
     Ok(record(world, begun, Event::BranchSeen { url: url.clone(), branch: branch.clone(), commits }).await)
 }
 
+/// Records that a repository has no such branch, as [`unreachable`] does.
+pub(crate) async fn missing(world: &World, url: &RepoUrl, branch: &BranchName) -> bool {
+    unreachable(world, url, branch, &no_branch(branch)).await
+}
+
 /// Records that a branch cannot be reached, unless that is known already. Answers whether the ledger has it.
-async fn unreachable(world: &World, url: &RepoUrl, branch: &BranchName, error: &str) -> bool {
+pub(crate) async fn unreachable(world: &World, url: &RepoUrl, branch: &BranchName, error: &str) -> bool {
     let known = {
         let facts = world.ledger.facts();
         let fact = facts.branches.get(&(url.clone(), branch.clone()));

@@ -20,6 +20,7 @@ use towpath_runs::World;
 use towpath_runs::world::Snapshot;
 
 pub(crate) use ahead::catch_up;
+pub(crate) use look::{missing, unreachable};
 use schedule::Schedule;
 pub(crate) use schedule::may_be_called;
 

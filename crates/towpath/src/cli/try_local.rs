@@ -88,9 +88,15 @@ async fn ready(config: &Config, serving: &mut JoinHandle<Result<(), Failure>>) -
     let begun = Instant::now();
     loop {
         if let Ok(client) = Client::find(config)
-            && client.status().await.is_ok_and(|status| status.config.commit.is_some())
+            && let Ok(status) = client.status().await
         {
-            return Ok(client);
+            let read = status.config;
+            if read.commit.is_some() {
+                return Ok(client);
+            }
+            if let Some(why) = read.unreachable {
+                return Err(unreadable(&format!("{} cannot be read {why}", read.url)));
+            }
         }
         if serving.is_finished() {
             return match serving.await {
@@ -99,9 +105,13 @@ async fn ready(config: &Config, serving: &mut JoinHandle<Result<(), Failure>>) -
             };
         }
         if begun.elapsed() > START {
-            let text = format!("{} could not be read within {} s", config.repository.url, START.as_secs());
-            return Err(Failure::new(Exit::Failed, text).help("see whether git can reach it from here, as you"));
+            return Err(unreadable(&format!("{} could not be read within {} s", config.repository.url, START.as_secs())));
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+fn unreadable(text: &str) -> Failure {
+    Failure::new(Exit::Failed, text)
+        .help("see whether git can reach it from here, as you, and whether [config] of towpath.toml names it right")
 }

@@ -169,6 +169,10 @@ fn a_try_on_this_machine_needs_no_server_moves_nothing_and_leaves_nothing_behind
     assert_eq!(it.git("config.git", &["rev-parse", "main"]), config);
     assert_eq!(it.git("config.git", &["branch", "--list", "--format=%(refname:short)"]), "main");
     assert!(!it.path(".towpath").exists());
+    // One that is not there is told at once, with what git said.
+    it.write("towpath.toml", "[config]\nurl = \"elsewhere.git\"\n");
+    let refused = it.refused(&["try", "web", "--local", "--by", "ann", "--reason", "on my machine"]);
+    assert!(refused.contains("elsewhere.git cannot be read since") && refused.contains("[config]"), "{refused}");
 }
 
 #[test]

@@ -460,7 +460,8 @@ fn a_try_that_makes_no_sense_is_refused_before_anybody_is_asked() {
         &["--set-parameter", "URL=x"],
         &["--set-image-tag", "a=1", "--set-image-tag", "a=2"],
         &["--reserve", "soon"],
-        &["--local"],
+        &["--local", "--no-wait"],
+        &["--local", "--namespace", "checks-1"],
     ] {
         let said = server.towpath(&[&["try", "web", "--reason", "x", "--by", "Ada"], args].concat()).exits(2);
         assert!(!said.stderr.is_empty(), "{args:?}");
