@@ -47,7 +47,7 @@ mod unnamed;
 mod wanted;
 
 pub use api::{
-    Applied, AppliedObject, BoxFuture, Change, Cluster, ClusterError, DEFAULT_ROLE, EphemeralNamespaces, Event, Examination,
+    AppCount, Applied, AppliedObject, BoxFuture, Change, Cluster, ClusterError, DEFAULT_ROLE, EphemeralNamespaces, Event, Examination,
     ExpectedObject, ExpectedObjectError, FoundNamespace, LogChunk, LogLine, LogRequest, LogSource, MissingPermission, NamespaceEnd,
     NamespaceStanding, NamespaceWanted, ObjectDiff, ObjectKey, ObjectStatus, Observer, Owner, PodStatus, Progress, Ready, Reason, Refusal,
     Requester, ReservationStanding, ReservationWanted, Reservations, RunningContainer, Scope, SecretsFrom, Subject, WaitFailure,

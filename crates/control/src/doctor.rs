@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use towpath_catalog::Catalog;
+use futures_util::StreamExt;
+use towpath_catalog::{Catalog, Source};
 use towpath_cluster::{Cluster, ClusterError, Examination};
 use towpath_domain::{ClusterName, NamespaceName};
+use towpath_forge::{Address, ForgeError};
 use towpath_runs::World;
 
 use crate::steer::Control;
@@ -52,22 +55,50 @@ impl Control {
             }
         }
         // All at once: what is away costs its own time only.
-        let (forge, clusters, pools, builders, registries, secrets) = tokio::join!(
+        let (forge, forges, clusters, pools, builders, registries, secrets) = tokio::join!(
             forge(world),
+            self.forges(&snapshot.catalog),
             self.clusters(&snapshot.catalog),
             self.pool_findings(&snapshot.catalog),
             builders(world),
             registries(world),
             secrets(world)
         );
-        findings.extend(forge.into_iter().chain(clusters).chain(pools).chain(builders).chain(registries).chain(secrets));
+        findings.extend(forge.into_iter().chain(forges).chain(clusters).chain(pools).chain(builders).chain(registries).chain(secrets));
         findings.extend(messages::findings(&world.ledger, world.clock.now()).await);
         findings.push(disk(world.ledger.file().parent().unwrap_or(Path::new("."))));
         findings
     }
 }
 
+/// What helps where the forge of a source does not answer as it should.
+const MEND_FORGES: &str = "correct [[forges]] in towpath.toml, or make the forge reachable; docs/operate.md says what the account needs";
+
+/// How many forges are asked at the same time.
+const FORGES_AT_ONCE: usize = 8;
+
 impl Control {
+    /// The hosted forges of sources that have their pull requests checked: one of each owner is asked as whom, and those are told that could not be
+    /// looked at the last time.
+    async fn forges(&self, catalog: &Catalog) -> Vec<Finding> {
+        let checked = catalog.sources.values().filter(|source| source.check.is_some());
+        let mut by_server: BTreeMap<String, Vec<&Arc<Source>>> = BTreeMap::new();
+        for source in checked.filter(|source| self.world.forges.kind(&source.url).is_some()) {
+            // Whoever Towpath is may be another for each owner. One whose repository is a folder here is on a server of its own.
+            let owner = |address: Address| format!("{}/{}", address.origin, address.path.split('/').next().unwrap_or_default());
+            let server = Address::of(source.url.expose()).map_or_else(|| source.url.to_string(), owner);
+            by_server.entry(server).or_default().push(source);
+        }
+        let troubled = self.troubled.all();
+        let asked: Vec<Arc<Source>> = by_server.values().filter_map(|sources| sources.first().map(|source| Arc::clone(source))).collect();
+        let asked = asked.into_iter().filter(|source| !troubled.contains_key(&source.name)).map(|source| account(&self.world, source));
+        let mut findings: Vec<Finding> = futures_util::stream::iter(asked).buffered(FORGES_AT_ONCE).collect().await;
+        findings.extend(troubled.iter().map(|(source, (since, error))| {
+            bad(&format!("pull requests of {source}"), format!("they cannot be looked at since {since}: {error}"), MEND_FORGES)
+        }));
+        findings
+    }
+
     /// Each cluster of the catalog and of `towpath.toml`: whether it is reached, which version it is, and what Towpath may not do there.
     async fn clusters(&self, catalog: &Catalog) -> Vec<Finding> {
         let mut wanted: BTreeMap<ClusterName, BTreeMap<NamespaceName, BTreeSet<String>>> =
@@ -175,6 +206,20 @@ async fn forge(world: &World) -> Vec<Finding> {
         }
     }));
     findings
+}
+
+/// The forge that a source is on: whether it is reached, and as whom.
+async fn account(world: &World, source: Arc<Source>) -> Finding {
+    let what = format!("forge of {}", source.name);
+    let account = async {
+        let forge = world.forges.of(&source.url, &source.branch).await?;
+        Ok::<_, ForgeError>(format!("{}, as {}", forge.name(), forge.account().await?))
+    };
+    match tokio::time::timeout(LOOK_WITHIN, account).await {
+        Ok(Ok(account)) => ok(&what, account),
+        Ok(Err(error)) => bad(&what, error.to_string(), MEND_FORGES),
+        Err(_) => silent(&what),
+    }
 }
 
 /// What the config branch demands, and whether Towpath can live with it.

@@ -26,6 +26,16 @@ pub(crate) fn problem(rule: &str, status: u16, title: &str, detail: impl Into<St
     Problem { r#type: rule.to_owned(), title: title.to_owned(), status, detail: detail.into(), mend: mend.into() }
 }
 
+/// What is said in place of `unknown` as long as nothing was read of the config repository: what is in it cannot be told from what is not.
+pub(crate) fn or_unread(is_read: bool, unknown: Problem) -> Problem {
+    if is_read || unknown.status != 404 {
+        return unknown;
+    }
+    let detail = "the server has just started, or cannot reach it: what there is, nobody can tell yet";
+    let mend = "try again in a moment; `towpath status` says why, if it stays so";
+    problem("not-read", 503, "The config repository has not been read yet", detail, mend)
+}
+
 /// The one target that `what` names: its id, its title, or a part of its title that no other target has.
 pub(crate) fn target(catalog: &Catalog, what: &str) -> Result<Arc<Target>, Problem> {
     target_seen(catalog, &Sight::Everything, what)

@@ -12,7 +12,7 @@ use towpath_engine::{Action, Event, FactKey, Outcome, Planner};
 use towpath_ledger::{Error as LedgerError, EventId};
 use towpath_runs::world::{Snapshot, World};
 
-use crate::checks::Announced;
+use crate::checks::{Announced, Troubled};
 use crate::looking::Looking;
 use crate::looks::Pictures;
 use crate::observe::{self, Observer, Pace};
@@ -41,6 +41,8 @@ pub struct Control {
     pub(crate) reviewed: Notify,
     /// Sources whose pull requests may be new on their forge.
     pub(crate) pulled: Announced,
+    /// Those whose pull requests cannot be looked at.
+    pub(crate) troubled: Troubled,
     rendering: Rendering,
     looking: Looking,
     pace: Pace,
@@ -67,6 +69,7 @@ impl Control {
             adopted: Notify::new(),
             reviewed: Notify::new(),
             pulled: Announced::default(),
+            troubled: Troubled::default(),
             rendering: Rendering::new(),
             looking: Looking::new(),
             pace,

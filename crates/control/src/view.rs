@@ -27,7 +27,7 @@ pub use change::{ChangeDetail, ChangeFilter, CheckView, MoveView};
 pub use graph::{GraphFilter, GraphView, NodeView};
 pub use insight::{DayView, InsightFilter, InsightView, Ratio, Spread, StationTime, TestView};
 pub use page::PageView;
-pub use pool::{NamespaceFilter, NamespaceView, PoolView, ReservationView};
+pub use pool::{AppsView, NamespaceFilter, NamespaceView, PoolView, ReservationView};
 pub use pull::{PullDetail, PullFilter, PullView};
 pub use release::{ActionView, ReleaseView, StationView, WhyView};
 pub use run::{CauseView, ObjectView, PulseView, RunDetail};

@@ -212,6 +212,7 @@ async fn may(brain: &dyn Brain, caller: &Caller, verb: Verb, what: &str) -> Resu
     }
     let scopes = brain.scopes(what.to_owned()).await.map_err(|problem| match caller.sight() {
         Sight::Everything => Refusal(problem),
+        _ if problem.r#type == "not-read" => Refusal(problem),
         // What else is called alike is not told to those who may not see it.
         Sight::Only(_) => unknown(),
     })?;

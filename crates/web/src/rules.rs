@@ -77,6 +77,7 @@ pub const RULES: &[Rule] = &[
     rule("not-allowed", 403, "The caller may see it, and may not do this to it. Roles in the config repository say who may what."),
     rule("not-checked", 409, "The source's file has no `check`, so nothing says what is to be deployed and tested."),
     rule("not-extendable", 409, "The lease has not begun, is over, or lasts as long as a run does."),
+    rule("not-read", 503, "The config repository has not been read since the server started, so that nobody knows whether there is what was named. Try again in a moment; the status says why, if it stays so."),
     rule("not-reserved", 409, "The reservation is over already."),
     rule("not-retryable", 422, "Only targets, sources, changes and runs can be tried again."),
     rule("not-signed-in", 401, "The request does not say who asks, or what it says does not count (any more). Sign in, or send a token."),

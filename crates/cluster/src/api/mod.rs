@@ -31,7 +31,7 @@ pub use observer::{LogLine, Observer};
 pub use reservations::{ReservationStanding, ReservationWanted, Reservations};
 pub use running::RunningContainer;
 pub use scope::Scope;
-pub use status::{Event, LogChunk, LogRequest, LogSource, ObjectStatus, PodStatus};
+pub use status::{AppCount, Event, LogChunk, LogRequest, LogSource, ObjectStatus, PodStatus};
 
 /// A future in a box: keeps [`Cluster`] usable as `dyn Cluster`.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -136,6 +136,19 @@ pub trait Cluster: Send + Sync {
     /// # Errors
     /// [`ClusterError::Storage`] when the cluster cannot tell.
     fn list<'a>(&'a self, namespace: Option<&'a NamespaceName>) -> BoxFuture<'a, Result<Vec<ObjectStatus>, ClusterError>>;
+
+    /// How many apps are in a namespace, whoever put them there, and how many of them are ready: `ClowdApp`s where there are any, or else what is to
+    /// stay up. None where it may not be looked at.
+    ///
+    /// # Errors
+    /// As [`Cluster::list`].
+    fn apps<'a>(&'a self, namespace: &'a NamespaceName) -> BoxFuture<'a, Result<Option<AppCount>, ClusterError>> {
+        Box::pin(async move {
+            let objects = self.list(Some(namespace)).await?;
+            let kinds: Vec<(String, bool)> = objects.iter().map(|object| (object.key.kind_and_group(), object.ready)).collect();
+            Ok(Some(AppCount::of(kinds.iter().map(|(kind, ready)| (kind.as_str(), *ready)))))
+        })
+    }
 
     /// The logs of an object's pods or of one pod, in chunks. Ends at the end of the logs, or, when following, with the pods.
     ///

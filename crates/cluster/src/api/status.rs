@@ -24,8 +24,35 @@ pub struct ObjectStatus {
     pub message: String,
     /// Its pods.
     pub pods: Vec<PodStatus>,
-    /// Where it can be reached on this machine, by the service's port name or number.
+    /// Where it can be reached, by the service's port name or number; a route or ingress by what it leads to. On the embedded runtime, those are ports
+    /// of this machine; on a cluster, a service without an address outside of it has its name there.
     pub addresses: BTreeMap<String, String>,
+}
+
+/// How many apps are in a namespace, and how many of them are ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AppCount {
+    /// Those that are as wanted.
+    pub ready: usize,
+    /// All of them.
+    pub total: usize,
+}
+
+/// What counts as an app, where there is any: what people who use Clowder call one, or else what is to stay up.
+const APPS: [&[&str]; 2] = [&["ClowdApp.cloud.redhat.com"], &["Deployment.apps", "StatefulSet.apps"]];
+
+impl AppCount {
+    /// Counts these, each by its [`ObjectKey::kind_and_group`] and whether it is ready; others than apps may be among them.
+    pub fn of<'a>(objects: impl IntoIterator<Item = (&'a str, bool)>) -> Self {
+        let mut counts = APPS.map(|_| Self::default());
+        for (kind, ready) in objects {
+            for (count, _) in counts.iter_mut().zip(APPS).filter(|(_, kinds)| kinds.contains(&kind)) {
+                count.total += 1;
+                count.ready += usize::from(ready);
+            }
+        }
+        counts.into_iter().find(|count| count.total > 0).unwrap_or_default()
+    }
 }
 
 /// One pod.
@@ -101,4 +128,23 @@ pub struct LogChunk {
     pub offset: u64,
     /// The bytes as printed.
     pub bytes: Vec<u8>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clowdapps_are_the_apps_where_there_are_any_and_else_what_stays_up() {
+        let (app, deployment, set, job) = ("ClowdApp.cloud.redhat.com", "Deployment.apps", "StatefulSet.apps", "Job.batch");
+        for (objects, ready, total) in [
+            (&[][..], 0, 0),
+            (&[(job, true), ("Service", true)], 0, 0),
+            (&[(deployment, true), (set, false), (job, false)], 1, 2),
+            // Clowder makes its apps' deployments itself.
+            (&[(deployment, true), (app, false), (deployment, true), (app, true)], 1, 2),
+        ] {
+            assert_eq!(AppCount::of(objects.iter().copied()), AppCount { ready, total }, "{objects:?}");
+        }
+    }
 }

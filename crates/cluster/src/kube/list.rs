@@ -11,8 +11,8 @@ use super::request::Fault;
 use super::status::{Status, status};
 use super::view::View;
 use super::watching::{Seen, text};
-use super::{Core, diagnose, discover, labels, logs, running};
-use crate::api::{ClusterError, ObjectStatus, PodStatus};
+use super::{Core, addresses, diagnose, discover, labels, logs, running};
+use crate::api::{AppCount, ClusterError, ObjectStatus, PodStatus};
 use crate::spec::key_of;
 
 /// The kinds that are looked for: asking a cluster for all it has would cost it a hundred requests.
@@ -47,10 +47,28 @@ const WITH_PODS: [&str; 6] = [
     "ClowdJobInvocation.cloud.redhat.com",
 ];
 
+/// What counts as an app, as [`AppCount`] says.
+const APPS: [&[(&str, &str)]; 2] = [&[("cloud.redhat.com/v1alpha1", "ClowdApp")], &[("apps/v1", "Deployment"), ("apps/v1", "StatefulSet")]];
+
+/// How many apps a namespace has, whoever put them there; none where it may not be looked at.
+pub(super) async fn apps(core: &Core, namespace: &NamespaceName) -> Result<Option<AppCount>, ClusterError> {
+    for kinds in APPS {
+        let asked = kinds.iter().map(|(version, name)| of_kind(core, Some(namespace), version, name, None));
+        let Some(found) = try_join_all(asked).await?.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let found = found.concat();
+        if !found.is_empty() {
+            let ready = found.iter().filter(|object| status(object) == Status::Current).count();
+            return Ok(Some(AppCount { ready, total: found.len() }));
+        }
+    }
+    Ok(Some(AppCount::default()))
+}
+
 /// The objects that carry our label, in one namespace or in all, with their pods.
 pub(super) async fn list(core: &Core, namespace: Option<&NamespaceName>) -> Result<Vec<ObjectStatus>, ClusterError> {
-    let asked = KINDS.into_iter().map(|(version, name)| of_kind(core, namespace, version, name));
-    let objects: Vec<Value> = try_join_all(asked).await?.into_iter().flatten().collect();
+    let asked = KINDS.into_iter().map(|(version, name)| of_kind(core, namespace, version, name, Some(labels::TARGET)));
+    // What may not be listed is not shown; `doctor` tells what is missing.
+    let objects: Vec<Value> = try_join_all(asked).await?.into_iter().flatten().flatten().collect();
     let mut by_namespace: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
     for object in &objects {
         by_namespace.entry(text(object, "/metadata/namespace")).or_default().push(object);
@@ -59,16 +77,22 @@ pub(super) async fn list(core: &Core, namespace: Option<&NamespaceName>) -> Resu
     Ok(try_join_all(shown).await?.into_iter().flatten().collect())
 }
 
-/// The objects of one kind that carry our label.
-async fn of_kind(core: &Core, namespace: Option<&NamespaceName>, version: &str, name: &str) -> Result<Vec<Value>, ClusterError> {
-    let Some(kind) = discover::kind(core, version, name).await? else { return Ok(Vec::new()) };
+/// The objects of one kind; with a label, those that carry it. None where they may not be listed.
+async fn of_kind(
+    core: &Core,
+    namespace: Option<&NamespaceName>,
+    version: &str,
+    name: &str,
+    label: Option<&str>,
+) -> Result<Option<Vec<Value>>, ClusterError> {
+    let Some(kind) = discover::kind(core, version, name).await? else { return Ok(Some(Vec::new())) };
     let place =
         namespace.map_or_else(|| kind.path("", None).replace("/namespaces//", "/"), |namespace| kind.path(namespace.as_str(), None));
-    let path = format!("{place}?labelSelector={}", labels::TARGET.replace('/', "%2F"));
+    let query = label.map(|label| format!("?labelSelector={}", label.replace('/', "%2F"))).unwrap_or_default();
+    let path = format!("{place}{query}");
     let mut list = match core.send(Method::GET, &path, None, None).await {
         Ok(list) => list,
-        // What may not be listed is not shown; `doctor` tells what is missing.
-        Err(Fault::Refused(status)) if matches!(status.code, 403 | 404) => return Ok(Vec::new()),
+        Err(Fault::Refused(status)) if matches!(status.code, 403 | 404) => return Ok(None),
         Err(fault) => return Err(core.error(&format!("listing {}", kind.resource()), fault)),
     };
     let mut items = list.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
@@ -76,7 +100,7 @@ async fn of_kind(core: &Core, namespace: Option<&NamespaceName>, version: &str, 
         item["apiVersion"] = Value::from(kind.api_version());
         item["kind"] = Value::from(kind.kind.as_str());
     }
-    Ok(items)
+    Ok(Some(items))
 }
 
 /// The objects of a namespace as they are shown.
@@ -114,6 +138,6 @@ fn shown(view: &View<'_>, object: &Value) -> Option<ObjectStatus> {
         revision: (!revision.is_empty()).then(|| revision.to_owned()),
         message,
         pods,
-        addresses: BTreeMap::new(),
+        addresses: addresses::of(object),
     })
 }

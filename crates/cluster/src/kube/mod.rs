@@ -3,10 +3,12 @@
 //! - `connect`: how it is reached; `lanes`: its connections; `request` and `turns`: one request; `discover`: which kinds it has.
 //! - `apply`: what is wanted becomes what is there, by server-side apply; `prune`: what is no longer wanted goes.
 //! - `status`: pure: what an object's own fields say of it. `diagnose`: pure: what its pods say.
+//! - `list`: what is there; `addresses`: pure: where it is reached.
 //! - `wait`: watches until all is well or cannot become so; `follow`: what jobs print.
 //! - `namespaces`: ephemeral ones, made and ended; `reservation`: leased ones.
 //! - `examine`: for `towpath doctor`. `single`: single objects, for the executors.
 
+mod addresses;
 mod apply;
 mod connect;
 mod diagnose;
@@ -42,8 +44,8 @@ use tokio::sync::{Mutex, mpsc};
 use towpath_domain::{NamespaceName, RunId, TargetId};
 
 use crate::api::{
-    Applied, BoxFuture, Cluster, ClusterError, EphemeralNamespaces, Event, Examination, LogChunk, LogRequest, ObjectDiff, ObjectKey,
-    ObjectStatus, Observer, Owner, Ready, Reservations, RunningContainer, WaitFailure,
+    AppCount, Applied, BoxFuture, Cluster, ClusterError, EphemeralNamespaces, Event, Examination, LogChunk, LogRequest, ObjectDiff,
+    ObjectKey, ObjectStatus, Observer, Owner, Ready, Reservations, RunningContainer, WaitFailure,
 };
 pub use connect::{Connection, Token, TokenSource};
 pub(crate) use discover::Kind;
@@ -196,6 +198,10 @@ impl Cluster for KubeCluster {
 
     fn list<'a>(&'a self, namespace: Option<&'a NamespaceName>) -> BoxFuture<'a, Result<Vec<ObjectStatus>, ClusterError>> {
         Box::pin(list::list(&self.core, namespace))
+    }
+
+    fn apps<'a>(&'a self, namespace: &'a NamespaceName) -> BoxFuture<'a, Result<Option<AppCount>, ClusterError>> {
+        Box::pin(list::apps(&self.core, namespace))
     }
 
     fn logs<'a>(&'a self, request: LogRequest) -> BoxFuture<'a, Result<mpsc::Receiver<LogChunk>, ClusterError>> {

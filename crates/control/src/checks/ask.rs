@@ -191,7 +191,8 @@ impl Control {
         found.ok_or_else(|| {
             let names: Vec<&str> = catalog.sources.keys().map(SourceName::as_str).take(20).collect();
             let detail = format!("no source is called {:?}; there are: {}", name.chars().take(100).collect::<String>(), names.join(", "));
-            problem("unknown-source", 404, "There is no such source", detail, "a source is a file with `$schema: /towpath/source-1.yml`")
+            let mend = "a source is a file with `$schema: /towpath/source-1.yml`";
+            self.or_unread(problem("unknown-source", 404, "There is no such source", detail, mend))
         })
     }
 

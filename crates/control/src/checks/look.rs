@@ -79,12 +79,11 @@ struct Turn {
     looking: Option<Id>,
     /// What a repository on this machine looked like when it was last looked at.
     signature: Option<u64>,
-    troubled: bool,
 }
 
 impl Turn {
     fn new() -> Self {
-        Self { next: Instant::now(), looking: None, signature: None, troubled: false }
+        Self { next: Instant::now(), looking: None, signature: None }
     }
 }
 
@@ -109,6 +108,7 @@ pub(crate) async fn keep_looking(control: Arc<Control>, pace: Pace, mut shutdown
     while !*shutdown.borrow() {
         let sources = checked(&world);
         turns.retain(|name, turn| turn.looking.is_some() || sources.iter().any(|source| source.name == *name));
+        control.troubled.retain(|name| turns.contains_key(name));
         for source in &sources {
             turns.entry(source.name.clone()).or_insert_with(Turn::new);
         }
@@ -122,7 +122,7 @@ pub(crate) async fn keep_looking(control: Arc<Control>, pace: Pace, mut shutdown
         }
         tokio::select! {
             () = tokio::time::sleep_until(until), if looks.len() < AT_ONCE => {}
-            Some(ended) = looks.join_next_with_id() => over(ended, &mut turns),
+            Some(ended) = looks.join_next_with_id() => over(ended, &mut turns, &control),
             () = control.pulled.notify.notified() => {
                 let said = control.pulled.take();
                 for source in &sources {
@@ -154,21 +154,14 @@ fn begin(world: &Arc<World>, sources: &[Arc<Source>], turns: &mut BTreeMap<Sourc
 }
 
 /// A look has come to its end.
-fn over(ended: Result<(Id, Looked), JoinError>, turns: &mut BTreeMap<SourceName, Turn>) {
+fn over(ended: Result<(Id, Looked), JoinError>, turns: &mut BTreeMap<SourceName, Turn>, control: &Control) {
     let (id, looked) = match ended {
         Ok((id, looked)) => (id, looked.map_err(|error| error.to_string())),
         Err(error) => (error.id(), Err(format!("the look ended badly: {error}"))),
     };
     let Some((name, turn)) = turns.iter_mut().find(|(_, turn)| turn.looking == Some(id)) else { return };
     turn.looking = None;
-    match &looked {
-        Ok(()) if turn.troubled => tracing::info!(source = %name, "its pull requests can be looked at again"),
-        Err(error) if !turn.troubled => {
-            tracing::warn!(source = %name, error, "its pull requests cannot be looked at; they are looked at again");
-        }
-        _ => {}
-    }
-    turn.troubled = looked.is_err();
+    control.troubled.note(name, control.world.clock.now(), looked);
 }
 
 /// Has those on this machine looked at that changed. Whether there are any on this machine.

@@ -5,6 +5,7 @@ mod heard;
 mod look;
 mod shown;
 mod told;
+mod troubled;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::news::News;
 
 pub(crate) use look::{Announced, keep_looking};
 pub(crate) use told::keep_telling;
+pub(crate) use troubled::Troubled;
 
 /// The longest pause: clocks jump.
 const PAUSE: Duration = Duration::from_secs(60);

@@ -55,7 +55,7 @@ impl Control {
             .iter()
             .filter(|(_, fact)| filter.source.as_deref().is_none_or(|source| fact.pull.source.as_str() == source))
             .filter(|(_, fact)| places::seen(sight, &[scope(&catalog, &fact.pull.source)]))
-            .filter_map(|(id, fact)| Some(view(&catalog, id, fact, plan.standings.get(id)?)))
+            .filter_map(|(id, fact)| Some(self.view_of(&catalog, id, fact, plan.standings.get(id)?)))
             .filter(|view| filter.standing.as_ref().is_none_or(|standing| view.standing == *standing))
             .collect();
         let rank = |view: &PullView| match view.standing.as_str() {
@@ -85,7 +85,7 @@ impl Control {
             let facts = self.world.ledger.facts();
             let (id, fact) = find(&catalog, &facts, sight, what)?;
             let standing = plan.standings.get(id).ok_or_else(|| unknown(what))?;
-            (view(&catalog, id, fact, standing), id.clone())
+            (self.view_of(&catalog, id, fact, standing), id.clone())
         };
         if let Some(run) = check.run.clone().filter(|_| check.since.is_some()) {
             check.results = self.world.results_of(&run).await;
@@ -115,6 +115,10 @@ impl Control {
             runs: runs.iter().map(|run| run_view(&snapshot.catalog, &commits, run)).collect(),
             check,
         })
+    }
+
+    fn view_of(&self, catalog: &Catalog, id: &CheckId, fact: &CheckFact, standing: &CheckStanding) -> PullView {
+        PullView { unreachable: self.troubled.of(&fact.pull.source), ..view(catalog, id, fact, standing) }
     }
 
     /// Where a pull request is, as permissions name it; none when there is no such source.
@@ -202,6 +206,7 @@ fn view(catalog: &Catalog, id: &CheckId, fact: &CheckFact, standing: &CheckStand
         position,
         of,
         results: None,
+        unreachable: None,
         run,
         since,
         blame,

@@ -10,6 +10,7 @@
 //! - [`scope`]: where a thing is, for permissions; [`stream`]: events as they come.
 
 mod actions;
+mod apps;
 mod board;
 mod change;
 mod compare;

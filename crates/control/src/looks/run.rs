@@ -15,8 +15,8 @@ use crate::steer::Control;
 use crate::view::{CauseView, ObjectView, Problem, RunDetail, StepView};
 use crate::words;
 
-/// How long a cluster may take to say how a run's objects are; a page does not wait longer.
-const CLUSTER_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a cluster may take to say how objects are; whoever looks does not wait longer.
+pub(super) const CLUSTER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Last lines that are shown with a failure.
 const LAST_LINES: usize = 30;

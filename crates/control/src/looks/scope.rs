@@ -19,8 +19,17 @@ impl Control {
     /// the pool of a source's checks, or a file of Towpath's own that holds or blocks something.
     ///
     /// # Errors
-    /// [`Problem`] when it names nothing.
+    /// [`Problem`] when it names nothing, or nothing was read yet.
     pub async fn scopes(&self, what: &str) -> Result<Vec<Scope>, Problem> {
+        self.scopes_known(what).await.map_err(|problem| self.or_unread(problem))
+    }
+
+    /// The same, unless nothing was read yet.
+    pub(crate) fn or_unread(&self, unknown: Problem) -> Problem {
+        find::or_unread(self.world.current().commit.is_some(), unknown)
+    }
+
+    async fn scopes_known(&self, what: &str) -> Result<Vec<Scope>, Problem> {
         let found = {
             let snapshot = self.world.current();
             let facts = self.world.ledger.facts();

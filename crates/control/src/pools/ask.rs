@@ -135,13 +135,13 @@ impl Control {
                 format!("{}: {}", broken.path, broken.error),
                 "`towpath validate` shows all that is wrong with it",
             ),
-            None => problem(
+            None => self.or_unread(problem(
                 "unknown-pool",
                 404,
                 "There is no such pool",
                 format!("no pool is called {:?}: {there}", name.chars().take(100).collect::<String>()),
                 "a pool is a file with `$schema: /towpath/pool-1.yml` in the config repository",
-            ),
+            )),
         }
     }
 }

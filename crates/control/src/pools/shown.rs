@@ -158,6 +158,7 @@ fn namespace_view(name: &str, fact: &NamespaceFact, facts: &Facts) -> NamespaceV
             ReservationState::Active { until, .. } => *until,
             _ => None,
         }),
+        apps: None,
     }
 }
 

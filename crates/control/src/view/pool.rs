@@ -50,6 +50,18 @@ pub struct NamespaceFilter {
     pub pool: Option<String>,
     /// Reserved by this person, or for runs of this source.
     pub requester: Option<String>,
+    /// With how many apps are in those that are reserved: their clusters are asked.
+    #[serde(default)]
+    pub apps: bool,
+}
+
+/// How many apps are in a namespace: `ClowdApp`s where there are any, or else what is to stay up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AppsView {
+    /// Those that are ready.
+    pub ready: usize,
+    /// All of them.
+    pub total: usize,
 }
 
 /// A namespace of a pool.
@@ -78,6 +90,8 @@ pub struct NamespaceView {
     pub run: Option<RunId>,
     /// Until when it is reserved; none as long as its run lasts.
     pub until: Option<Timestamp>,
+    /// The apps in it; none unless they were asked for, it is reserved, and its cluster said so in time.
+    pub apps: Option<AppsView>,
 }
 
 /// A reservation.

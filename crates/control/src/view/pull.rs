@@ -62,6 +62,8 @@ pub struct PullView {
     pub blame: Option<String>,
     /// Where the results of its tests are shown, where they are uploaded; none in lists.
     pub results: Option<String>,
+    /// Since when its forge cannot be asked, and why: there may be newer things of it than are told here.
+    pub unreachable: Option<String>,
 }
 
 /// A pull request with all that is known of it.

@@ -221,7 +221,7 @@ fn list(context: &Context, args: List) -> Result<Exit, Failure> {
         true => Some(asked_by(context, args.by.as_deref(), "look")?.by),
         false => args.requester,
     };
-    let filter = NamespaceFilter { pool: args.pool, requester };
+    let filter = NamespaceFilter { pool: args.pool, requester, apps: true };
     let (all, waiting) = block_on(async {
         let all = client.namespaces(&filter).await?;
         let waiting = client.reservations().await?;

@@ -154,6 +154,7 @@ impl Client {
     /// Their namespaces.
     pub async fn namespaces(&self, filter: &NamespaceFilter) -> Result<Vec<NamespaceView>, ClientError> {
         let path = Path::new("namespaces").query("pool", filter.pool.as_deref()).query("requester", filter.requester.as_deref());
+        let path = path.query("apps", filter.apps.then_some("true"));
         self.get(&path).await
     }
 

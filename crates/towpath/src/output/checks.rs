@@ -1,5 +1,7 @@
 //! Pull requests of sources, how their checks stand, and what came of a try.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use towpath_control::view::{PullDetail, PullView, ReservationView, RunDetail, StepView};
 
@@ -26,9 +28,15 @@ pub fn list(all: &[PullView], look: &Look) -> String {
             pull.text.clone(),
         ]);
     }
-    let text = table.render(None);
-    let Some(width) = look.width.map(usize::from) else { return text };
-    text.lines().map(|line| format!("{}\n", shortened(line, width))).collect()
+    let mut text = table.render(None);
+    if let Some(width) = look.width.map(usize::from) {
+        text = text.lines().map(|line| format!("{}\n", shortened(line, width))).collect();
+    }
+    let away: BTreeMap<&str, &str> = all.iter().filter_map(|pull| Some((pull.source.as_str(), pull.unreachable.as_deref()?))).collect();
+    for (source, why) in away {
+        text.push_str(&format!("\nThe forge of {source} cannot be asked {}\n", words::line(why)));
+    }
+    text
 }
 
 fn place(pull: &PullView) -> String {
@@ -57,6 +65,9 @@ pub fn one(detail: &PullDetail, look: &Look) -> String {
     lines.push(("standing", format!("{}{urgent}: {}", pull.standing, pull.text)));
     if pull.position > 0 {
         lines.push(("place", format!("{} of {}", pull.position, pull.of)));
+    }
+    if let Some(why) = &pull.unreachable {
+        lines.push(("its forge", format!("cannot be asked {why}")));
     }
     if let Some(since) = pull.since {
         lines.push(("since", words::ago(since, look.now)));

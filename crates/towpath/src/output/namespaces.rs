@@ -50,7 +50,7 @@ pub fn list(all: &[NamespaceView], waiting: &[ReservationView], look: &Look) -> 
 }
 
 fn table(all: &[NamespaceView], look: &Look) -> String {
-    let mut table = Table::new(&["NAME", "RESERVED", "STATUS", "REQUESTER", "POOL", "EXPIRES IN", "WHAT"]);
+    let mut table = Table::new(&["NAME", "RESERVED", "STATUS", "APPS", "REQUESTER", "POOL", "EXPIRES IN", "WHAT"]);
     for one in all {
         let reserved = one.reservation.is_some();
         let expires = match (reserved, one.until) {
@@ -68,6 +68,7 @@ fn table(all: &[NamespaceView], look: &Look) -> String {
             one.name.clone(),
             reserved.to_string(),
             one.state.clone(),
+            one.apps.map(|apps| format!("{}/{}", apps.ready, apps.total)).unwrap_or_default(),
             one.requester.clone().unwrap_or_default(),
             one.pool.clone(),
             expires,

@@ -221,7 +221,7 @@ impl Brain for Wired {
     }
 
     fn namespaces(&self, sight: Sight, filter: NamespaceFilter) -> Answer<'_, Vec<NamespaceView>> {
-        Box::pin(std::future::ready(self.control.namespaces(&sight, &filter)))
+        Box::pin(async move { self.control.namespaces_with(&sight, &filter).await })
     }
 
     fn reservations(&self, sight: Sight) -> Answer<'_, Vec<ReservationView>> {

@@ -87,6 +87,24 @@ fn a_namespace_is_reserved_extended_and_given_back_and_never_handed_out_again() 
 }
 
 #[test]
+fn before_the_config_repository_is_read_nobody_hears_that_there_is_no_such_pool() {
+    let mut it = Installation::new();
+    it.write("config/data/pool.yml", &format!("{POOL}size: 1\nlimit: 1\n"));
+    it.commit("config", "A pool");
+    let (there, away) = (it.path("config.git"), it.path("elsewhere.git"));
+    std::fs::rename(&there, &away).unwrap();
+    it.start(None);
+    it.until("it to be missed", |it| it.ask(&["status"])?["config"]["unreachable"].is_string().then_some(()));
+    for asked in [&["namespace", "reserve", "smoke"][..], &["try", "web"]] {
+        let said = it.refused(&[asked, &["--by", "ann", "--reason", "x"]].concat());
+        assert!(said.contains("has not been read yet") && said.contains("try again"), "{said}");
+    }
+    std::fs::rename(&away, &there).unwrap();
+    it.until("it to be read", |it| it.ask(&["status"])?["config"]["commit"].is_string().then_some(()));
+    reserve(&it, "ann");
+}
+
+#[test]
 fn a_lease_ends_by_its_time_and_a_pool_that_goes_takes_nothing_from_anybody() {
     let mut it = with_pool("size: 1\nlimit: 3\n");
     until_ready(&mut it, 1);

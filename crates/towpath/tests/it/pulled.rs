@@ -90,6 +90,28 @@ fn told_on(speaks: Speaks) {
 }
 
 #[test]
+fn a_forge_that_cannot_be_asked_is_told_wherever_its_pull_requests_are_shown() {
+    let Some(mut on) = Hosted::new(Speaks::Forgejo) else { return };
+    on.it.start(None);
+    let one = on.open("one", "bea", &[("verdict", "good\n"), ("changes/1", "")]);
+    on.until_said(&one.head, "towpath/check", "success", "passed");
+    let well = on.it.ok(&["doctor"]);
+    assert!(well.contains("forge of web") && well.contains("as towpath"), "{well}");
+    let of = |on: &Hosted| Some(on.it.ask(&["check", "show", "web#1"])?["unreachable"].clone());
+    assert_eq!(of(&on), Some(serde_json::Value::Null));
+    // Its owner takes the token back.
+    let token = std::mem::replace(&mut on.forge.world().token, "another one".to_owned());
+    on.until("the trouble to be told", |on| of(on).filter(|why| why.as_str().is_some_and(|why| why.contains("401"))));
+    let (list, show) = (on.it.ok(&["check", "list"]), on.it.ok(&["check", "show", "web#1"]));
+    assert!(list.contains("The forge of web cannot be asked since ") && show.contains("cannot be asked since "), "{list}{show}");
+    let doctor = on.it.run(&["doctor"]);
+    let said = String::from_utf8_lossy(&doctor.stdout);
+    assert!(doctor.status.code() == Some(5) && said.contains("pull requests of web") && said.contains("[[forges]]"), "{said}");
+    on.forge.world().token = token;
+    on.until("the trouble to be over", |on| of(on).filter(serde_json::Value::is_null));
+}
+
+#[test]
 fn on_forgejo_what_people_ask_for_is_done_once() {
     asked_on(Speaks::Forgejo);
 }

@@ -150,6 +150,38 @@ fn and_so_they_do_while_the_server_is_killed_again_and_again() {
 }
 
 #[test]
+fn a_try_leaves_what_it_deployed_in_the_namespace_that_is_reserved_with_it_and_goes_into_it_again() {
+    let mut it = checked("size: 1\nlimit: 2\n", "");
+    it.replace("web/deploy.yml", "[Deployment]", "[Deployment, Service]");
+    it.commit("config", "Services, too");
+    it.start(None);
+    it.git("web", &["checkout", "--quiet", "-B", "mine", "origin/main"]);
+    let template = it.read("web/deploy/web.yaml");
+    let service =
+        "  - {apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {app: web}, ports: [{name: http, port: 80}]}}\n";
+    it.write("web/deploy/web.yaml", &(template + service));
+    it.commit("web", "Mine, with a service");
+    let config = it.git("config.git", &["rev-parse", "main"]);
+    it.until_read(&config);
+    let words = ["try", "web", "--ref", "mine", "--reason", "mine", "--timeout", "80s"];
+    let tried = it.ok(&[&words[..], &["--by", "ann", "--reserve", "1h"]].concat());
+    let held = it.ask(&["namespace", "list", "--requester", "ann"]).unwrap();
+    let [held] = held.as_array().unwrap().as_slice() else { panic!("{held}") };
+    let name = held["name"].as_str().unwrap();
+    assert!(tried.contains(&format!("Deployed in {name}:")) && tried.contains("http at 127.0.0.1:"), "{tried}");
+    assert_eq!(held["apps"], serde_json::json!({"ready": 1, "total": 1}));
+    let list = it.ok(&["namespace", "list"]);
+    assert!(list.lines().any(|line| line.contains(name) && line.contains(" 1/1 ")), "{list}");
+    // Into it again, and by nobody else.
+    let again = it.ok(&[&words[..], &["--by", "ann", "--namespace", name]].concat());
+    assert!(again.contains(name), "{again}");
+    let refused = it.refused(&[&words[..], &["--by", "bob", "--namespace", name]].concat());
+    assert!(refused.contains("is not reserved for bob"), "{refused}");
+    it.ok(&["namespace", "release", name, "--by", "ann", "--reason", "done"]);
+    nothing_is_held(&mut it);
+}
+
+#[test]
 fn a_try_on_this_machine_needs_no_server_moves_nothing_and_leaves_nothing_behind() {
     let it = checked("size: 1\nlimit: 2\n", "");
     let config = it.git("config.git", &["rev-parse", "main"]);

@@ -236,6 +236,7 @@ fn pull(standing: &str, text: &str) -> PullView {
         since: None,
         blame: None,
         results: None,
+        unreachable: None,
     }
 }
 

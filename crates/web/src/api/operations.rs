@@ -175,7 +175,7 @@ fn lists() -> Vec<Operation> {
 }
 
 /// What a write may be refused by, whatever it does.
-const WRITES: &[&str] = &["who-and-why", "not-yourself", "not-allowed", "key-used", "key-unended", "bad-header"];
+const WRITES: &[&str] = &["who-and-why", "not-read", "not-yourself", "not-allowed", "key-used", "key-unended", "bad-header"];
 
 fn write(operation: Operation) -> Operation {
     operation

@@ -42,6 +42,8 @@ struct Queue<'a> {
     under_way: usize,
     waiting: usize,
     all: usize,
+    /// Since when its forge cannot be asked, and why.
+    unreachable: Option<&'a str>,
     shown: Vec<&'a PullView>,
 }
 
@@ -122,7 +124,8 @@ fn queues<'a>(pulls: &[&'a PullView], is_alone: bool, skipped: usize) -> Vec<Que
             room -= shown.len();
             let standing = |words: &[&str]| pulls.iter().filter(|pull| words.contains(&pull.standing.as_str())).count();
             let (under_way, waiting) = (standing(&["running", "queued"]), standing(&["waiting"]));
-            Some(Queue { source, under_way, waiting, all: pulls.len(), shown })
+            let unreachable = pulls.first()?.unreachable.as_deref();
+            Some(Queue { source, under_way, waiting, all: pulls.len(), unreachable, shown })
         })
         .collect()
 }

@@ -66,7 +66,7 @@ pub(super) async fn page(
     let frame = frame.on(Nav::Namespaces, "Namespaces").known_to(&shared).await;
     let failed = |problem: Refusal| Failed::new(frame.clone(), problem);
     let some = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-    let filter = NamespaceFilter { pool: some(&asked.pool), requester: some(&asked.requester) };
+    let filter = NamespaceFilter { pool: some(&asked.pool), requester: some(&asked.requester), apps: false };
     let pools = shared.brain.pools(caller.sight()).await.map_err(|problem| failed(problem.into()))?;
     let namespaces = shared.brain.namespaces(caller.sight(), filter.clone()).await.map_err(|problem| failed(problem.into()))?;
     let leases = shared.brain.reservations(caller.sight()).await.map_err(|problem| failed(problem.into()))?;

@@ -128,6 +128,26 @@ fn a_namespace_is_leased_from_the_operator_that_keeps_them_and_given_back_to_it(
     let status = json!({"state": "active", "namespace": theirs, "pool": operators, "expiration": "2099-01-01T00:00:00Z"});
     kube.set_status(&format!("/apis/cloud.redhat.com/v1alpha1/namespacereservations/{id}/status"), &status);
     assert_eq!(it.ok(&["namespace", "wait", &id, "--timeout", "80s"]).trim(), theirs);
+    // What she puts there is counted: apps of Clowder's, or, as long as there is none, what stays up.
+    let counted = |it: &Installation| it.ok(&["namespace", "list", "--pool", "leased"]);
+    assert!(counted(&it).contains("0/0"), "{}", counted(&it));
+    let (pods, labels) = (json!([{"name": "main", "image": "example.com/web"}]), json!({"app": "web"}));
+    let template = json!({"metadata": {"labels": labels}, "spec": {"containers": pods}});
+    let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": theirs},
+        "spec": {"selector": {"matchLabels": labels}, "template": template}});
+    kube.apply(&deployment.to_string());
+    assert!(counted(&it).contains("0/1"), "{}", counted(&it));
+    for name in ["one", "two"] {
+        let app = json!({"apiVersion": "cloud.redhat.com/v1alpha1", "kind": "ClowdApp", "metadata": {"name": name, "namespace": theirs},
+            "spec": {"envName": "x", "deployments": []}});
+        kube.apply(&app.to_string());
+    }
+    let is =
+        |word: &str| json!({"type": word, "status": "True", "reason": "x", "message": "x", "lastTransitionTime": "2026-01-01T00:00:00Z"});
+    let conditions = [is("DeploymentsReady"), is("ReconciliationSuccessful")];
+    let ready = json!({"conditions": conditions, "ready": true, "deployments": {"managedDeployments": 0, "readyDeployments": 0}});
+    kube.set_status(&format!("/apis/cloud.redhat.com/v1alpha1/namespaces/{theirs}/clowdapps/one/status"), &ready);
+    assert!(counted(&it).contains("1/2"), "{}", counted(&it));
     it.ok(&["namespace", "release", &theirs, "--by", "ann"]);
     it.until("the operator to be told", |_| {
         let said = kube.try_kubectl(&["get", "namespacereservation", &id, "-o", "json", "--ignore-not-found"]);

@@ -38,6 +38,7 @@ pub fn pull(source: &str, number: u64, standing: &str, position: usize) -> PullV
         since: Some(ago(10 * MINUTE)),
         blame: (standing == "failed").then(|| "the pull request itself".into()),
         results: (standing == "failed").then(|| "https://ibutsu.example/runs/1".into()),
+        unreachable: None,
     }
 }
 
@@ -160,6 +161,7 @@ async fn a_run_and_a_namespace_lead_to_the_pull_request_that_they_are_for() {
         purpose: "shop#6".into(),
         run: Some(sample::run_id("check-shop-6")),
         until: None,
+        apps: None,
     };
     let pool = serde_json::from_value(serde_json::json!({
         "name": "checks", "cluster": "laptop", "app": null, "environment": null, "size": 1, "limit": 2, "each": null, "lease": "1h",
