@@ -46,6 +46,12 @@ impl Pages {
         self.page("checks", check)
     }
 
+    /// Ephemeral namespaces, and who has them.
+    #[must_use]
+    pub fn namespaces(&self) -> String {
+        format!("{}/namespaces", self.0)
+    }
+
     fn page(&self, kind: &str, id: &dyn Display) -> String {
         format!("{}/{kind}/{}", self.0, segment(&id.to_string()))
     }

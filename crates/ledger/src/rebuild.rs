@@ -11,7 +11,7 @@ use crate::verify::{Difference, replay};
 
 /// Whose rules the rows were counted by. The rules are the code's, so each version counts for itself; so does each change of the
 /// rules within one, which raises the number.
-pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " rules 6");
+pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " rules 7");
 
 impl Ledger {
     /// Counts everything anew from the events: mends whatever [`Ledger::verify`] finds in rows. Leases and what sinks

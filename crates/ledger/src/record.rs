@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use towpath_domain::{ChangeId, CheckId, CommitId, RunId, SourceName, TargetId, Timestamp};
+use towpath_engine::pool::PoolEvent;
 use towpath_engine::{ConfigEdit, Event, Outcome, Subject, Work};
 
 /// An event's number: 1, 2, 3 … without gaps, in the order of recording.
@@ -187,5 +188,8 @@ pub fn subject_of_key(key: &str) -> Option<Subject> {
 /// Whether people may want to hear of an event: it then gets an outbox row, in the same transaction. What is said of
 /// it, if anything, is for the outbox's reader to decide.
 pub(crate) fn goes_out(event: &Event) -> bool {
-    matches!(event, Event::RunStarted { .. } | Event::RunFinished { .. } | Event::Acknowledged { .. })
+    matches!(
+        event,
+        Event::RunStarted { .. } | Event::RunFinished { .. } | Event::Acknowledged { .. } | Event::Pool(PoolEvent::Expires { .. })
+    )
 }

@@ -1,7 +1,7 @@
 //! What the catalog knows of the things that messages are about.
 
 use serde::{Deserialize, Serialize};
-use towpath_domain::CommitId;
+use towpath_domain::{CommitId, ReservationId};
 use towpath_engine::{Subject, Work};
 
 /// How people call things that the ledger knows only by their ids, and who hears of them.
@@ -20,6 +20,11 @@ pub trait Names: Send + Sync {
     /// What a run is about, and who hears of it.
     fn about(&self, _work: &Work) -> About {
         About::default()
+    }
+
+    /// A person's lease on a namespace that is not over.
+    fn lease(&self, _reservation: &ReservationId) -> Option<Lease> {
+        None
     }
 
     /// The last lines that were said in a run's step, secrets masked; at most `count`.
@@ -45,6 +50,22 @@ impl Names for NoNames {
     fn environment(&self, _: &Subject) -> Option<String> {
         None
     }
+}
+
+/// A person's lease on an ephemeral namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Lease {
+    /// The namespace.
+    pub namespace: String,
+    /// Its pool.
+    pub pool: String,
+    /// Who has it.
+    pub requester: String,
+    /// What for; may be empty.
+    pub purpose: String,
+    /// Whom it concerns beside them.
+    #[serde(skip)]
+    pub about: About,
 }
 
 /// What a run is about, in names of the config repository.

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use towpath_domain::{Pages, Span, Timestamp};
 use towpath_engine::Event;
+use towpath_engine::pool::PoolEvent;
 use towpath_ledger::{Error, EventId, Ledger, Recorded};
 
 use crate::about::Names;
@@ -255,15 +256,22 @@ impl Post {
 
     /// What is to be told of an event here, without secrets; `None` when nothing is.
     async fn message(&self, recorded: &Recorded) -> Result<Option<Message>, Error> {
+        let writer = Writer { names: &*self.settings.names, pages: self.settings.pages.as_ref() };
+        let told = |message: Message| {
+            let concerned = Some(message).filter(|message| self.listener.route.concerns(message));
+            concerned.map(|message| self.settings.hidden.mask_message(message))
+        };
+        if let Event::Pool(PoolEvent::Expires { reservation, until }) = &recorded.event {
+            return Ok(writer.lease_ends(recorded, reservation, *until).and_then(told));
+        }
         let (Event::RunStarted { run } | Event::RunFinished { run, .. }) = &recorded.event else { return Ok(None) };
         let progress = self.listener.sink.follower().is_some() || self.listener.route.hears_of_progress();
         if !progress && matches!(recorded.event, Event::RunStarted { .. }) {
             return Ok(None);
         }
         let run = self.ledger.run(run).await?;
-        let writer = Writer { names: &*self.settings.names, pages: self.settings.pages.as_ref() };
         let message = writer.write(recorded, &run).filter(|message| progress || message.kind.weight() > Weight::Progress);
-        Ok(message.filter(|message| self.listener.route.concerns(message)).map(|message| self.settings.hidden.mask_message(message)))
+        Ok(message.and_then(told))
     }
 }
 

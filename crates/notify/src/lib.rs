@@ -25,7 +25,7 @@ mod sink;
 pub mod sinks;
 pub mod trace;
 
-pub use about::{About, Names, NoNames, ReleaseId, Room};
+pub use about::{About, Lease, Names, NoNames, ReleaseId, Room};
 pub use deliver::{Clock, Settings, run};
 pub use hidden::{Hidden, InFile, Secret, SecretSource};
 pub use message::{Kind, Link, Message, Weight, Writer};

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use towpath_domain::{CommitId, FailureClass, Pages, Span, Timestamp};
+use towpath_domain::{CommitId, FailureClass, Pages, ReservationId, Span, Timestamp};
 use towpath_engine::{ChangeKind, ChangeSpec, DeployWork, Event, Outcome, Subject, Work};
 use towpath_ledger::{Recorded, Run};
 
-use crate::about::{About, Names};
+use crate::about::{About, Lease, Names};
 use crate::release::{Stage, StageKind, StageState};
 
 mod digest;
@@ -49,6 +49,8 @@ pub enum Kind {
     Reached,
     /// A change was merged.
     Merged,
+    /// Somebody's lease on a namespace ends soon.
+    LeaseEnds,
     /// Several of these together.
     Digest,
     /// Somebody must see to a failure.
@@ -77,7 +79,7 @@ impl Kind {
     pub fn weight(self) -> Weight {
         match self {
             Self::BuildStarted | Self::DeployStarted | Self::ChangeStarted | Self::Built | Self::Stopped => Weight::Progress,
-            Self::Deployed | Self::Reached | Self::Merged | Self::Digest | Self::Seen | Self::Mended => Weight::News,
+            Self::Deployed | Self::Reached | Self::Merged | Self::LeaseEnds | Self::Digest | Self::Seen | Self::Mended => Weight::News,
             Self::BuildFailed | Self::RunFailed | Self::Incident => Weight::Failure,
         }
     }
@@ -171,6 +173,33 @@ impl Writer<'_> {
             payload: self.payload(recorded, run),
             stage: self.stage(recorded, run, outcome, about.last),
             about,
+        })
+    }
+
+    /// What to tell of a lease that ends soon; `None` when it is over by now.
+    #[must_use]
+    pub fn lease_ends(&self, recorded: &Recorded, reservation: &ReservationId, until: Timestamp) -> Option<Message> {
+        let lease = self.names.lease(reservation)?;
+        let Lease { namespace, pool, requester, purpose, .. } = &lease;
+        let page = self.pages.map(Pages::namespaces);
+        let mut lines = vec![format!("At {until} it is deleted with all that is in it.")];
+        lines.extend((!purpose.is_empty()).then(|| format!("It was reserved for: {}.", one_line(purpose).trim_end_matches('.'))));
+        lines.push(format!("To keep it: `towpath namespace extend {namespace} --lease 1h --reason …`."));
+        lines.extend(page.clone());
+        Some(Message {
+            key: format!("event-{}", recorded.id),
+            kind: Kind::LeaseEnds,
+            at: recorded.at,
+            title: one_line(&format!(
+                "The lease of {requester} on {namespace} of the pool {pool} ends in {}",
+                rough(until.since(recorded.at))
+            )),
+            body: lines.join("\n"),
+            last_lines: Vec::new(),
+            links: page.iter().map(|url| Link { text: "Namespaces".to_owned(), url: url.clone() }).collect(),
+            payload: json!({ "event": recorded, "lease": lease, "links": { "namespaces": page } }),
+            about: lease.about.clone(),
+            stage: None,
         })
     }
 

@@ -28,11 +28,13 @@ pub enum Topic {
     Failed,
     /// Something was stopped, or made room.
     Stopped,
+    /// Somebody's lease on a namespace ends soon.
+    Leases,
 }
 
 impl Topic {
     /// All that asks for nobody's attention is left out: what a sink is told when nothing is said.
-    pub const USUAL: [Self; 4] = [Self::Deployed, Self::Merged, Self::Promoted, Self::Failed];
+    pub const USUAL: [Self; 5] = [Self::Deployed, Self::Merged, Self::Promoted, Self::Failed, Self::Leases];
 
     fn of(kind: Kind) -> Option<Self> {
         Some(match kind {
@@ -43,6 +45,7 @@ impl Topic {
             Kind::Deployed => Self::Deployed,
             Kind::Reached => Self::Promoted,
             Kind::Merged => Self::Merged,
+            Kind::LeaseEnds => Self::Leases,
             Kind::Digest | Kind::Seen | Kind::Mended => return None,
         })
     }

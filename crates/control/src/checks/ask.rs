@@ -100,6 +100,7 @@ impl Control {
     /// [`Problem`] when the source, the commit or the namespace is not there, or something of it makes no sense.
     pub async fn try_it(&self, request: TryRequest) -> Result<Accepted, Problem> {
         check(&request.asked)?;
+        self.once_read().await;
         let source = self.source_of(&request.source)?;
         let Some(instructions) = source.check.clone() else {
             return Err(problem(

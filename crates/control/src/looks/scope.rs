@@ -1,6 +1,7 @@
 //! Where things are, as permissions name it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use towpath_catalog::Catalog;
 use towpath_domain::{RunId, SourceName};
@@ -13,6 +14,9 @@ use crate::sight::{Scope, Sight};
 use crate::steer::Control;
 use crate::view::Problem;
 
+/// How long who asks waits for the config repository to be read the first time.
+const MOMENT: Duration = Duration::from_secs(2);
+
 impl Control {
     /// All the apps and environments that a write on `what` would touch. `what` is as the writes take it: a target, source, change, run,
     /// commit or channel, `app/NAME` or `environment/NAME`, `pool/NAME`, `namespace/NAME` for what is reserved, `check/SOURCE#NUMBER` or `check/SOURCE` for checks, `pool-of/SOURCE` for
@@ -21,7 +25,13 @@ impl Control {
     /// # Errors
     /// [`Problem`] when it names nothing, or nothing was read yet.
     pub async fn scopes(&self, what: &str) -> Result<Vec<Scope>, Problem> {
+        self.once_read().await;
         self.scopes_known(what).await.map_err(|problem| self.or_unread(problem))
+    }
+
+    /// Gives a server that has just started a moment to read the config repository: who asks is as fast as its reader.
+    pub(crate) async fn once_read(&self) {
+        let _in_time = tokio::time::timeout(MOMENT, self.world.config_read()).await;
     }
 
     /// The same, unless nothing was read yet.

@@ -22,6 +22,7 @@ impl Control {
     /// [`Problem`] when there is no such pool, or it gives no lease as long as that.
     pub async fn reserve(&self, request: ReserveRequest) -> Result<Accepted, Problem> {
         check(&request.asked)?;
+        self.once_read().await;
         let spec = {
             let snapshot = self.world.current();
             let catalog = &snapshot.catalog;

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use towpath_domain::{ChangeId, Channel, Digest, ImageRef, RunId, SourceName, TargetId};
+use towpath_engine::pool::PoolEvent;
 use towpath_engine::{RunSpec, Voucher};
 use towpath_ledger::{EventId, RunState};
 
@@ -20,6 +21,13 @@ impl Names for Town {
 
     fn environment(&self, _: &Subject) -> Option<String> {
         Some("production".to_owned())
+    }
+
+    fn lease(&self, reservation: &ReservationId) -> Option<Lease> {
+        let (namespace, pool) = ("smoke-3f9a".to_owned(), "smoke".to_owned());
+        let lease =
+            Lease { namespace, pool, requester: "ann".to_owned(), purpose: "trying\nthe new queue.".to_owned(), about: About::default() };
+        (reservation.as_str() == "for-ann").then_some(lease)
     }
 }
 
@@ -105,6 +113,20 @@ fn told_after(after: Option<FailureClass>, work: Work, outcome: Outcome, attempt
 
 fn text(message: Option<Message>) -> String {
     message.map_or_else(|| "(nothing)".to_owned(), |message| format!("[{:?}] {}\n{}", message.kind, message.title, message.body))
+}
+
+#[test]
+fn who_has_a_namespace_hears_when_its_end_is_near_and_how_to_keep_it() {
+    let told = |name: &str| {
+        let (reservation, at) = (ReservationId::new(name).unwrap(), Timestamp::from_millis(1_700_000_000_000));
+        let until = at.plus(Span::from_secs(600));
+        let event = Event::Pool(PoolEvent::Expires { reservation: reservation.clone(), until });
+        let recorded = Recorded { id: EventId::new(7), cause: None, at, actor: "towpath".into(), event };
+        let writer = Writer { names: &Town, pages: Some(&Pages::new("https://towpath.example.com")) };
+        writer.lease_ends(&recorded, &reservation, until)
+    };
+    insta::assert_snapshot!("lease", text(told("for-ann")));
+    assert_eq!(told("over"), None);
 }
 
 #[test]

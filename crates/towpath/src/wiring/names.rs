@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use towpath_catalog::Target;
-use towpath_domain::{CommitId, RepoUrl, RunId, SourceName};
+use towpath_domain::{CommitId, RepoUrl, ReservationId, RunId, SourceName};
 use towpath_engine::{ChangeKind, CommitInfo, ConfigEdit, Subject, Work};
 use towpath_ledger::logs::Stream;
-use towpath_notify::{About, Names, ReleaseId, Room};
+use towpath_notify::{About, Lease, Names, ReleaseId, Room};
 use towpath_runs::World;
 
 /// The names of the catalog that counts now.
@@ -123,6 +123,25 @@ impl Names for CatalogNames {
             last: !targets.is_empty() && !targets.iter().any(|target| waited_for(target)),
             rooms: Room::together(rooms),
         }
+    }
+
+    fn lease(&self, reservation: &ReservationId) -> Option<Lease> {
+        let snapshot = self.0.current();
+        let facts = self.0.ledger.facts();
+        let fact = facts.reservations.get(reservation).filter(|fact| !fact.state.is_ended())?;
+        let pool = snapshot.catalog.pools.get(&fact.spec.pool);
+        let about = About {
+            apps: pool.and_then(|pool| pool.app.as_ref()).map(ToString::to_string).into_iter().collect(),
+            environments: pool.and_then(|pool| pool.environment.as_ref()).map(ToString::to_string).into_iter().collect(),
+            ..About::default()
+        };
+        Some(Lease {
+            namespace: fact.state.namespace()?.to_string(),
+            pool: fact.spec.pool.to_string(),
+            requester: fact.spec.holder.owner().to_owned(),
+            purpose: fact.spec.purpose.clone(),
+            about,
+        })
     }
 
     fn results(&self, run: &RunId) -> Option<String> {

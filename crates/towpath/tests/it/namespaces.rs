@@ -87,6 +87,25 @@ fn a_namespace_is_reserved_extended_and_given_back_and_never_handed_out_again() 
 }
 
 #[test]
+fn that_a_lease_ends_soon_is_told_once_and_again_when_it_was_extended() {
+    // A second after it is there.
+    let mut it = with_pool("size: 1\nlimit: 1\nlease: 2h\nwarn: 7199s\n");
+    let anns = reserve(&it, "ann");
+    let told = format!("The lease of ann on {anns} of the pool smoke ends in 1h59m");
+    let count = |it: &Installation| it.read("server.log").matches(&told).count();
+    it.until("it to be told", |it| (count(it) == 1).then_some(()));
+    it.ok(&["namespace", "extend", &anns, "--lease", "2h", "--by", "ann"]);
+    it.until("it to be told again", |it| (count(it) == 2).then_some(()));
+    // After a start, too, it is not told again.
+    it.stop();
+    it.start(None);
+    it.until("the server", |it| names(it, "reserved").filter(|names| *names == [anns.clone()]));
+    it.ok(&["namespace", "release", &anns, "--by", "ann"]);
+    it.until("it to be gone", |it| names(it, "reserved").filter(Vec::is_empty));
+    assert_eq!(count(&it), 2);
+}
+
+#[test]
 fn before_the_config_repository_is_read_nobody_hears_that_there_is_no_such_pool() {
     let mut it = Installation::new();
     it.write("config/data/pool.yml", &format!("{POOL}size: 1\nlimit: 1\n"));

@@ -161,8 +161,6 @@ fn a_try_leaves_what_it_deployed_in_the_namespace_that_is_reserved_with_it_and_g
         "  - {apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {app: web}, ports: [{name: http, port: 80}]}}\n";
     it.write("web/deploy/web.yaml", &(template + service));
     it.commit("web", "Mine, with a service");
-    let config = it.git("config.git", &["rev-parse", "main"]);
-    it.until_read(&config);
     let words = ["try", "web", "--ref", "mine", "--reason", "mine", "--timeout", "80s"];
     let tried = it.ok(&[&words[..], &["--by", "ann", "--reserve", "1h"]].concat());
     let held = it.ask(&["namespace", "list", "--requester", "ann"]).unwrap();

@@ -126,7 +126,8 @@ impl Common {
 }
 
 /// All there is: whoever is told by messages that grow hears of everything, as growing makes no noise.
-const ALL: [Topic; 7] = [Topic::Started, Topic::Built, Topic::Stopped, Topic::Deployed, Topic::Merged, Topic::Promoted, Topic::Failed];
+const ALL: [Topic; 8] =
+    [Topic::Started, Topic::Built, Topic::Stopped, Topic::Deployed, Topic::Merged, Topic::Promoted, Topic::Failed, Topic::Leases];
 
 #[derive(Deserialize)]
 struct RawSlack {
