@@ -54,8 +54,8 @@ pub use api::{
 };
 pub use diff::unified;
 pub use executor::{
-    Amounts, Checkout, Executor, JobSettings, KubernetesJobs, PodSecurity, Task, TaskEnd, TaskFailure, TaskReason, TaskResources, Tekton,
-    TektonSettings, task_name,
+    Amounts, Checkout, Executor, JobSettings, KubernetesJobs, MergeOf, PodSecurity, Task, TaskEnd, TaskFailure, TaskReason, TaskResources,
+    Tekton, TektonSettings, task_name,
 };
 pub use image::{ImageConfig, ImageError, ImageStore, Unpacked};
 pub use kube::{Connection, KubeCluster, KubeSettings, Token, TokenSource};

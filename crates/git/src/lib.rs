@@ -28,4 +28,4 @@ pub use mirror::Mirror;
 pub use object::{BlobId, EntryKind};
 pub use read::{CommitInfo, OutsideLinks, TreeEntry};
 pub use settings::{Identity, Settings, Timeouts};
-pub use write::{CommitRequest, Edit, MergeRequest, Merged, PushOutcome, RefUpdate};
+pub use write::{CommitRequest, Edit, MERGE_RULES, MergeRequest, Merged, PushOutcome, RefUpdate};

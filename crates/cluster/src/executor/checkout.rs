@@ -20,7 +20,8 @@ const SECRET: &str = "/var/run/towpath/git";
 
 /// Clones the commit. All that differs from task to task comes in by the environment: nothing of it is ever read as a command.
 ///
-/// A server that gives no single commits is asked for all of its branches. Credentials are read by git's helper at the moment they are
+/// A server that gives no single commits is asked for all of its branches. A merge that nobody pushed is made here once more: the same settings and
+/// the same two commits make the same tree, and the commit is written as it is. Credentials are read by git's helper at the moment they are
 /// asked for, for the repository's own host alone, and are on no command line.
 const SCRIPT: &str = r#"set -eu
 cd "$TOWPATH_WORKSPACE"
@@ -34,8 +35,28 @@ fi
 if [ -f "$TOWPATH_GIT_SECRET/ssh-privatekey" ]; then
     export GIT_SSH_COMMAND="ssh -i $TOWPATH_GIT_SECRET/ssh-privatekey -o IdentitiesOnly=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile=$TOWPATH_GIT_SECRET/known_hosts"
 fi
-git fetch -q --no-tags --depth 1 origin "$TOWPATH_CHECKOUT_COMMIT" \
-    || git fetch -q --no-tags origin '+refs/heads/*:refs/remotes/origin/*'
+branches='+refs/heads/*:refs/remotes/origin/*'
+if [ -n "${TOWPATH_MERGE_OBJECT:-}" ]; then
+    git fetch -q --no-tags origin "$branches"
+    for commit in "$TOWPATH_MERGE_BASE" "$TOWPATH_MERGE_HEAD"; do
+        git cat-file -e "$commit^{commit}" 2>/dev/null || git fetch -q --no-tags origin "$commit"
+    done
+    set --
+    for rule in $TOWPATH_MERGE_RULES; do
+        set -- "$@" -c "$rule"
+    done
+    tree="$(GIT_ATTR_NOSYSTEM=1 GIT_ATTR_SOURCE="$TOWPATH_MERGE_BASE" git "$@" merge-tree --write-tree --no-messages "$TOWPATH_MERGE_BASE" "$TOWPATH_MERGE_HEAD")" || {
+        echo "$TOWPATH_MERGE_HEAD cannot be merged into $TOWPATH_MERGE_BASE here; the image that clones needs git 2.38 or newer" >&2
+        exit 1
+    }
+    made="$(printf %s "$TOWPATH_MERGE_OBJECT" | git hash-object -t commit -w --stdin)"
+    if [ "$made" != "$TOWPATH_CHECKOUT_COMMIT" ] || [ "$(git rev-parse "$made^{tree}")" != "$tree" ]; then
+        echo "$TOWPATH_MERGE_HEAD merged into $TOWPATH_MERGE_BASE is not the same here as where Towpath runs; give both the same version of git" >&2
+        exit 1
+    fi
+else
+    git fetch -q --no-tags --depth 1 origin "$TOWPATH_CHECKOUT_COMMIT" || git fetch -q --no-tags origin "$branches"
+fi
 git -c advice.detachedHead=false checkout -q --detach "$TOWPATH_CHECKOUT_COMMIT"
 git config --remove-section "credential.$TOWPATH_CHECKOUT_HOST" 2>/dev/null || true
 "#;
@@ -53,6 +74,16 @@ pub(super) fn container(checkout: &Checkout, has_secret: bool) -> Value {
         ("HOME", "/tmp"),
     ]
     .map(|(name, value)| json!({"name": name, "value": literal(value)}));
+    let merge = checkout.merge.iter().flat_map(|merge| {
+        let (base, head) = (merge.base.to_string(), merge.head.to_string());
+        [
+            ("TOWPATH_MERGE_BASE", base),
+            ("TOWPATH_MERGE_HEAD", head),
+            ("TOWPATH_MERGE_OBJECT", merge.object.clone()),
+            ("TOWPATH_MERGE_RULES", merge.rules.join(" ")),
+        ]
+    });
+    let env: Vec<Value> = env.into_iter().chain(merge.map(|(name, value)| json!({"name": name, "value": literal(&value)}))).collect();
     let mut mounts = Vec::new();
     if has_secret {
         mounts.push(json!({"name": "git-secret", "mountPath": SECRET, "readOnly": true}));

@@ -19,6 +19,7 @@ pub(crate) fn task() -> Task {
         checkout: Some(Checkout {
             url: RepoUrl::new("https://git.example.com/web").unwrap(),
             commit: "5f8f0e1d2c3b4a5968778695a4b3c2d1e0f9a8b7".parse().unwrap(),
+            merge: None,
         }),
         resources: TaskResources { limits: Amounts { cpu: None, memory: Some("64Mi".to_owned()) }, ..TaskResources::default() },
         memory_at_least: None,

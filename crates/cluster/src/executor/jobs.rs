@@ -172,6 +172,10 @@ impl Executor for KubernetesJobs {
         format!("Jobs in namespace {} of cluster {}", self.settings.namespace, self.cluster.name())
     }
 
+    fn can_merge(&self) -> bool {
+        true
+    }
+
     fn execute<'a>(&'a self, task: &'a Task, observer: &'a dyn Observer) -> BoxFuture<'a, Result<TaskEnd, Box<TaskFailure>>> {
         Box::pin(self.carry_out(task, observer))
     }

@@ -23,7 +23,7 @@ pub use jobs::KubernetesJobs;
 pub use names::task_name;
 pub use resources::{Amounts, TaskResources};
 pub use settings::{JobSettings, PodSecurity, TektonSettings};
-pub use task::{Checkout, Task, TaskEnd};
+pub use task::{Checkout, MergeOf, Task, TaskEnd};
 pub use tekton::Tekton;
 
 use towpath_domain::RunId;
@@ -34,6 +34,11 @@ use crate::api::{BoxFuture, ClusterError, Examination, Observer};
 pub trait Executor: Send + Sync {
     /// Where tasks are carried out, for people: `Jobs in namespace builds of cluster ci`.
     fn place(&self) -> String;
+
+    /// Whether it can make the merge that a task works on; others only find commits that the repository has.
+    fn can_merge(&self) -> bool {
+        false
+    }
 
     /// Carries a task out and follows it to its end. What its containers print is told to `observer`, each line once, also after a worker
     /// that died was replaced: [`Observer::told`] says what was told before.

@@ -41,6 +41,21 @@ pub struct Checkout {
     pub url: RepoUrl,
     /// The commit. It comes without history where the server gives single commits.
     pub commit: CommitId,
+    /// How it is made where it is to be had nowhere, since it is a merge that nobody pushed.
+    pub merge: Option<MergeOf>,
+}
+
+/// What a merge commit is made of, wherever that is done: the same everywhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MergeOf {
+    /// What is merged into. The repository has it.
+    pub base: CommitId,
+    /// What is merged. The repository has it, too.
+    pub head: CommitId,
+    /// The commit itself, as Git writes it.
+    pub object: String,
+    /// The settings that it was merged by, each as `name=value`, without spaces.
+    pub rules: Vec<String>,
 }
 
 /// A task that came to a good end.

@@ -33,6 +33,9 @@ const NAMED_AT_ONCE: usize = 500;
 /// One field a line, one commit a NUL: names, addresses and subjects hold neither.
 const FORMAT: &str = "--format=%H%n%P%n%an%n%ae%n%cn%n%ce%n%ct%n%s";
 
+/// The largest commit that is read whole.
+const MAX_COMMIT_BYTES: u64 = 64 << 10;
+
 impl Mirror {
     /// The head of a branch as last fetched.
     ///
@@ -84,6 +87,19 @@ impl Mirror {
     pub async fn tree_of(&self, commit: CommitId) -> Result<String, GitError> {
         let header = self.header(format!("{commit}^{{tree}}")).await?;
         header.map(|header| header.id).ok_or_else(|| self.no_commit(commit))
+    }
+
+    /// A commit as Git writes it: tree, parents, people, times and message.
+    ///
+    /// # Errors
+    /// [`GitError::NotFound`] when the mirror has no such commit, [`GitError::TooBig`] above 64 KiB, [`GitError::BadInput`] when it is no UTF-8.
+    pub async fn commit_object(&self, commit: CommitId) -> Result<String, GitError> {
+        self.require_commit(commit).await?;
+        let mut reader = self.reader()?;
+        let content = reader.contents(&[commit.to_string()], MAX_COMMIT_BYTES).await?.pop().flatten();
+        self.keep_reader(reader);
+        let (_, bytes) = content.ok_or_else(|| self.no_commit(commit))?;
+        String::from_utf8(bytes).map_err(|_| GitError::bad(format!("the commit {commit}"), "it is no UTF-8"))
     }
 
     async fn header(&self, question: String) -> Result<Option<super::reader::Header>, GitError> {

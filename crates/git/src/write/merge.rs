@@ -34,6 +34,17 @@ pub enum Merged {
     },
 }
 
+/// The settings that merges are made by, each as `name=value`.
+pub const MERGE_RULES: [&str; 7] = [
+    "merge.renames=true",
+    "merge.directoryRenames=false",
+    "merge.conflictStyle=merge",
+    "merge.renormalize=false",
+    "merge.renameLimit=7000",
+    "diff.algorithm=histogram",
+    "core.attributesFile=/dev/null",
+];
+
 impl Mirror {
     /// Merges two commits into a merge commit in the mirror.
     ///
@@ -47,15 +58,7 @@ impl Mirror {
         self.require_commit(request.head).await?;
         let (base, head) = (request.base.to_string(), request.head.to_string());
         let mut call = self.call(format!("merging {head} into {base}"), Limit::Local);
-        for rule in [
-            "merge.renames=true",
-            "merge.directoryRenames=false",
-            "merge.conflictStyle=merge",
-            "merge.renormalize=false",
-            "merge.renameLimit=7000",
-            "diff.algorithm=histogram",
-            "core.attributesFile=/dev/null",
-        ] {
+        for rule in MERGE_RULES {
             call = call.rule(rule);
         }
         let call = call.env("GIT_ATTR_NOSYSTEM", "1").env("GIT_ATTR_SOURCE", &base);

@@ -5,5 +5,5 @@ mod merge;
 mod push;
 
 pub use commit::{CommitRequest, Edit};
-pub use merge::{MergeRequest, Merged};
+pub use merge::{MERGE_RULES, MergeRequest, Merged};
 pub use push::{PushOutcome, RefUpdate};

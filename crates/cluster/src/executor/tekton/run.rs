@@ -24,6 +24,13 @@ pub(super) fn pipeline_run(
     }
     if let Some(wanted) = &task.checkout {
         checkout::check(&wanted.url)?;
+        if wanted.merge.is_some() {
+            return Err(TaskFailure::refused(format!(
+                "a pipeline clones commits by itself, and {} is a merge that {} does not have",
+                wanted.commit.short(12),
+                wanted.url
+            )));
+        }
     }
     let (labels, annotations) = marks(task);
     let mut spec = Map::new();

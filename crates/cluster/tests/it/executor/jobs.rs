@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use towpath_cluster::{Checkout, Executor as _, JobSettings, TaskFailure, TaskReason};
+use towpath_cluster::{Checkout, Executor as _, JobSettings, MergeOf, TaskFailure, TaskReason};
 use towpath_domain::{FailureClass, RepoUrl};
 use towpath_testbed::GitServer;
 
@@ -183,7 +183,7 @@ fn repository(given: &Given) -> (TempDir, GitServer, Checkout) {
     let server = GitServer::start(given.kube, dir.path());
     let url = RepoUrl::new(format!("{}/web", server.url)).unwrap();
     let commit = String::from_utf8(out.stdout).unwrap().trim().parse().unwrap();
-    (dir, server, Checkout { url, commit })
+    (dir, server, Checkout { url, commit, merge: None })
 }
 
 #[tokio::test]
@@ -204,4 +204,44 @@ async fn a_task_works_in_a_checkout_of_its_commit_and_one_that_cannot_be_had_is_
     let failure = fails(&jobs, &bad).await;
     check(&failure, TaskReason::NeverStarted, FailureClass::Environment, &["the checkout failed", "git could not have the commit"]);
     assert!(failure.log_tail.iter().any(|line| line.contains("0123456789012345678901234567890123456789")), "{failure:#?}");
+}
+
+/// A merge that is in another clone only: `git merge-tree` by the same rules, and its commit.
+fn merged_elsewhere(dir: &TempDir, checkout: &Checkout) -> Checkout {
+    let script = "git clone -q web elsewhere && cd web && git checkout -q -b theirs && echo theirs > theirs && git add theirs && \
+                  git -c user.name=T -c user.email=t@example.com commit -q -m theirs && git checkout -q main && echo ours > ours && \
+                  git add ours && git -c user.name=T -c user.email=t@example.com commit -q -m ours && cd ../elsewhere && git fetch -q && \
+                  base=$(git rev-parse origin/main) && head=$(git rev-parse origin/theirs) && tree=$(git merge-tree --write-tree $base $head) && \
+                  made=$(git -c user.name=T -c user.email=t@example.com commit-tree $tree -p $base -p $head -m \"it's \\$(merged)\") && \
+                  echo $made $base $head && git cat-file commit $made";
+    let out = std::process::Command::new("sh").args(["-c", script]).current_dir(dir.path()).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let out = String::from_utf8(out.stdout).unwrap();
+    let (ids, object) = out.split_once('\n').unwrap();
+    let ids: Vec<_> = ids.split(' ').map(|id| id.parse().unwrap()).collect();
+    let rules = vec!["merge.renames=true".to_owned(), "diff.algorithm=histogram".to_owned()];
+    let merge = MergeOf { base: ids[1], head: ids[2], object: object.to_owned(), rules };
+    Checkout { url: checkout.url.clone(), commit: ids[0], merge: Some(merge) }
+}
+
+#[tokio::test]
+async fn a_merge_that_nobody_pushed_is_made_once_more_and_another_one_is_never_taken_for_it() {
+    let Some(given) = Given::node() else { return };
+    let Some(settings) = given.settings() else { return };
+    let (dir, _server, checkout) = repository(&given);
+    let merged = merged_elsewhere(&dir, &checkout);
+    let jobs = given.jobs(settings);
+    let mut good = task("build-web-9999999-0123456729", "cat file ours theirs; git rev-parse HEAD; git log -1 --format=%s");
+    good.resources = limited("128Mi");
+    good.checkout = Some(merged.clone());
+    let (_, told) = ends_well(&jobs, &good).await;
+    assert_eq!(told, ["hello", "ours", "theirs", &merged.commit.to_string(), "it's $(merged)"]);
+
+    // As if it had come out otherwise there.
+    let mut bad = task("build-web-9999999-0123456739", "cat file");
+    let of = merged.merge.clone().unwrap();
+    bad.checkout = Some(Checkout { merge: Some(MergeOf { head: of.base, ..of }), ..merged });
+    let failure = fails(&jobs, &bad).await;
+    check(&failure, TaskReason::NeverStarted, FailureClass::Environment, &["the checkout failed"]);
+    assert!(failure.log_tail.iter().any(|line| line.contains("is not the same here")), "{failure:#?}");
 }

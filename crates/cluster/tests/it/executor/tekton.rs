@@ -25,6 +25,7 @@ fn task(run: &str) -> Task {
     let checkout = Checkout {
         url: RepoUrl::new("https://git.example.com/web").unwrap(),
         commit: "5f8f0e1d2c3b4a5968778695a4b3c2d1e0f9a8b7".parse().unwrap(),
+        merge: None,
     };
     let mut task = super::given::task(run, "make image");
     task.checkout = Some(checkout);

@@ -81,7 +81,7 @@ fn task(journal: &Journal, making: &Making<'_>, memory_at_least: Option<u64>) ->
         image: source.build.image.clone(),
         command: source.build.command.clone().unwrap_or_default(),
         env: told(making, LAYOUT).into_iter().collect(),
-        checkout: Some(Checkout { url: source.url.clone(), commit }),
+        checkout: Some(Checkout { url: source.url.clone(), commit, merge: making.merge.clone() }),
         resources: source.build.resources.as_ref().map(resources).unwrap_or_default(),
         memory_at_least,
         timeout: source.build.timeout.to_std(),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use towpath_catalog::Source;
+use towpath_cluster::MergeOf;
 use towpath_domain::{CommitId, Digest, FailureClass, ImageRef, SourceName, Timestamp};
 use towpath_engine::Outcome;
 use towpath_git::OutsideLinks;
@@ -47,6 +48,8 @@ pub(crate) struct Making<'a> {
     pub(crate) tag_move: TagMove,
     /// The hash of the instructions that an image under this tag must be by to be taken for this one; none where the tag alone says it.
     pub(crate) by: Option<String>,
+    /// What the commit is made of, where it is a merge that no repository has.
+    pub(crate) merge: Option<MergeOf>,
 }
 
 /// The label that names the instructions of an image's build.
@@ -91,7 +94,7 @@ pub(crate) async fn run(world: &World, journal: &Journal, name: &SourceName, com
     let image = ImageRef::tagged(&source.image, &commit.short(source.hash_length)).map_err(Stop::own)?;
     let dir = world.builds.join(journal.run().as_str());
     let (trust, tag_move) = (Trust::Full, TagMove::Refuse);
-    let making = Making { source: &source, commit, image: &image, dir: &dir, trust, tag_move, by: None };
+    let making = Making { source: &source, commit, image: &image, dir: &dir, trust, tag_move, by: None, merge: None };
     let pushed = image_of(world, journal, &making).await?;
     Ok(Outcome::Built { image, digest: pushed.digest })
 }

@@ -165,6 +165,37 @@ fn a_push_is_built_in_a_pod_which_pushes_the_image_that_comes_to_production() {
 }
 
 #[test]
+fn a_pull_request_is_built_in_a_pod_merged_into_its_branch_as_it_is_now() {
+    let Some(mut building) = Building::new("cat verdict ours theirs; git log -1 --format='of %p'") else { return };
+    let it = &building.on.it;
+    it.replace("web/source.yml", "build:", "check: {command: 'test -n \"$TOWPATH_IMAGE_TAG\"'}\nbuild:");
+    it.commit("config", "Pull requests are checked");
+    it.write("web/ours", "before\n");
+    it.write("web/theirs", "before\n");
+    it.release("first", true);
+    it.git("web", &["checkout", "--quiet", "-B", "pull/1"]);
+    it.write("web/theirs", "what the pull request brings\n");
+    let head = it.commit("web", "Change 1");
+    it.git("web", &["checkout", "--quiet", "main"]);
+    it.write("web/ours", "what the branch has by now\n");
+    let base = it.release("second", true);
+    building.on.it.start(None);
+    let ended = building.on.it.until("its check", |it| {
+        let view = it.ask(&["check", "show", "web#1"])?;
+        matches!(view["standing"].as_str()?, "passed" | "failed").then_some(view)
+    });
+    let log = building.on.it.ok(&["logs", ended["run"].as_str().unwrap()]);
+    assert!(ended["standing"] == "passed" && ended["head"] == head.as_str(), "{ended}\n{log}");
+    for text in
+        ["what the pull request brings", "what the branch has by now", &format!("of {} {}", &base[..7], &head[..7]), "pushed sha256:"]
+    {
+        assert!(log.contains(text), "{text}:\n{log}");
+    }
+    // Nothing of it is in the repository.
+    assert_eq!(building.on.it.git("web.git", &["for-each-ref", "--contains", &head, "--format=%(refname)"]), "refs/heads/pull/1");
+}
+
+#[test]
 fn a_server_that_is_killed_while_a_pod_builds_makes_no_second_job_and_loses_no_line() {
     let Some(mut building) = Building::new("for i in 1 2 3 4 5 6 7 8; do echo line $i; sleep 1; done") else { return };
     let first = building.on.it.release("first", true);
