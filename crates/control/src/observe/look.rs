@@ -83,7 +83,7 @@ async fn see(world: &World, mirror: &Mirror, begun: Timestamp, url: &RepoUrl, br
     Ok(record(world, begun, Event::BranchSeen { url: url.clone(), branch: branch.clone(), commits }).await)
 }
 
-/// Records that a repository has no such branch, as [`unreachable`] does.
+/// Records that a repository has no such branch, as [`unreachable()`] does.
 pub(crate) async fn missing(world: &World, url: &RepoUrl, branch: &BranchName) -> bool {
     unreachable(world, url, branch, &no_branch(branch)).await
 }
