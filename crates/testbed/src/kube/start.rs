@@ -99,8 +99,9 @@ fn up(programs: &Path, folder: &Path, level: Level) -> Result<(), String> {
     Err(format!("up.sh: {status}\n{}", fs::read_to_string(&log).unwrap_or_default()))
 }
 
-/// The node's programs, with a kubelet that tells its events as they come: at its usual 5 a second those of one test are minutes behind when another
-/// test's many pods came and went just before.
+/// The node's programs, with a kubelet that may ask as much of the API server as those since 1.27 do. At the 5 requests and 5 events a second of before,
+/// that a container ended is known many seconds later when a dozen pods start at once, and events are minutes behind when another test's many pods
+/// came and went.
 fn node_programs(programs: &Path, folder: &Path) -> std::io::Result<PathBuf> {
     let (all, own) = (programs.join("node"), folder.join("node"));
     fs::create_dir(&own)?;
@@ -110,7 +111,10 @@ fn node_programs(programs: &Path, folder: &Path) -> std::io::Result<PathBuf> {
             symlink(entry.path(), own.join(entry.file_name()))?;
         }
     }
-    let kubelet = format!("#!/bin/sh\nexec '{}' \"$@\" --event-qps=200 --event-burst=400\n", all.join("kubelet").display());
+    let kubelet = format!(
+        "#!/bin/sh\nexec '{}' \"$@\" --kube-api-qps=50 --kube-api-burst=100 --event-qps=50 --event-burst=100\n",
+        all.join("kubelet").display()
+    );
     fs::write(own.join("kubelet"), kubelet)?;
     fs::set_permissions(own.join("kubelet"), fs::Permissions::from_mode(0o755))?;
     Ok(own)

@@ -119,8 +119,9 @@ pub(super) struct Judge {
 /// How long it is waited for the news that tells why a job failed.
 const EXPLAINED_WITHIN: Duration = Duration::from_secs(5);
 
-/// How long a workload without readiness probes must stay ready: longer than a node takes to say that a container ended.
-const STAYS_FOR: Duration = Duration::from_secs(2);
+/// How long a workload without readiness probes must stay ready: longer than a node takes to say that a container ended, which a busy one took more than
+/// two seconds for.
+const STAYS_FOR: Duration = Duration::from_secs(4);
 
 /// Whether every container says itself when it is ready.
 fn is_probed(pod: &Value) -> bool {
