@@ -47,11 +47,7 @@ impl Control {
                 facts.branches.iter().filter_map(|((url, branch), b)| b.unreachable.as_ref().map(|why| (url, branch, why))).collect();
             away.sort_by_key(|(url, branch, _)| ((*url).clone(), (*branch).clone()));
             for (url, branch, (since, error)) in away {
-                findings.push(bad(
-                    "repository",
-                    format!("{branch} of {url} cannot be looked at since {since}: {error}"),
-                    "check the address and the credentials that git uses for it",
-                ));
+                findings.push(bad("repository", format!("{branch} of {url} cannot be looked at since {since}: {error}"), MEND_REPOSITORY));
             }
         }
         // All at once: what is away costs its own time only.
@@ -70,6 +66,9 @@ impl Control {
         findings
     }
 }
+
+/// What helps where Git does not come to a repository.
+const MEND_REPOSITORY: &str = "check the address and the credentials that git uses for it";
 
 /// What helps where the forge of a source does not answer as it should.
 const MEND_FORGES: &str = "correct [[forges]] in towpath.toml, or make the forge reachable; docs/operate.md says what the account needs";
@@ -93,8 +92,10 @@ impl Control {
         let asked: Vec<Arc<Source>> = by_server.values().filter_map(|sources| sources.first().map(|source| Arc::clone(source))).collect();
         let asked = asked.into_iter().filter(|source| !troubled.contains_key(&source.name)).map(|source| account(&self.world, source));
         let mut findings: Vec<Finding> = futures_util::stream::iter(asked).buffered(FORGES_AT_ONCE).collect().await;
-        findings.extend(troubled.iter().map(|(source, (since, error))| {
-            bad(&format!("pull requests of {source}"), format!("they cannot be looked at since {since}: {error}"), MEND_FORGES)
+        findings.extend(troubled.iter().map(|(name, (since, error))| {
+            let hosted = catalog.sources.get(name).is_some_and(|source| self.world.forges.kind(&source.url).is_some());
+            let mend = if hosted { MEND_FORGES } else { MEND_REPOSITORY };
+            bad(&format!("pull requests of {name}"), format!("they cannot be looked at since {since}: {error}"), mend)
         }));
         findings
     }
